@@ -1,0 +1,47 @@
+# The library: one folder a stage, every source in it found by CMake. Sources in src/kernels/isa/ are compiled once per
+# instruction set, each time inside another namespace (CONVOY_ISA) and with that set's flags.
+
+# convoy_stage_sources(stage out): the stage's sources, tests left out.
+function(convoy_stage_sources stage out)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${stage}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  set(${out} ${sources} PARENT_SCOPE)
+endfunction()
+
+# What everything inside the project is compiled with: flags, internal headers, dependencies.
+add_library(convoy_internal INTERFACE)
+target_include_directories(convoy_internal INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(convoy_internal INTERFACE convoy_compiler convoy_dependencies)
+
+set(CONVOY_ISAS baseline)
+set(CONVOY_FLAGS_baseline "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND CONVOY_ISAS avx2 avx512)
+  set(CONVOY_FLAGS_avx2 -mavx2 -mfma)
+  set(CONVOY_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
+endif()
+
+add_library(convoy)
+add_library(convoy::convoy ALIAS convoy)
+target_include_directories(convoy PUBLIC
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_features(convoy PUBLIC cxx_std_20)
+target_compile_definitions(convoy PRIVATE CONVOY_VERSION="${PROJECT_VERSION}")
+target_link_libraries(convoy PRIVATE $<BUILD_INTERFACE:convoy_internal>)
+
+foreach(stage core kernels graph ops models plan data formats train report)
+  convoy_stage_sources(${stage} sources)
+  list(FILTER sources EXCLUDE REGEX "/src/kernels/isa/")
+  target_sources(convoy PRIVATE ${sources})
+endforeach()
+
+file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/isa/*.cpp)
+foreach(isa ${CONVOY_ISAS})
+  add_library(convoy_kernels_${isa} OBJECT ${isa_sources})
+  # Optimised in every build type: unoptimised kernels would make the debug and sanitizer builds unusable.
+  target_compile_options(convoy_kernels_${isa} PRIVATE -O3 ${CONVOY_FLAGS_${isa}})
+  target_compile_definitions(convoy_kernels_${isa} PRIVATE CONVOY_ISA=${isa} CONVOY_ISA_${isa})
+  target_link_libraries(convoy_kernels_${isa} PRIVATE convoy_internal)
+  target_sources(convoy PRIVATE $<TARGET_OBJECTS:convoy_kernels_${isa}>)
+  target_compile_definitions(convoy PRIVATE CONVOY_HAS_${isa})
+endforeach()

@@ -1,0 +1,76 @@
+#include "core/cpu.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <string>
+
+#include "convoy/error.h"
+
+namespace convoy {
+namespace {
+
+std::atomic<int> chosen{-1};
+
+bool processor_has([[maybe_unused]] Isa isa) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (isa == Isa::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == Isa::avx512) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  }
+#endif
+  return isa == Isa::baseline;
+}
+
+Isa require_available(Isa isa) {
+  const std::vector<Isa> available = available_isas();
+  if (std::find(available.begin(), available.end(), isa) == available.end()) {
+    throw UsageError(fmt::format("CONVOY_ISA={}: this processor or build does not have it; the fastest it has is {}",
+                                 to_string(isa), to_string(available.back())));
+  }
+  return isa;
+}
+
+Isa choose() {
+  const char* wanted = std::getenv("CONVOY_ISA");
+  if (wanted == nullptr || *wanted == '\0') return available_isas().back();
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+    if (to_string(isa) == wanted) return require_available(isa);
+  }
+  throw UsageError(fmt::format("CONVOY_ISA={}: expected baseline, avx2 or avx512", wanted));
+}
+
+}  // namespace
+
+std::string_view to_string(Isa isa) {
+  switch (isa) {
+    case Isa::baseline: return "baseline";
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+  }
+  return "";
+}
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas{Isa::baseline};
+#if defined(CONVOY_HAS_avx2)
+  if (processor_has(Isa::avx2)) isas.push_back(Isa::avx2);
+#endif
+#if defined(CONVOY_HAS_avx512)
+  if (processor_has(Isa::avx512)) isas.push_back(Isa::avx512);
+#endif
+  return isas;
+}
+
+Isa active_isa() {
+  if (chosen.load() < 0) chosen.store(static_cast<int>(choose()));
+  return static_cast<Isa>(chosen.load());
+}
+
+void set_active_isa(Isa isa) { chosen.store(static_cast<int>(require_available(isa))); }
+
+}  // namespace convoy

@@ -1,0 +1,133 @@
+#include "core/parallel.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace convoy {
+namespace {
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+thread_local bool inside = false;  // this thread is running tasks: a nested call stays in it
+
+// How often a thread looks for work before it sleeps: about 50 microseconds, longer than the gap between two kernels.
+constexpr int kSpins = 2000;
+
+class Pool {
+ public:
+  explicit Pool(int threads) : threads_(threads) {
+    for (int worker = 1; worker < threads; ++worker) {
+      workers_.emplace_back([this, worker] { serve(worker); });
+    }
+  }
+  ~Pool() {
+    stop_.store(true);
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int threads() const { return threads_; }
+
+  void run(int64_t tasks, void (*body)(void*, int64_t, int), void* context) {
+    body_ = body;
+    context_ = context;
+    tasks_ = tasks;
+    next_.store(0, std::memory_order_relaxed);
+    busy_.store(threads_ - 1, std::memory_order_relaxed);
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    take(0);
+    for (int spins = 0; busy_.load(std::memory_order_acquire) != 0; ++spins) {
+      if (spins < kSpins) {
+        relax();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  }
+
+ private:
+  void take(int worker) {
+    for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) body_(context_, task, worker);
+  }
+
+  void serve(int worker) {
+    inside = true;
+    uint32_t seen = 0;
+    while (true) {
+      int spins = 0;
+      while (generation_.load(std::memory_order_acquire) == seen) {
+        if (++spins < kSpins) {
+          relax();
+        } else {
+          generation_.wait(seen, std::memory_order_acquire);
+        }
+      }
+      ++seen;
+      if (stop_.load()) return;
+      take(worker);
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  const int threads_;
+  std::vector<std::thread> workers_;
+  std::atomic<uint32_t> generation_{0};
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> busy_{0};
+  std::atomic<bool> stop_{false};
+  int64_t tasks_ = 0;
+  void (*body_)(void*, int64_t, int) = nullptr;
+  void* context_ = nullptr;
+};
+
+int allowed_processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::mutex pool_mutex;
+std::unique_ptr<Pool> pool;
+std::atomic<int> wanted_threads{0};
+
+}  // namespace
+
+void set_thread_count(int count) { wanted_threads.store(std::max(1, count)); }
+
+int thread_count() {
+  if (wanted_threads.load() == 0) wanted_threads.store(allowed_processors());
+  return wanted_threads.load();
+}
+
+void detail::run_tasks(int64_t tasks, void (*body)(void*, int64_t, int), void* context) {
+  if (tasks <= 0) return;
+  const int threads = thread_count();
+  std::unique_lock lock(pool_mutex, std::defer_lock);
+  if (tasks == 1 || threads == 1 || inside || !lock.try_lock()) {
+    for (int64_t task = 0; task < tasks; ++task) body(context, task, 0);
+    return;
+  }
+  if (!pool || pool->threads() != threads) {
+    pool.reset();
+    pool = std::make_unique<Pool>(threads);
+  }
+  inside = true;
+  pool->run(tasks, body, context);
+  inside = false;
+}
+
+}  // namespace convoy

@@ -1,0 +1,31 @@
+// Worker threads for the kernels.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace convoy {
+
+// Sets how many threads parallel_for uses, the calling one included; at least 1. Not while a parallel_for runs.
+void set_thread_count(int count);
+
+// The number of threads in use: what set_thread_count was given, or the processors this process may run on.
+int thread_count();
+
+namespace detail {
+void run_tasks(int64_t tasks, void (*body)(void* context, int64_t task, int worker), void* context);
+}
+
+// Calls body(task, worker) once for every task in [0, tasks), from several threads, and returns when all are done.
+// worker is in [0, thread_count()) and tells which thread runs the task: use it to pick scratch memory, never to decide
+// what is computed. Cut the work by the problem alone, so that results do not depend on the number of threads.
+// A call from inside a task, or while another thread is inside parallel_for, runs its tasks in the calling thread.
+// body must not throw.
+template <class Body>
+void parallel_for(int64_t tasks, const Body& body) {
+  detail::run_tasks(
+      tasks, [](void* context, int64_t task, int worker) { (*static_cast<const Body*>(context))(task, worker); },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+}  // namespace convoy

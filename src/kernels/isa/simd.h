@@ -1,0 +1,169 @@
+// One register of floats, the same names for every instruction set. Included only by sources in this folder, which are
+// compiled once per set with CONVOY_ISA naming it; everything here lives in that set's namespace, so that no inline
+// function compiled for one set can be linked into another. For the same reason these sources use no templates of the
+// standard library.
+#pragma once
+
+#include <cstdint>
+
+#if defined(CONVOY_ISA_avx512) || defined(CONVOY_ISA_avx2)
+#include <immintrin.h>
+#endif
+
+namespace convoy::kernels::CONVOY_ISA {
+
+#if defined(CONVOY_ISA_avx512)
+
+inline constexpr int kLanes = 16;
+inline constexpr int kRegisters = 32;
+struct Vec { __m512 v; };
+struct Mask { __mmask16 m; };
+
+inline Vec zero() { return {_mm512_setzero_ps()}; }
+inline Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
+inline Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
+// The first n lanes, 0 <= n <= kLanes; no byte beyond them is touched, the other lanes are zero.
+inline Vec load_n(const float* p, int n) { return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1U), p)}; }
+inline void store_n(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1U), a.v); }
+// Bypasses the caches; p aligned to 64 bytes.
+inline void stream(float* p, Vec a) { _mm512_stream_ps(p, a.v); }
+inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }    // a * b + c
+inline Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }  // c - a * b
+inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+inline Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
+inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+// 2^a for integral a in [-126, 127].
+inline Vec exp2_integer(Vec a) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127)), 23))};
+}
+inline Mask operator<(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+inline Mask operator>(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
+inline Mask operator&(Mask a, Mask b) { return {static_cast<__mmask16>(a.m & b.m)}; }
+inline Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
+
+#elif defined(CONVOY_ISA_avx2)
+
+inline constexpr int kLanes = 8;
+inline constexpr int kRegisters = 16;
+struct Vec { __m256 v; };
+struct Mask { __m256 m; };
+
+inline __m256i lanes_below(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vec zero() { return {_mm256_setzero_ps()}; }
+inline Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
+inline Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+inline void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
+inline Vec load_n(const float* p, int n) { return {_mm256_maskload_ps(p, lanes_below(n))}; }
+inline void store_n(float* p, Vec a, int n) { _mm256_maskstore_ps(p, lanes_below(n), a.v); }
+inline void stream(float* p, Vec a) { _mm256_stream_ps(p, a.v); }
+inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+inline Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+inline Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
+inline Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
+inline Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)}; }
+inline Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline Vec exp2_integer(Vec a) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(127)), 23))};
+}
+inline Mask operator<(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+inline Mask operator>(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
+inline Mask operator&(Mask a, Mask b) { return {_mm256_and_ps(a.m, b.m)}; }
+inline Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.m)}; }
+
+#else  // baseline: the compiler's own vectors, SSE2 on x86-64
+
+inline constexpr int kLanes = 4;
+inline constexpr int kRegisters = 16;
+typedef float Floats __attribute__((vector_size(16)));
+typedef int32_t Ints __attribute__((vector_size(16)));
+struct Vec { Floats v; };
+struct Mask { Ints m; };
+
+inline Vec zero() { return {Floats{}}; }
+inline Vec broadcast(float x) { return {Floats{x, x, x, x}}; }
+inline Vec load(const float* p) {
+  Vec a;
+  __builtin_memcpy(&a.v, p, sizeof a.v);
+  return a;
+}
+inline void store(float* p, Vec a) { __builtin_memcpy(p, &a.v, sizeof a.v); }
+inline Vec load_n(const float* p, int n) {
+  Vec a = zero();
+  for (int i = 0; i < n; ++i) a.v[i] = p[i];
+  return a;
+}
+inline void store_n(float* p, Vec a, int n) {
+  for (int i = 0; i < n; ++i) p[i] = a.v[i];
+}
+inline void stream(float* p, Vec a) { store(p, a); }
+inline Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+inline Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+inline Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+inline Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+inline Vec fnma(Vec a, Vec b, Vec c) { return {c.v - a.v * b.v}; }
+inline Mask operator<(Vec a, Vec b) { return {a.v < b.v}; }
+inline Mask operator>(Vec a, Vec b) { return {a.v > b.v}; }
+inline Mask operator&(Mask a, Mask b) { return {a.m & b.m}; }
+inline Vec select(Mask m, Vec yes, Vec no) {
+  return {reinterpret_cast<Floats>((m.m & reinterpret_cast<Ints>(yes.v)) | (~m.m & reinterpret_cast<Ints>(no.v)))};
+}
+inline Vec min(Vec a, Vec b) { return select(a < b, a, b); }
+inline Vec max(Vec a, Vec b) { return select(a > b, a, b); }
+inline Vec sqrt(Vec a) {
+  for (int i = 0; i < kLanes; ++i) a.v[i] = __builtin_sqrtf(a.v[i]);
+  return a;
+}
+inline Vec abs(Vec a) { return {reinterpret_cast<Floats>(reinterpret_cast<Ints>(a.v) & 0x7FFFFFFF)}; }
+// To the nearest integer, halves to even, for |a| < 2^22.
+inline Vec round(Vec a) {
+  const Vec magic = broadcast(12582912.0F);
+  return (a + magic) - magic;
+}
+inline Vec exp2_integer(Vec a) { return {reinterpret_cast<Floats>((__builtin_convertvector(a.v, Ints) + 127) << 23)}; }
+
+#endif
+
+// Sum of the lanes, pairwise.
+inline float reduce_add(Vec a) {
+  float lanes[kLanes];
+  store(lanes, a);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  }
+  return lanes[0];
+}
+
+inline float reduce_max(Vec a) {
+  float lanes[kLanes];
+  store(lanes, a);
+  float best = lanes[0];
+  for (int i = 1; i < kLanes; ++i) best = lanes[i] > best ? lanes[i] : best;
+  return best;
+}
+
+template <class T>
+constexpr T smaller(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+constexpr T larger(T a, T b) {
+  return a > b ? a : b;
+}
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace convoy::kernels::CONVOY_ISA
