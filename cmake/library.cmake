@@ -36,6 +36,9 @@ foreach(stage core kernels graph ops models plan data formats train report)
 endforeach()
 
 file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/isa/*.cpp)
+if(NOT isa_sources)
+  set(CONVOY_ISAS)
+endif()
 foreach(isa ${CONVOY_ISAS})
   add_library(convoy_kernels_${isa} OBJECT ${isa_sources})
   # Optimised in every build type: unoptimised kernels would make the debug and sanitizer builds unusable.
