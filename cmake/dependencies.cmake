@@ -1,4 +1,5 @@
 # Every library comes from the distribution; docs/dependencies.md says why each is there.
+# A library that convoy links also stands in cmake/convoyConfig.cmake.in.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -10,7 +11,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(EXIF REQUIRED IMPORTED_TARGET libexif)
 
+set(CONVOY_LINKED_LIBRARIES
+  fmt::fmt tomlplusplus::tomlplusplus JPEG::JPEG PNG::PNG PkgConfig::WEBP PkgConfig::EXIF Threads::Threads)
+
 add_library(convoy_dependencies INTERFACE)
-target_link_libraries(convoy_dependencies INTERFACE
-  fmt::fmt CLI11::CLI11 nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus
-  JPEG::JPEG PNG::PNG PkgConfig::WEBP PkgConfig::EXIF Threads::Threads)
+target_link_libraries(convoy_dependencies INTERFACE ${CONVOY_LINKED_LIBRARIES} nlohmann_json::nlohmann_json)

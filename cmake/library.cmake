@@ -27,7 +27,8 @@ target_include_directories(convoy PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(convoy PUBLIC cxx_std_20)
 target_compile_definitions(convoy PRIVATE CONVOY_VERSION="${PROJECT_VERSION}")
-target_link_libraries(convoy PRIVATE $<BUILD_INTERFACE:convoy_internal>)
+target_link_libraries(convoy PRIVATE
+  $<BUILD_INTERFACE:convoy_internal> "$<INSTALL_INTERFACE:${CONVOY_LINKED_LIBRARIES}>")
 
 foreach(stage core kernels graph ops models plan data formats train report)
   convoy_stage_sources(${stage} sources)

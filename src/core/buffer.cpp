@@ -34,7 +34,7 @@ Buffer::Buffer(size_t bytes) : size_(bytes) {
   if (bytes == 0) return;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    throw Error(fmt::format("memory: the system refuses {:.2f} GiB; use a smaller batch or image", 
+    throw Error(fmt::format("memory: the system refuses {:.2f} GiB; use a smaller batch or image",
                             static_cast<double>(bytes) / (1 << 30)));
   }
 #if defined(MADV_HUGEPAGE)

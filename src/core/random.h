@@ -28,7 +28,8 @@ constexpr uint64_t hash_name(std::string_view name) {
 }
 
 // A sequence of random numbers that is a pure function of (seed, purpose, major, minor): seed of the run, what the
-// numbers are for, and two indices such as epoch and sample. `minor` is used modulo 2^32, and a stream is 2^32 draws long.
+// numbers are for, and two indices such as epoch and sample. `minor` is used modulo 2^32, and a stream is 2^32 draws
+// long.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, std::string_view purpose, uint64_t major = 0, uint64_t minor = 0)

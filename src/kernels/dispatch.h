@@ -16,7 +16,8 @@
   const Table& accessor();                   \
   }
 #define CONVOY_CASE_AVX2(accessor) \
-  case Isa::avx2: return avx2::accessor();
+  case Isa::avx2:                  \
+    return avx2::accessor();
 #else
 #define CONVOY_DECLARE_AVX2(Table, accessor)
 #define CONVOY_CASE_AVX2(accessor)
@@ -28,7 +29,8 @@
   const Table& accessor();                     \
   }
 #define CONVOY_CASE_AVX512(accessor) \
-  case Isa::avx512: return avx512::accessor();
+  case Isa::avx512:                  \
+    return avx512::accessor();
 #else
 #define CONVOY_DECLARE_AVX512(Table, accessor)
 #define CONVOY_CASE_AVX512(accessor)

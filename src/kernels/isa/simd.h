@@ -16,8 +16,12 @@ namespace convoy::kernels::CONVOY_ISA {
 
 inline constexpr int kLanes = 16;
 inline constexpr int kRegisters = 32;
-struct Vec { __m512 v; };
-struct Mask { __mmask16 m; };
+struct Vec {
+  __m512 v;
+};
+struct Mask {
+  __mmask16 m;
+};
 
 inline Vec zero() { return {_mm512_setzero_ps()}; }
 inline Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
@@ -41,7 +45,8 @@ inline Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
 inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 // 2^a for integral a in [-126, 127].
 inline Vec exp2_integer(Vec a) {
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127)), 23))};
+  return {
+      _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127)), 23))};
 }
 inline Mask operator<(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 inline Mask operator>(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
@@ -52,8 +57,12 @@ inline Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, n
 
 inline constexpr int kLanes = 8;
 inline constexpr int kRegisters = 16;
-struct Vec { __m256 v; };
-struct Mask { __m256 m; };
+struct Vec {
+  __m256 v;
+};
+struct Mask {
+  __m256 m;
+};
 
 inline __m256i lanes_below(int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -77,7 +86,8 @@ inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
 inline Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)}; }
 inline Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 inline Vec exp2_integer(Vec a) {
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(127)), 23))};
+  return {
+      _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(127)), 23))};
 }
 inline Mask operator<(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 inline Mask operator>(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
@@ -90,8 +100,12 @@ inline constexpr int kLanes = 4;
 inline constexpr int kRegisters = 16;
 typedef float Floats __attribute__((vector_size(16)));
 typedef int32_t Ints __attribute__((vector_size(16)));
-struct Vec { Floats v; };
-struct Mask { Ints m; };
+struct Vec {
+  Floats v;
+};
+struct Mask {
+  Ints m;
+};
 
 inline Vec zero() { return {Floats{}}; }
 inline Vec broadcast(float x) { return {Floats{x, x, x, x}}; }
