@@ -19,6 +19,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND CONVOY_ISAS avx2 avx512)
   set(CONVOY_FLAGS_avx2 -mavx2 -mfma)
   set(CONVOY_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    list(APPEND CONVOY_FLAGS_avx512 -Wno-maybe-uninitialized)  # false alarms in its own intrinsics, gcc.gnu.org/PR105593
+  endif()
 endif()
 
 add_library(convoy)

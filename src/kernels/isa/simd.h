@@ -152,6 +152,23 @@ inline Vec exp2_integer(Vec a) { return {reinterpret_cast<Floats>((__builtin_con
 
 #endif
 
+// a * 2^n for integral n in [-252, 254], in two steps so that subnormal results and infinity come out right.
+inline Vec ldexp(Vec a, Vec n) {
+  const Vec half = round(n * broadcast(0.5F));
+  return a * exp2_integer(half) * exp2_integer(n - half);
+}
+
+// A loop over registers is written once for both kinds of register: whole ones, and the rest of `lanes` elements.
+struct WholeRegister {
+  Vec load(const float* p) const { return CONVOY_ISA::load(p); }
+  void store(float* p, Vec a) const { CONVOY_ISA::store(p, a); }
+};
+struct PartRegister {
+  int lanes;
+  Vec load(const float* p) const { return load_n(p, lanes); }
+  void store(float* p, Vec a) const { store_n(p, a, lanes); }
+};
+
 // Sum of the lanes, pairwise.
 inline float reduce_add(Vec a) {
   float lanes[kLanes];

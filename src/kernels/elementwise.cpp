@@ -1,0 +1,5 @@
+#include "kernels/elementwise.h"
+
+#include "kernels/dispatch.h"
+
+CONVOY_DISPATCH(ElementwiseKernels, elementwise_kernels)
