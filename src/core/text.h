@@ -1,0 +1,18 @@
+// Small work on text: the nearest known name to a mistyped one.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace convoy {
+
+// The candidate that `name` was most likely meant to be (least edits, then first), or "" when none is near: letters
+// inserted, dropped, changed or swapped with their neighbour, at most one in three of them; or a candidate that `name`
+// begins. Case does not count, nor the difference of - and _.
+std::string nearest(std::string_view name, std::span<const std::string> candidates);
+
+// "unknown model 'resnet5' (did you mean 'resnet50'?)"; the hint only where a candidate is near.
+std::string unknown_name(std::string_view kind, std::string_view name, std::span<const std::string> candidates);
+
+}  // namespace convoy
