@@ -1,0 +1,205 @@
+#include "formats/safetensors.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "convoy/error.h"
+#include "formats/safetensors_header.h"
+
+namespace convoy {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors data is read and written as it lies in memory");
+
+float half_to_float(uint16_t half) {
+  const uint32_t exponent = half >> 10 & 0x1FU;
+  const uint32_t fraction = half & 0x3FFU;
+  float magnitude = 0;
+  if (exponent == 0) {
+    magnitude = static_cast<float>(fraction) * 0x1p-24F;
+  } else if (exponent == 31) {
+    magnitude = std::bit_cast<float>(0x7F800000U | fraction << 13);
+  } else {
+    magnitude = std::bit_cast<float>((exponent + 112) << 23 | fraction << 13);
+  }
+  return (half & 0x8000U) != 0 ? -magnitude : magnitude;
+}
+
+float bfloat_to_float(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
+template <class Stored>
+Stored load(const std::byte* from) {
+  Stored value;
+  std::memcpy(&value, from, sizeof(Stored));
+  return value;
+}
+
+// Calls visit(i, value) with every element as its own C++ type.
+template <class Visit>
+void for_each_element(StoredType type, std::span<const std::byte> bytes, const Visit& visit) {
+  const size_t stride = static_cast<size_t>(size_of(type));
+  const size_t count = bytes.size() / stride;
+  for (size_t i = 0; i < count; ++i) {
+    const std::byte* at = bytes.data() + i * stride;
+    switch (type) {
+      case StoredType::f64: visit(i, load<double>(at)); break;
+      case StoredType::f32: visit(i, load<float>(at)); break;
+      case StoredType::f16: visit(i, half_to_float(load<uint16_t>(at))); break;
+      case StoredType::bf16: visit(i, bfloat_to_float(load<uint16_t>(at))); break;
+      case StoredType::i64: visit(i, load<int64_t>(at)); break;
+      case StoredType::i32: visit(i, load<int32_t>(at)); break;
+      case StoredType::u8: visit(i, load<uint8_t>(at)); break;
+    }
+  }
+}
+
+}  // namespace
+
+SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : path_(path) {
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) fail(fmt::format("cannot open: {}", std::strerror(errno)));
+  try {
+    read_header();
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+SafetensorsReader::~SafetensorsReader() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+SafetensorsReader::SafetensorsReader(SafetensorsReader&& other) noexcept
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      metadata_(std::move(other.metadata_)),
+      tensors_(std::move(other.tensors_)),
+      index_(std::move(other.index_)) {}
+
+SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(metadata_, other.metadata_);
+  std::swap(tensors_, other.tensors_);
+  std::swap(index_, other.index_);
+  return *this;
+}
+
+void SafetensorsReader::fail(std::string_view message) const {
+  throw Error(fmt::format("{}: {}", path_.string(), message));
+}
+
+void SafetensorsReader::read_at(uint64_t offset, std::span<std::byte> into, std::string_view what) const {
+  while (!into.empty()) {
+    const size_t most = std::min(into.size(), size_t{1} << 30);
+    const ssize_t got = ::pread(descriptor_, into.data(), most, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(fmt::format("cannot read {}: {}", what, std::strerror(errno)));
+    if (got == 0) fail(fmt::format("the file ends {} bytes before the end of {}", into.size(), what));
+    into = into.subspan(static_cast<size_t>(got));
+    offset += static_cast<uint64_t>(got);
+  }
+}
+
+void SafetensorsReader::read_header() {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) fail(fmt::format("cannot read: {}", std::strerror(errno)));
+  if (!S_ISREG(status.st_mode)) fail("is not a file");
+  const auto file_size = static_cast<uint64_t>(status.st_size);
+  uint64_t length = 0;
+  if (file_size < sizeof(length)) fail("is not a safetensors file: it is shorter than 8 bytes");
+  read_at(0, std::as_writable_bytes(std::span(&length, 1)), "the header's length");
+  if (length > kLargestHeader || length > file_size - sizeof(length)) {
+    fail(fmt::format("is not a safetensors file: a header of {} bytes, expected at most {} in a file of {} bytes",
+                     length, kLargestHeader, file_size));
+  }
+  std::string text(length, '\0');
+  read_at(sizeof(length), std::as_writable_bytes(std::span(text)), "the header");
+  const uint64_t data_start = sizeof(length) + length;
+  try {
+    SafetensorsHeader header = parse_safetensors_header(text, file_size - data_start);
+    metadata_ = std::move(header.metadata);
+    tensors_ = std::move(header.tensors);
+  } catch (const Error& error) {
+    fail(error.what());
+  }
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    tensors_[i].offset += data_start;
+    index_.emplace(tensors_[i].name, i);
+  }
+}
+
+const StoredTensor* SafetensorsReader::find(std::string_view name) const {
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : &tensors_[found->second];
+}
+
+const StoredTensor& SafetensorsReader::tensor(std::string_view name) const {
+  const StoredTensor* found = find(name);
+  if (found == nullptr) fail(fmt::format("has no tensor {}", quote_name(name)));
+  return *found;
+}
+
+std::vector<std::byte> SafetensorsReader::bytes(std::string_view name) const {
+  const StoredTensor& stored = tensor(name);
+  std::vector<std::byte> data(static_cast<size_t>(stored.elements * size_of(stored.type)));
+  read_at(stored.offset, data, quote_name(name));
+  return data;
+}
+
+std::vector<float> SafetensorsReader::floats(std::string_view name) const {
+  const StoredTensor& stored = tensor(name);
+  std::vector<float> values(static_cast<size_t>(stored.elements));
+  if (stored.type == StoredType::f32) {
+    read_at(stored.offset, std::as_writable_bytes(std::span(values)), quote_name(name));
+    return values;
+  }
+  for_each_element(stored.type, bytes(name), [&](size_t i, auto value) {
+    values[i] = static_cast<float>(value);
+    if constexpr (std::is_integral_v<decltype(value)>) {
+      if (std::abs(static_cast<double>(value)) > 0x1p24) {
+        fail(fmt::format("tensor {} holds {}, which is no float", quote_name(name), value));
+      }
+    }
+  });
+  return values;
+}
+
+std::vector<double> SafetensorsReader::doubles(std::string_view name) const {
+  const StoredTensor& stored = tensor(name);
+  std::vector<double> values(static_cast<size_t>(stored.elements));
+  for_each_element(stored.type, bytes(name), [&](size_t i, auto value) {
+    values[i] = static_cast<double>(value);
+    if constexpr (std::is_integral_v<decltype(value)>) {
+      if (std::abs(values[i]) > 0x1p53) {
+        fail(fmt::format("tensor {} holds {}, which is no double", quote_name(name), value));
+      }
+    }
+  });
+  return values;
+}
+
+std::vector<int64_t> SafetensorsReader::integers(std::string_view name) const {
+  const StoredTensor& stored = tensor(name);
+  std::vector<int64_t> values(static_cast<size_t>(stored.elements));
+  for_each_element(stored.type, bytes(name), [&](size_t i, auto value) {
+    if constexpr (std::is_integral_v<decltype(value)>) {
+      values[i] = value;
+    } else {
+      fail(fmt::format("tensor {} is of type {}, expected integers", quote_name(name), to_string(stored.type)));
+    }
+  });
+  return values;
+}
+
+}  // namespace convoy

@@ -1,0 +1,84 @@
+// The safetensors format (https://huggingface.co/docs/safetensors): named tensors and string metadata in one file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace convoy {
+
+// In the order in which the tensors of a file are written.
+enum class StoredType : uint8_t { i64, f64, f32, i32, bf16, f16, u8 };
+
+// "F32" and so on, as the format spells it.
+std::string_view to_string(StoredType type);
+// Bytes of one element.
+int64_t size_of(StoredType type);
+
+// A tensor of a file. Extents are in the file's order (OIHW, NCHW) and may be zero.
+struct StoredTensor {
+  std::string name;
+  StoredType type = StoredType::f32;
+  std::vector<int64_t> shape;
+  int64_t elements = 1;
+  uint64_t offset = 0;  // of its first byte in the file
+};
+
+// A file open for reading. The header is checked as a whole when it is opened: sizes, types, shapes, byte counts, and
+// that the tensors cover the data without gap or overlap; data is read when asked for. Whatever the file holds, the
+// worst that it can cause is an Error, which names file and tensor.
+class SafetensorsReader {
+ public:
+  explicit SafetensorsReader(const std::filesystem::path& path);
+  ~SafetensorsReader();
+  SafetensorsReader(SafetensorsReader&& other) noexcept;
+  SafetensorsReader& operator=(SafetensorsReader&& other) noexcept;
+
+  const std::filesystem::path& path() const { return path_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  // In the order of their data.
+  const std::vector<StoredTensor>& tensors() const { return tensors_; }
+  // nullptr when there is none of that name.
+  const StoredTensor* find(std::string_view name) const;
+  // Throws Error when there is none of that name.
+  const StoredTensor& tensor(std::string_view name) const;
+
+  // The tensor's bytes as stored (little endian).
+  std::vector<std::byte> bytes(std::string_view name) const;
+  // The tensor as numbers of another type. floats and doubles take every type, and throw Error for an integer beyond
+  // 2^24 or 2^53; integers throws for a floating type.
+  std::vector<float> floats(std::string_view name) const;
+  std::vector<double> doubles(std::string_view name) const;
+  std::vector<int64_t> integers(std::string_view name) const;
+
+ private:
+  void read_header();
+  void read_at(uint64_t offset, std::span<std::byte> into, std::string_view what) const;
+  [[noreturn]] void fail(std::string_view message) const;
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  std::map<std::string, std::string> metadata_;
+  std::vector<StoredTensor> tensors_;
+  std::map<std::string, size_t, std::less<>> index_;  // name -> position in tensors_
+};
+
+// A tensor to be written.
+struct TensorToStore {
+  std::string name;
+  StoredType type = StoredType::f32;
+  std::vector<int64_t> shape;
+  std::span<const std::byte> data;  // little endian, exactly the bytes that type and shape ask for
+};
+
+// Writes the file as write_file_atomically does. Equal content gives equal bytes, whatever the order of `tensors`.
+// Throws Error when names repeat or are not UTF-8, when data and shape disagree, or when the file cannot be written.
+void write_safetensors(const std::filesystem::path& path, std::vector<TensorToStore> tensors,
+                       const std::map<std::string, std::string>& metadata);
+
+}  // namespace convoy

@@ -1,0 +1,193 @@
+#include "formats/safetensors_header.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "convoy/error.h"
+
+namespace convoy {
+namespace {
+
+using nlohmann::json;
+
+struct TypeInfo {
+  StoredType type;
+  std::string_view name;
+  int64_t bytes;
+};
+constexpr std::array<TypeInfo, 7> kTypes{{{StoredType::i64, "I64", 8},
+                                          {StoredType::f64, "F64", 8},
+                                          {StoredType::f32, "F32", 4},
+                                          {StoredType::i32, "I32", 4},
+                                          {StoredType::bf16, "BF16", 2},
+                                          {StoredType::f16, "F16", 2},
+                                          {StoredType::u8, "U8", 1}}};
+
+const TypeInfo& info(StoredType type) { return kTypes[static_cast<size_t>(type)]; }
+
+// {"name": {"shape": [1]}} is three levels deep.
+constexpr int kDeepest = 3;
+
+json parse_json(std::string_view text) {
+  std::vector<std::set<std::string>> keys(kDeepest + 1);
+  const auto check = [&keys](int depth, json::parse_event_t event, json& parsed) {
+    const auto level = static_cast<size_t>(depth);
+    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
+      if (depth >= kDeepest) throw Error("the header is nested too deeply");
+      keys[level + 1].clear();
+    }
+    if (event == json::parse_event_t::key && !keys[level].insert(parsed.get_ref<const std::string&>()).second) {
+      throw Error(fmt::format("the header names {} twice", quote_name(parsed.get_ref<const std::string&>())));
+    }
+    return true;
+  };
+  try {
+    return json::parse(text, check);
+  } catch (const json::exception& error) {
+    throw Error(fmt::format("the header is not JSON: {}", quote_name(error.what())));
+  }
+}
+
+const json* member(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? nullptr : &*found;
+}
+
+// The array of unsigned integers under `key`, each at most 2^62.
+std::vector<int64_t> extents(const json& entry, const char* key, const std::string& tensor) {
+  const json* array = member(entry, key);
+  const auto good = [](const json& number) {
+    return number.is_number_unsigned() && number.get<uint64_t>() <= uint64_t{1} << 62;
+  };
+  if (array == nullptr || !array->is_array() || !std::all_of(array->begin(), array->end(), good)) {
+    throw Error(fmt::format("tensor {}: \"{}\" is missing or no list of sizes", tensor, key));
+  }
+  return array->get<std::vector<int64_t>>();
+}
+
+StoredType type_of(const json& entry, const std::string& tensor) {
+  const json* name = member(entry, "dtype");
+  if (name == nullptr || !name->is_string()) throw Error(fmt::format("tensor {}: \"dtype\" is missing", tensor));
+  const auto found = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeInfo& candidate) {
+    return candidate.name == name->get_ref<const std::string&>();
+  });
+  if (found == kTypes.end()) {
+    throw Error(fmt::format("tensor {}: type {} is not supported, expected F64, F32, F16, BF16, I64, I32 or U8", tensor,
+                            quote_name(name->get_ref<const std::string&>())));
+  }
+  return found->type;
+}
+
+// Product of the extents, if it is at most `limit`.
+std::optional<int64_t> product_up_to(int64_t limit, const std::vector<int64_t>& shape) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  int64_t product = 1;
+  for (const int64_t extent : shape) {
+    if (extent > limit / product) return std::nullopt;
+    product *= extent;
+  }
+  return product;
+}
+
+StoredTensor parse_tensor(const std::string& name, const json& entry, uint64_t data_bytes) {
+  const std::string shown = quote_name(name);
+  if (!entry.is_object()) throw Error(fmt::format("tensor {}: its entry is not an object", shown));
+  const std::vector<int64_t> offsets = extents(entry, "data_offsets", shown);
+  if (offsets.size() != 2 || offsets[0] > offsets[1] || static_cast<uint64_t>(offsets[1]) > data_bytes) {
+    throw Error(fmt::format("tensor {}: data_offsets [{}] lie outside the {} bytes of data", shown,
+                            fmt::join(offsets, ", "), data_bytes));
+  }
+  StoredTensor tensor{.name = name, .type = type_of(entry, shown), .shape = extents(entry, "shape", shown)};
+  tensor.offset = static_cast<uint64_t>(offsets[0]);
+  const int64_t bytes = offsets[1] - offsets[0];
+  const std::optional<int64_t> elements = product_up_to(bytes / size_of(tensor.type), tensor.shape);
+  if (!elements || *elements * size_of(tensor.type) != bytes) {
+    throw Error(fmt::format("tensor {}: {} bytes of data do not agree with type {} and shape [{}]", shown, bytes,
+                            to_string(tensor.type), fmt::join(tensor.shape, ", ")));
+  }
+  tensor.elements = *elements;
+  return tensor;
+}
+
+std::map<std::string, std::string> parse_metadata(const json& entry) {
+  if (!entry.is_object()) throw Error("the header's \"__metadata__\" is not an object");
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, value] : entry.items()) {
+    if (!value.is_string()) throw Error(fmt::format("metadata entry {} is not a string", quote_name(key)));
+    metadata.emplace(key, value.get<std::string>());
+  }
+  return metadata;
+}
+
+// The format allows neither gap nor overlap, so that no byte is hidden or shared.
+void check_coverage(const std::vector<StoredTensor>& tensors, uint64_t data_bytes) {
+  uint64_t end = 0;
+  for (const StoredTensor& tensor : tensors) {
+    if (tensor.offset != end) {
+      throw Error(
+          fmt::format("tensor {} starts at data byte {}, expected {}: tensors may neither overlap nor leave gaps",
+                      quote_name(tensor.name), tensor.offset, end));
+    }
+    end += static_cast<uint64_t>(tensor.elements * size_of(tensor.type));
+  }
+  if (end != data_bytes) throw Error(fmt::format("the tensors cover {} of {} bytes of data", end, data_bytes));
+}
+
+}  // namespace
+
+std::string_view to_string(StoredType type) { return info(type).name; }
+
+int64_t size_of(StoredType type) { return info(type).bytes; }
+
+std::string quote_name(std::string_view name) {
+  constexpr size_t kLongest = 100;
+  const std::string_view shown = name.substr(0, kLongest);
+  return json(shown).dump(-1, ' ', true, json::error_handler_t::replace) + (shown.size() < name.size() ? "..." : "");
+}
+
+SafetensorsHeader parse_safetensors_header(std::string_view text, uint64_t data_bytes) {
+  const json parsed = parse_json(text);
+  if (!parsed.is_object()) throw Error("the header is not a JSON object");
+  SafetensorsHeader header;
+  for (const auto& [name, entry] : parsed.items()) {
+    if (name == "__metadata__") {
+      header.metadata = parse_metadata(entry);
+    } else {
+      header.tensors.push_back(parse_tensor(name, entry, data_bytes));
+    }
+  }
+  const auto place = [](const StoredTensor& t) { return std::pair(t.offset, t.elements); };
+  std::stable_sort(header.tensors.begin(), header.tensors.end(),
+                   [&](const StoredTensor& a, const StoredTensor& b) { return place(a) < place(b); });
+  check_coverage(header.tensors, data_bytes);
+  return header;
+}
+
+std::string format_safetensors_header(const SafetensorsHeader& header) {
+  nlohmann::ordered_json entries = nlohmann::ordered_json::object();
+  if (!header.metadata.empty()) entries["__metadata__"] = header.metadata;
+  std::set<std::string_view> names{"__metadata__"};
+  for (const StoredTensor& tensor : header.tensors) {
+    if (!names.insert(tensor.name).second)
+      throw Error(fmt::format("two tensors are called {}", quote_name(tensor.name)));
+    const uint64_t end = tensor.offset + static_cast<uint64_t>(tensor.elements * size_of(tensor.type));
+    entries[tensor.name] = {
+        {"dtype", to_string(tensor.type)}, {"shape", tensor.shape}, {"data_offsets", {tensor.offset, end}}};
+  }
+  std::string text;
+  try {
+    text = entries.dump();
+  } catch (const json::exception& error) {
+    throw Error(fmt::format("a name or metadata entry is not UTF-8: {}", quote_name(error.what())));
+  }
+  text.append((8 - text.size() % 8) % 8, ' ');
+  return text;
+}
+
+}  // namespace convoy

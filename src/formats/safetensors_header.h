@@ -1,0 +1,31 @@
+// The JSON header of a safetensors file.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/safetensors.h"
+
+namespace convoy {
+
+inline constexpr uint64_t kLargestHeader = uint64_t{16} << 20;
+
+struct SafetensorsHeader {
+  std::map<std::string, std::string> metadata;
+  std::vector<StoredTensor> tensors;  // by offset, which counts from the end of the header
+};
+
+// Checks the header against the number of data bytes behind it. Throws Error, whose text names no file.
+SafetensorsHeader parse_safetensors_header(std::string_view text, uint64_t data_bytes);
+
+// The header of these tensors (offsets as given), padded with spaces to a multiple of 8 bytes. Throws Error when names
+// repeat or are not UTF-8.
+std::string format_safetensors_header(const SafetensorsHeader& header);
+
+// A name from a file, fit for a one-line message: in quotes, shortened, control characters escaped.
+std::string quote_name(std::string_view name);
+
+}  // namespace convoy
