@@ -1,0 +1,78 @@
+// What a user sees of a loop that goes on: a bar on a terminal, plain lines elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace convoy {
+
+struct Metric {
+  std::string_view name;
+  double value = 0;
+};
+
+// A loop over the steps of one epoch.
+struct ProgressLoop {
+  std::string_view name = "Train";
+  int epoch = 1;
+  int epochs = 1;
+  int64_t steps = 0;
+  // Steps done before this loop began, by the run that it resumes.
+  int64_t first_step = 0;
+  int64_t batch_size = 0;
+};
+
+// How far the loop is; times are in seconds since it began.
+struct ProgressStep {
+  // Steps done, counted from the start of the epoch.
+  int64_t step = 0;
+  double seconds = 0;
+  // The part of `seconds` in which the loop waited for data.
+  double reader_seconds = 0;
+  double lr = 0;
+  std::span<const Metric> metrics;
+};
+
+// On a terminal one line that is drawn over and over, at most ten times a second and no wider than `width`:
+//   step 12/45 [=>....] - loss: 1.2345 - acc: 0.5123 - ETA: 1:23 - 45ms/step
+// elsewhere a line at most every `line_seconds`, the last step always:
+//   [Train][Epoch 3/120][Iter: 10/391] lr: 0.1, loss: 1.2345, batch_cost: 0.045s, reader_cost: 0.001s, ips: 711.1
+//   images/s, eta: 0:01:23
+// where eta counts all epochs to come. Failing writes are no error: nobody is looking.
+class Progress {
+ public:
+  // Looks at what `out` is connected to; `line_seconds` 0 prints every step.
+  explicit Progress(std::FILE* out, double line_seconds = 5);
+  // A terminal `width` columns wide, or none where it is 0.
+  Progress(std::FILE* out, double line_seconds, int width) : out_(out), line_seconds_(line_seconds), width_(width) {}
+  ~Progress() { leave_bar(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void begin(const ProgressLoop& loop);
+  void update(const ProgressStep& step);
+  // Prints a line of its own, below a bar that is being drawn.
+  void line(std::string_view text);
+
+ private:
+  void leave_bar();
+
+  std::FILE* out_;
+  double line_seconds_;
+  int width_;
+  ProgressLoop loop_;
+  double drawn_at_ = 0;
+  bool in_bar_ = false;
+};
+
+// "1:23", "1:02:03"; "45s" below a minute, as Keras and hapi write it.
+std::string format_eta(double seconds);
+
+// The two forms, without the end of the line.
+std::string format_bar(const ProgressLoop& loop, const ProgressStep& step, int width);
+std::string format_line(const ProgressLoop& loop, const ProgressStep& step);
+
+}  // namespace convoy
