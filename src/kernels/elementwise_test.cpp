@@ -1,156 +1,116 @@
 #include "kernels/elementwise.h"
 
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <limits>
-#include <vector>
-
-#include "core/cpu.h"
+#include "kernels/testing.h"
 
 namespace convoy::kernels {
 namespace {
 
-constexpr Activation kActivations[] = {Activation::none,         Activation::relu,    Activation::relu6,
-                                       Activation::leaky_relu,   Activation::silu,    Activation::hard_swish,
-                                       Activation::hard_sigmoid, Activation::sigmoid, Activation::gelu,
-                                       Activation::gelu_tanh};
+using testing::check_kernel;
+using testing::expect_close;
+using testing::GuardedFloats;
+using testing::random_floats;
 
-double reference(Activation activation, double x) {
-  const double hard = std::fmin(std::fmax(x + 3, 0.0), 6.0) / 6;
-  switch (activation) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return x > 0 ? x : 0;
-    case Activation::relu6:
-      return std::fmin(std::fmax(x, 0.0), 6.0);
-    case Activation::leaky_relu:
-      return x > 0 ? x : 0.01 * x;
-    case Activation::silu:
-      return x / (1 + std::exp(-x));
-    case Activation::hard_swish:
-      return x * hard;
-    case Activation::hard_sigmoid:
-      return hard;
-    case Activation::sigmoid:
-      return 1 / (1 + std::exp(-x));
-    case Activation::gelu:
-      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case Activation::gelu_tanh:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+constexpr int64_t kCounts[] = {1, 3, 16, 31, 1000, 16384 * 2 + 5};
+
+TEST(Elementwise, ActivationAndItsBackwardInPlace) {
+  for (const int64_t count : kCounts) {
+    const std::vector<float> x = random_floats(count, 0), grad = random_floats(count, 1),
+                             more = random_floats(count, 2);
+    check_kernel(
+        count,
+        [&](float* output) {
+          std::copy(x.begin(), x.end(), output);
+          elementwise_kernels().activation(Activation::relu, count, output, output);
+        },
+        [&](const std::vector<float>& y) {
+          expect_close(y, 0, [&](int64_t i) { return std::max(0.0F, x[static_cast<size_t>(i)]); });
+        });
+    check_kernel(
+        count,
+        [&](float* output) {
+          std::copy(grad.begin(), grad.end(), output);
+          elementwise_kernels().activation_backward(Activation::relu, count, x.data(), output, more.data(), output);
+        },
+        [&](const std::vector<float>& y) {
+          expect_close(y, 1e-7, [&](int64_t at) {
+            const auto i = static_cast<size_t>(at);
+            return (x[i] > 0 ? static_cast<double>(grad[i]) : 0) + more[i];
+          });
+        });
   }
-  return NAN;
 }
 
-// Central difference: the derivative to 1e-9 away from kinks.
-double reference_grad(Activation activation, double x) {
-  constexpr double kStep = 1e-5;
-  return (reference(activation, x + kStep) - reference(activation, x - kStep)) / (2 * kStep);
-}
-
-std::vector<float> test_points() {
-  std::vector<float> points;
-  for (int i = -12000; i <= 12000; ++i) points.push_back(static_cast<float>(i) * 0.001F + 0.00037F);
-  for (const float x : {-1e4F, -200.0F, -104.0F, -88.0F, -87.0F, -50.0F, -20.0F, 20.0F, 88.0F, 100.0F, 1e4F}) {
-    points.push_back(x);
+TEST(Elementwise, AddSumsAnyNumberOfTermsInPlace) {
+  for (const int64_t count : kCounts) {
+    for (const int terms : {1, 2, 3, 5}) {
+      std::vector<std::vector<float>> inputs;
+      for (int term = 0; term < terms; ++term) inputs.push_back(random_floats(count, static_cast<uint64_t>(term)));
+      check_kernel(
+          count,
+          [&](float* output) {
+            std::copy(inputs[0].begin(), inputs[0].end(), output);
+            std::vector<const float*> pointers{output};
+            for (int term = 1; term < terms; ++term) pointers.push_back(inputs[static_cast<size_t>(term)].data());
+            elementwise_kernels().add(terms, count, pointers.data(), output);
+          },
+          [&](const std::vector<float>& y) {
+            expect_close(y, 1e-6, [&](int64_t i) {
+              double sum = 0;
+              for (const auto& input : inputs) sum += input[static_cast<size_t>(i)];
+              return sum;
+            });
+          });
+    }
   }
-  return points;
 }
 
-template <class Body>
-void for_every_isa(const Body& body) {
-  for (const Isa isa : available_isas()) {
-    set_active_isa(isa);
-    SCOPED_TRACE(to_string(isa));
-    body();
+TEST(Elementwise, ScaleSamplesWithAndWithoutAddend) {
+  for (const int64_t per_sample : {1, 7, 48, 16384 + 3}) {
+    constexpr int64_t kSamples = 5;
+    const std::vector<float> scales{0.0F, 1.25F, -2.0F, 1.0F, 0.5F};
+    const std::vector<float> x = random_floats(kSamples * per_sample, 0), y = random_floats(kSamples * per_sample, 1);
+    for (const bool with_addend : {false, true}) {
+      check_kernel(
+          kSamples * per_sample,
+          [&](float* output) {
+            elementwise_kernels().scale_samples(kSamples, per_sample, scales.data(), x.data(),
+                                                with_addend ? y.data() : nullptr, output);
+          },
+          [&](const std::vector<float>& values) {
+            expect_close(values, 2e-7, [&](int64_t at) {
+              const auto i = static_cast<size_t>(at), n = static_cast<size_t>(at / per_sample);
+              return static_cast<double>(scales[n]) * x[i] + (with_addend ? y[i] : 0.0F);
+            });
+          });
+    }
   }
-  set_active_isa(available_isas().back());
 }
 
-TEST(Activation, MatchesDoublePrecision) {
-  const std::vector<float> input = test_points();
-  std::vector<float> output(input.size());
-  for_every_isa([&] {
-    for (const Activation activation : kActivations) {
-      elementwise_kernels().activation(activation, static_cast<int64_t>(input.size()), input.data(), output.data());
-      for (size_t i = 0; i < input.size(); ++i) {
-        const double expected = reference(activation, input[i]);
-        const double error = std::abs(output[i] - expected) / std::fmax(1.0, std::abs(expected));
-        EXPECT_LE(error, 2e-7) << to_string(activation) << "(" << input[i] << ") = " << output[i];
-      }
+TEST(Elementwise, MultiplyAndItsBackward) {
+  for (const int64_t count : kCounts) {
+    const std::vector<float> a = random_floats(count, 0), b = random_floats(count, 1), grad = random_floats(count, 2);
+    const auto product = [&](const std::vector<float>& left, const std::vector<float>& right) {
+      return [&](const std::vector<float>& y) {
+        expect_close(y, 1e-7, [&](int64_t i) {
+          return static_cast<double>(left[static_cast<size_t>(i)]) * right[static_cast<size_t>(i)];
+        });
+      };
+    };
+    const ElementwiseKernels& (*kernels)() = elementwise_kernels;
+    check_kernel(
+        count, [&](float* y) { kernels().multiply(count, a.data(), b.data(), y); }, product(a, b));
+    for (const bool both : {false, true}) {
+      GuardedFloats other(count);
+      float* optional = both ? other.data() : nullptr;
+      check_kernel(
+          count, [&](float* y) { kernels().multiply_backward(count, a.data(), b.data(), grad.data(), y, optional); },
+          product(grad, b));
+      check_kernel(
+          count, [&](float* y) { kernels().multiply_backward(count, a.data(), b.data(), grad.data(), optional, y); },
+          product(grad, a));
+      other.check();
     }
-  });
-}
-
-TEST(Activation, GradientMatchesDoublePrecision) {
-  const std::vector<float> input = test_points();
-  std::vector<float> grad(input.size());
-  const std::vector<float> ones(input.size(), 1.0F);
-  for_every_isa([&] {
-    for (const Activation activation : kActivations) {
-      elementwise_kernels().activation_backward(activation, static_cast<int64_t>(input.size()), input.data(),
-                                                ones.data(), nullptr, grad.data());
-      for (size_t i = 0; i < input.size(); ++i) {
-        const double expected = reference_grad(activation, input[i]);
-        EXPECT_NEAR(grad[i], expected, 3e-7) << to_string(activation) << "'(" << input[i] << ")";
-      }
-    }
-  });
-}
-
-// exp through sigmoid(-x) = exp(-x) / (1 + exp(-x)), which is exp(-x) itself for large x.
-TEST(Activation, ExponentialKeepsItsRelativePrecision) {
-  std::vector<float> input;
-  for (float x = -87.0F; x < 0.0F; x += 0.00731F) input.push_back(x);
-  std::vector<float> output(input.size());
-  for_every_isa([&] {
-    elementwise_kernels().activation(Activation::sigmoid, static_cast<int64_t>(input.size()), input.data(),
-                                     output.data());
-    for (size_t i = 0; i < input.size(); ++i) {
-      const double expected = reference(Activation::sigmoid, input[i]);
-      EXPECT_LE(std::abs(output[i] - expected), 4e-7 * expected) << input[i];
-    }
-  });
-}
-
-// torch.nn.functional, PyTorch 2.15: the derivatives at the kinks.
-TEST(Activation, GradientAtKinks) {
-  struct Case {
-    Activation activation;
-    float x, slope;
-  };
-  constexpr Case kCases[] = {{Activation::relu, 0.0F, 0.0F},          {Activation::relu6, 0.0F, 0.0F},
-                             {Activation::relu6, 6.0F, 0.0F},         {Activation::leaky_relu, 0.0F, 0.01F},
-                             {Activation::hard_swish, -3.0F, 0.0F},   {Activation::hard_swish, 3.0F, 1.0F},
-                             {Activation::hard_sigmoid, -3.0F, 0.0F}, {Activation::hard_sigmoid, 3.0F, 0.0F}};
-  for_every_isa([&] {
-    for (const Case& c : kCases) {
-      const float one = 1.0F, addend = 0.25F;
-      float grad = NAN;
-      elementwise_kernels().activation_backward(c.activation, 1, &c.x, &one, &addend, &grad);
-      EXPECT_FLOAT_EQ(grad, c.slope + addend) << to_string(c.activation) << "'(" << c.x << ")";
-    }
-  });
-}
-
-TEST(Activation, ExtremesSaturateAndNotANumberPropagates) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const float input[] = {kInfinity, 3e38F, NAN, -3e38F};
-  for_every_isa([&] {
-    for (const Activation activation : kActivations) {
-      SCOPED_TRACE(to_string(activation));
-      const bool bounded = activation == Activation::relu6 || activation == Activation::hard_sigmoid ||
-                           activation == Activation::sigmoid;
-      float output[4], grad[4];
-      const float ones[] = {1, 1, 1, 1};
-      elementwise_kernels().activation(activation, 4, input, output);
-      elementwise_kernels().activation_backward(activation, 4, input, ones, nullptr, grad);
-      EXPECT_EQ(std::isinf(output[0]), !bounded);
-      EXPECT_TRUE(std::isnan(output[2]));
-      EXPECT_TRUE(std::isfinite(grad[1]) && std::isfinite(grad[3]));
-    }
-  });
+  }
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+// Sharing out a run of elements among the threads, a register at a time.
+#pragma once
+
+#include "core/parallel.h"
+#include "kernels/isa/simd.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// Elements of one task: enough to hide what it costs to start it, few enough to share out.
+inline constexpr int64_t kTile = 16384;
+
+// Calls body(i, part) for every register of [begin, end): `part` loads and stores the elements from i on.
+template <class Body>
+inline void each_register(int64_t begin, int64_t end, const Body& body) {
+  int64_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) body(i, WholeRegister{});
+  if (i < end) body(i, PartRegister{static_cast<int>(end - i)});
+}
+
+// The same for [0, count), from several threads.
+template <class Body>
+inline void parallel_each_register(int64_t count, const Body& body) {
+  parallel_for(ceil_div(count, kTile),
+               [&](int64_t tile, int) { each_register(tile * kTile, smaller(count, (tile + 1) * kTile), body); });
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA
