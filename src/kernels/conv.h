@@ -1,0 +1,24 @@
+// Dense and grouped convolution, and with 1x1 maps the linear layer: forward, input gradient, weight gradient.
+#pragma once
+
+#include "kernels/conv_args.h"
+
+namespace convoy::kernels {
+
+// No kernel allocates; workspace sizes are in bytes and hold for the thread_count() at which they were asked for.
+// Results do not depend on the number of threads, bit for bit.
+struct ConvKernels {
+  // `activated` may be `output` itself, which then keeps only the activated values.
+  void (*forward)(const ConvGeometry&, const ConvForwardArgs&);
+  void (*grad_input)(const ConvGeometry&, const ConvGradInputArgs&);
+  void (*grad_weight)(const ConvGeometry&, const ConvGradWeightArgs&);
+  size_t (*forward_workspace)(const ConvGeometry&);
+  size_t (*grad_input_workspace)(const ConvGeometry&);
+  size_t (*grad_weight_workspace)(const ConvGeometry&);
+  // Output pixels in one tile of ConvForwardArgs::statistics, the same for every instruction set.
+  int64_t (*statistics_pixels)(const ConvGeometry&);
+};
+
+const ConvKernels& conv_kernels();
+
+}  // namespace convoy::kernels

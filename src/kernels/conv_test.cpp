@@ -1,0 +1,290 @@
+#include "kernels/conv.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <ostream>
+#include <vector>
+
+#include "core/cpu.h"
+#include "core/parallel.h"
+#include "core/random.h"
+
+namespace convoy::kernels {
+namespace {
+
+ConvGeometry conv(int64_t batch, int64_t height, int64_t width, int64_t in_c, int64_t out_c, int64_t kernel_h,
+                  int64_t kernel_w, int64_t stride, int64_t pad, int64_t dilation = 1, int64_t groups = 1) {
+  const auto out = [&](int64_t in, int64_t kernel) {
+    return (in + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+  };
+  return {batch,
+          height,
+          width,
+          in_c,
+          out(height, kernel_h),
+          out(width, kernel_w),
+          out_c,
+          kernel_h,
+          kernel_w,
+          stride,
+          stride,
+          pad,
+          pad,
+          dilation,
+          dilation,
+          groups};
+}
+
+const ConvGeometry kGeometries[] = {
+    conv(2, 5, 7, 16, 32, 1, 1, 1, 0),      conv(3, 7, 7, 64, 64, 3, 3, 1, 1),
+    conv(1, 9, 8, 20, 10, 3, 3, 2, 1),      conv(2, 11, 13, 3, 33, 7, 7, 2, 3),
+    conv(2, 15, 9, 3, 24, 3, 3, 2, 1),      conv(1, 10, 10, 7, 5, 3, 2, 3, 2),
+    conv(2, 9, 9, 17, 96, 1, 1, 2, 0),      conv(1, 8, 9, 80, 48, 1, 1, 3, 0),
+    conv(1, 12, 11, 18, 35, 3, 3, 1, 2, 2), conv(1, 13, 12, 8, 70, 3, 3, 2, 2, 2),
+    conv(1, 13, 12, 4, 4, 5, 3, 3, 4, 2),   conv(2, 6, 6, 24, 48, 3, 3, 1, 1, 1, 4),
+    conv(1, 7, 6, 6, 9, 3, 3, 2, 1, 1, 3),  conv(16, 1, 1, 37, 10, 1, 1, 1, 0),
+    conv(3, 1, 1, 600, 1000, 1, 1, 1, 0),   conv(4, 2, 2, 130, 144, 3, 3, 1, 1),
+    conv(1, 1, 1, 1, 1, 1, 1, 1, 0),        conv(2, 3, 3, 2, 3, 5, 5, 1, 2),
+    conv(1, 40, 41, 48, 112, 3, 3, 1, 1),   conv(1, 48, 50, 12, 20, 1, 1, 1, 0),
+    conv(1, 4, 4, 5, 6, 2, 2, 4, 0),
+};
+
+std::string to_string(const ConvGeometry& g) {
+  return ::testing::PrintToString(std::vector<int64_t>{g.batch, g.in_h, g.in_w, g.in_c, g.out_h, g.out_w, g.out_c,
+                                                       g.kernel_h, g.kernel_w, g.stride_h, g.pad_h, g.dilation_h,
+                                                       g.groups});
+}
+
+// Memory with a guard behind it, as close as the alignment of the vectors allows.
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(size_t size) : size_(size), data_((size * sizeof(T) + 63) / 64 * 64 / sizeof(float) + 32) {
+    std::memset(data_.data(), 0x5A, data_.size() * sizeof(float));
+    const size_t skip = (64 - reinterpret_cast<uintptr_t>(data_.data()) % 64) % 64;
+    begin_ = reinterpret_cast<unsigned char*>(data_.data()) + skip;
+  }
+  T* data() { return reinterpret_cast<T*>(begin_); }
+  T& operator[](size_t i) { return data()[i]; }
+  size_t size() const { return size_; }
+  bool intact() const {
+    const auto* end = reinterpret_cast<const unsigned char*>(data_.data() + data_.size());
+    for (const unsigned char* byte = begin_ + size_ * sizeof(T); byte != end; ++byte) {
+      if (*byte != 0x5A) return false;
+    }
+    return true;
+  }
+  std::vector<T> values() { return {data(), data() + size_}; }
+
+ private:
+  size_t size_;
+  std::vector<float> data_;
+  unsigned char* begin_;
+};
+
+size_t input_size(const ConvGeometry& g) { return static_cast<size_t>(g.batch * g.in_h * g.in_w * g.in_c); }
+size_t output_size(const ConvGeometry& g) { return static_cast<size_t>(g.batch * g.out_h * g.out_w * g.out_c); }
+size_t weight_size(const ConvGeometry& g) {
+  return static_cast<size_t>(g.kernel_h * g.kernel_w * g.in_c / g.groups * g.out_c);
+}
+
+Guarded<float> random_floats(size_t size, uint64_t stream) {
+  Guarded<float> result(size);
+  RandomStream random(7, "conv_test", stream);
+  for (size_t i = 0; i < size; ++i) result[i] = random.uniform(-1, 1);
+  return result;
+}
+
+// A double-precision result and, element by element, the sum of the magnitudes that it is made of.
+struct Reference {
+  std::vector<double> value, magnitude;
+  explicit Reference(size_t size) : value(size), magnitude(size) {}
+  void add(size_t at, double x) {
+    value[at] += x;
+    magnitude[at] += std::abs(x);
+  }
+  void expect_near(Guarded<float>& result, const char* what) const {
+    ASSERT_EQ(result.size(), value.size());
+    for (size_t i = 0; i < value.size(); ++i) {
+      ASSERT_NEAR(result[i], value[i], 5e-7 * magnitude[i] + 1e-12) << what << " at " << i;
+    }
+    EXPECT_TRUE(result.intact()) << what << ": written past its end";
+  }
+};
+
+// Calls body(input index, weight index, output index) for every product of the convolution.
+template <class Body>
+void for_every_product(const ConvGeometry& g, const Body& body) {
+  const int64_t ic = g.in_c / g.groups, oc = g.out_c / g.groups;
+  for (int64_t pixel = 0; pixel < g.batch * g.out_h * g.out_w; ++pixel) {
+    const int64_t image = pixel / (g.out_h * g.out_w), oy = pixel / g.out_w % g.out_h, ox = pixel % g.out_w;
+    for (int64_t tap = 0; tap < g.kernel_h * g.kernel_w; ++tap) {
+      const int64_t iy = oy * g.stride_h - g.pad_h + tap / g.kernel_w * g.dilation_h;
+      const int64_t ix = ox * g.stride_w - g.pad_w + tap % g.kernel_w * g.dilation_w;
+      if (iy < 0 || iy >= g.in_h || ix < 0 || ix >= g.in_w) continue;
+      for (int64_t o = 0; o < g.out_c; ++o) {
+        for (int64_t c = 0; c < ic; ++c) {
+          body(static_cast<size_t>(((image * g.in_h + iy) * g.in_w + ix) * g.in_c + o / oc * ic + c),
+               static_cast<size_t>((tap * ic + c) * g.out_c + o), static_cast<size_t>(pixel * g.out_c + o));
+        }
+      }
+    }
+  }
+}
+
+// Runs `compute`, which returns everything it wrote, on every instruction set: twice and on 1, 2 and 3 threads, the
+// same bits each time.
+template <class Compute>
+void for_every_isa(const Compute& compute) {
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    SCOPED_TRACE(convoy::to_string(isa));
+    set_thread_count(1);
+    const std::vector<float> first = compute();
+    for (const int threads : {1, 2, 3}) {
+      set_thread_count(threads);
+      const std::vector<float> again = compute();
+      EXPECT_EQ(std::memcmp(first.data(), again.data(), first.size() * sizeof(float)), 0) << threads << " threads";
+    }
+  }
+  set_active_isa(available_isas().back());
+}
+
+class Conv : public ::testing::TestWithParam<ConvGeometry> {
+ protected:
+  const ConvGeometry g = GetParam();
+  Guarded<float> input = random_floats(input_size(g), 1);
+  Guarded<float> weight = random_floats(weight_size(g), 2);
+  Guarded<float> bias = random_floats(static_cast<size_t>(g.out_c), 3);
+  Guarded<float> grad_output = random_floats(output_size(g), 4);
+};
+
+TEST_P(Conv, Forward) {
+  Guarded<float> addend = random_floats(output_size(g), 5);
+  Reference plain(output_size(g));
+  for_every_product(g, [&](size_t i, size_t w, size_t o) { plain.add(o, double{input[i]} * weight[w]); });
+  Reference full = plain;
+  for (size_t i = 0; i < output_size(g); ++i) {
+    full.add(i, bias[i % static_cast<size_t>(g.out_c)]);
+    full.add(i, addend[i]);
+  }
+  for_every_isa([&] {
+    Guarded<std::byte> workspace(conv_kernels().forward_workspace(g));
+    Guarded<float> output(output_size(g));
+    ConvForwardArgs args;
+    args.input = input.data();
+    args.weight = weight.data();
+    args.output = output.data();
+    args.workspace = workspace.data();
+    conv_kernels().forward(g, args);
+    plain.expect_near(output, "output");
+    std::memcpy(output.data(), addend.data(), output_size(g) * sizeof(float));
+    args.bias = bias.data();
+    args.addend = output.data();
+    conv_kernels().forward(g, args);
+    full.expect_near(output, "output with bias and addend");
+    EXPECT_TRUE(workspace.intact());
+    return output.values();
+  });
+}
+
+TEST_P(Conv, StatisticsAndActivation) {
+  const auto channels = static_cast<size_t>(g.out_c);
+  for_every_isa([&] {
+    const auto tile_pixels = static_cast<size_t>(conv_kernels().statistics_pixels(g));
+    const size_t pixels = output_size(g) / channels, tiles = (pixels + tile_pixels - 1) / tile_pixels;
+    Guarded<std::byte> workspace(conv_kernels().forward_workspace(g));
+    Guarded<float> output(output_size(g)), activated(output_size(g)), statistics(tiles * 2 * channels);
+    ConvForwardArgs args;
+    args.input = input.data();
+    args.weight = weight.data();
+    args.bias = bias.data();
+    args.output = output.data();
+    args.activation = Activation::relu;
+    args.activated = activated.data();
+    args.statistics = statistics.data();
+    args.workspace = workspace.data();
+    conv_kernels().forward(g, args);
+    for (size_t i = 0; i < output_size(g); ++i) EXPECT_EQ(activated[i], std::fmax(output[i], 0.0F));
+    Reference expected(statistics.size());
+    for (size_t tile = 0; tile < tiles; ++tile) {
+      const size_t begin = tile * tile_pixels, end = std::min(pixels, begin + tile_pixels);
+      for (size_t c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (size_t p = begin; p < end; ++p) sum += output[p * channels + c];
+        const double mean = sum / static_cast<double>(end - begin);
+        for (size_t p = begin; p < end; ++p) {
+          const double x = output[p * channels + c];
+          expected.add(tile * 2 * channels + c, x);
+          expected.add((tile * 2 + 1) * channels + c, (x - mean) * (x - mean));
+          expected.magnitude[(tile * 2 + 1) * channels + c] += 1e-6 * x * x;
+        }
+      }
+    }
+    expected.expect_near(statistics, "statistics");
+    EXPECT_TRUE(activated.intact() && output.intact() && workspace.intact());
+    return statistics.values();
+  });
+}
+
+TEST_P(Conv, GradInput) {
+  Guarded<float> addend = random_floats(input_size(g), 6);
+  Reference plain(input_size(g));
+  for_every_product(g, [&](size_t i, size_t w, size_t o) { plain.add(i, double{grad_output[o]} * weight[w]); });
+  Reference full = plain;
+  for (size_t i = 0; i < input_size(g); ++i) full.add(i, addend[i]);
+  for_every_isa([&] {
+    Guarded<std::byte> workspace(conv_kernels().grad_input_workspace(g));
+    Guarded<float> grad_input(input_size(g));
+    ConvGradInputArgs args;
+    args.grad_output = grad_output.data();
+    args.weight = weight.data();
+    args.grad_input = grad_input.data();
+    args.workspace = workspace.data();
+    conv_kernels().grad_input(g, args);
+    plain.expect_near(grad_input, "grad_input");
+    std::memcpy(grad_input.data(), addend.data(), input_size(g) * sizeof(float));
+    args.addend = grad_input.data();
+    conv_kernels().grad_input(g, args);
+    full.expect_near(grad_input, "grad_input with addend");
+    EXPECT_TRUE(workspace.intact());
+    return grad_input.values();
+  });
+}
+
+TEST_P(Conv, GradWeight) {
+  Reference expected(weight_size(g)), expected_bias(static_cast<size_t>(g.out_c));
+  for_every_product(g, [&](size_t i, size_t w, size_t o) { expected.add(w, double{grad_output[o]} * input[i]); });
+  for (size_t i = 0; i < output_size(g); ++i) expected_bias.add(i % static_cast<size_t>(g.out_c), grad_output[i]);
+  for_every_isa([&] {
+    Guarded<std::byte> workspace(conv_kernels().grad_weight_workspace(g));
+    Guarded<float> grad_weight(weight_size(g)), grad_bias(static_cast<size_t>(g.out_c));
+    ConvGradWeightArgs args;
+    args.input = input.data();
+    args.grad_output = grad_output.data();
+    args.grad_weight = grad_weight.data();
+    args.workspace = workspace.data();
+    conv_kernels().grad_weight(g, args);
+    expected.expect_near(grad_weight, "grad_weight");
+    args.grad_bias = grad_bias.data();
+    conv_kernels().grad_weight(g, args);
+    expected.expect_near(grad_weight, "grad_weight");
+    expected_bias.expect_near(grad_bias, "grad_bias");
+    EXPECT_TRUE(workspace.intact());
+    std::vector<float> all = grad_weight.values();
+    const std::vector<float> biases = grad_bias.values();
+    all.insert(all.end(), biases.begin(), biases.end());
+    return all;
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Geometries, Conv, ::testing::ValuesIn(kGeometries),
+                         [](const auto& info) { return "Case" + std::to_string(info.index); });
+
+}  // namespace
+
+void PrintTo(const ConvGeometry& geometry, std::ostream* out) { *out << to_string(geometry); }
+
+}  // namespace convoy::kernels

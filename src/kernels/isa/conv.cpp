@@ -1,0 +1,295 @@
+// Forward and input gradient as an indirect GEMM: weights packed in panels, the sources of a tile of pixels found
+// through a table of addresses (M. Dukhan, "The Indirect Convolution Algorithm", arXiv 1907.02129), so that tiles run
+// across the ends of rows and images and padding costs no test in the inner loop.
+#include "kernels/conv.h"
+
+#include "core/parallel.h"
+#include "kernels/isa/activation.h"
+#include "kernels/isa/conv_gather.h"
+#include "kernels/isa/conv_grad_weight.h"
+#include "kernels/isa/conv_microkernel.h"
+#include "kernels/isa/simd.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+namespace {
+
+// Pixels of a tile: a multiple of the rows of every microkernel, and for every instruction set the same, because batch
+// norm's sums are cut by it.
+constexpr int64_t kTilePixels = 96;
+
+using Table = GatherTable<kTilePixels>;
+
+// Channels of the reduction that one pass over a tile takes: the panel's block of weights stays in the L2 cache.
+constexpr int64_t kReductionBlock = 512;
+// Multiplications that a task should have at least, so that starting it costs nothing beside.
+constexpr int64_t kTaskWork = int64_t{1} << 21;
+// Tasks that a problem should have at least, so that threads finish together.
+constexpr int64_t kTasks = 64;
+
+constexpr size_t align(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
+
+// What follows the GEMM of a tile, and where it starts from.
+struct Epilogue {
+  const float* bias = nullptr;
+  const float* addend = nullptr;
+  float* output = nullptr;
+  float* activated = nullptr;
+  Activation activation = Activation::none;
+  float* statistics = nullptr;
+};
+
+// Workspace: a row of zeros, the bias of every panel, the packed weights of every phase, a table for each worker.
+struct Workspace {
+  size_t zeros, bias, weight, tables, table_stride, total;
+
+  // weight_floats of all phases together; `gather` is any of them, table_bytes the largest of theirs.
+  Workspace(const Gather& gather, int64_t weight_floats, size_t table_bytes) {
+    zeros = 0;
+    bias = align(static_cast<size_t>(larger(gather.source_pitch, gather.channels)) * sizeof(float));
+    const int64_t bias_floats = gather.groups * Panels{gather.outputs}.vectors() * kLanes;
+    weight = bias + align(static_cast<size_t>(bias_floats) * sizeof(float));
+    tables = weight + align(static_cast<size_t>(weight_floats) * sizeof(float));
+    table_stride = align(table_bytes);
+    total = tables + table_stride * static_cast<size_t>(thread_count());
+  }
+};
+
+int64_t packed_floats(const Gather& gather) {
+  return gather.groups * gather.taps() * gather.channels * Panels{gather.outputs}.vectors() * kLanes;
+}
+
+// Weights of one problem: element (tap, channel, output) of group g at
+// data[tap * tap_stride + channel * channel_stride + output * output_stride + g * group_stride].
+struct WeightView {
+  const float* data;
+  int64_t tap_stride, channel_stride, output_stride, group_stride, kernel_w;
+};
+
+void pack_tap(const float* source, const WeightView& view, int64_t channels, int64_t outputs, int width,
+              float* packed) {
+  const int64_t lanes = int64_t{width} * kLanes;
+  for (int64_t c = 0; c < channels; ++c, packed += lanes) {
+    const float* row = source + c * view.channel_stride;
+    for (int64_t o = 0; o < outputs; ++o) packed[o] = row[o * view.output_stride];
+    for (int64_t o = outputs; o < lanes; ++o) packed[o] = 0.0F;
+  }
+}
+
+// packed: [group][panel][tap][channel][panel's lanes].
+void pack_weights(const Gather& gather, const WeightView& view, float* packed) {
+  const Panels panels{gather.outputs};
+  const int64_t taps = gather.taps();
+  const int64_t column = taps * gather.channels * kLanes;
+  parallel_for(gather.groups * panels.count() * taps, [&](int64_t task, int) {
+    const int64_t tap = task % taps;
+    const int64_t panel = task / taps % panels.count();
+    const int64_t group = task / taps / panels.count();
+    const int64_t first = panels.first_vector(panel);
+    const int width = panels.width(panel);
+    const int64_t kernel = (gather.y.tap_first + tap / gather.x.taps * gather.y.tap_step) * view.kernel_w +
+                           gather.x.tap_first + tap % gather.x.taps * gather.x.tap_step;
+    const float* source =
+        view.data + kernel * view.tap_stride + group * view.group_stride + first * kLanes * view.output_stride;
+    const int64_t outputs = (width - 1) * kLanes + panels.last_lanes(panel);
+    pack_tap(source, view, gather.channels, outputs, width,
+             packed + (group * panels.vectors() + first) * column + tap * gather.channels * width * kLanes);
+  });
+}
+
+void pack_bias(const Gather& gather, const float* bias, float* packed) {
+  const int64_t lanes = Panels{gather.outputs}.vectors() * kLanes;
+  for (int64_t group = 0; group < gather.groups; ++group) {
+    for (int64_t o = 0; o < lanes; ++o) {
+      packed[group * lanes + o] = o < gather.outputs ? bias[group * gather.outputs + o] : 0.0F;
+    }
+  }
+}
+
+// Sum and squared deviations from the mean of `lanes` channels over the tile's pixels.
+void write_statistics(const float* output, const int64_t* destinations, int64_t pixels, int lanes, float* sums,
+                      float* deviations) {
+  const auto at = [&](int64_t pixel) {
+    const float* row = output + destinations[pixel];
+    return lanes == kLanes ? load(row) : load_n(row, lanes);
+  };
+  Vec sum[4] = {zero(), zero(), zero(), zero()};
+  for (int64_t pixel = 0; pixel < pixels; ++pixel) sum[pixel % 4] = sum[pixel % 4] + at(pixel);
+  const Vec total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  const Vec mean = total * broadcast(1.0F / static_cast<float>(pixels));
+  Vec square[4] = {zero(), zero(), zero(), zero()};
+  for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+    const Vec deviation = at(pixel) - mean;
+    square[pixel % 4] = fma(deviation, deviation, square[pixel % 4]);
+  }
+  store_n(sums, total, lanes);
+  store_n(deviations, (square[0] + square[1]) + (square[2] + square[3]), lanes);
+}
+
+// The whole reduction of one panel of one group for a tile, block by block.
+void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t group, int64_t panel,
+               const float* packed, const float* bias, const Epilogue& epilogue) {
+  const Panels panels{gather.outputs};
+  const int width = panels.width(panel);
+  const int64_t vector = group * panels.vectors() + panels.first_vector(panel);
+  const int64_t channel = group * gather.outputs + panels.first_vector(panel) * kLanes;
+  const int64_t taps = gather.taps();
+  PanelBlock block{};
+  block.table_stride = kTilePixels;
+  block.destinations = table.destinations;
+  block.weight_stride = gather.channels * width * kLanes;
+  block.output = epilogue.output + channel;
+  block.last_lanes = panels.last_lanes(panel);
+  block.initial = epilogue.addend == nullptr ? nullptr : epilogue.addend + channel;
+  block.bias = epilogue.bias == nullptr ? nullptr : bias + vector * kLanes;
+  const int64_t pieces = ceil_div(gather.channels, kReductionBlock);
+  const int64_t taps_per_block = pieces > 1 ? 1 : kReductionBlock / gather.channels;
+  int64_t tap = 0;
+  do {
+    block.taps = smaller(taps_per_block, taps - tap);
+    block.sources = table.sources + tap * kTilePixels;
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+      const int64_t first = gather.channels * piece / pieces;
+      block.channels = gather.channels * (piece + 1) / pieces - first;
+      block.source_offset = group * gather.channels + first;
+      block.weight =
+          packed + vector * kLanes * taps * gather.channels + tap * block.weight_stride + first * width * kLanes;
+      multiply_tile(block, width, pixels);
+      block.initial = block.output;
+      block.bias = nullptr;
+    }
+    tap += taps_per_block;
+  } while (tap < taps);
+}
+
+void write_activated(const Epilogue& epilogue, const int64_t* destinations, int64_t pixels, int64_t channel,
+                     int64_t channels) {
+  with_activation(epilogue.activation, [&](auto tag) {
+    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+      const float* from = epilogue.output + destinations[pixel] + channel;
+      float* to = epilogue.activated + destinations[pixel] + channel;
+      for (int64_t c = 0; c < channels; c += kLanes) {
+        const int lanes = static_cast<int>(smaller<int64_t>(kLanes, channels - c));
+        store_n(to + c, activate<decltype(tag)::value>(load_n(from + c, lanes)), lanes);
+      }
+    }
+  });
+}
+
+// Statistics and activation of a panel that has just been computed and is still in the cache.
+void finish_panel(const Gather& gather, const Table& table, int64_t tile, int64_t pixels, int64_t group, int64_t panel,
+                  const Epilogue& epilogue) {
+  const Panels panels{gather.outputs};
+  const int64_t channel = group * gather.outputs + panels.first_vector(panel) * kLanes;
+  const int64_t channels = (panels.width(panel) - 1) * kLanes + panels.last_lanes(panel);
+  if (epilogue.statistics != nullptr) {
+    float* sums = epilogue.statistics + tile * 2 * gather.result_pitch() + channel;
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      const int lanes = static_cast<int>(smaller<int64_t>(kLanes, channels - c));
+      write_statistics(epilogue.output + channel + c, table.destinations, pixels, lanes, sums + c,
+                       sums + gather.result_pitch() + c);
+    }
+  }
+  if (epilogue.activated != nullptr) {
+    write_activated(epilogue, table.destinations, pixels, channel, channels);
+  }
+}
+
+// A task is a run of tiles with a run of panels.
+void run_gather(const Gather& gather, const float* source, const Epilogue& epilogue, const Workspace& layout,
+                std::byte* workspace, const float* packed) {
+  const Panels panels{gather.outputs};
+  const int64_t pixels = gather.pixels();
+  const int64_t tiles = ceil_div(pixels, kTilePixels);
+  const int64_t columns = gather.groups * panels.count();
+  const int64_t tile_work =
+      kTilePixels * larger<int64_t>(1, gather.taps()) * gather.channels * gather.groups * panels.vectors() * kLanes;
+  const int64_t tiles_per_task = smaller(ceil_div(kTaskWork, tile_work), ceil_div(tiles, kTasks));
+  const int64_t runs = ceil_div(tiles, tiles_per_task);
+  const int64_t splits = smaller(ceil_div(kTasks, runs), smaller(columns, ceil_div(tile_work, kTaskWork)));
+  const auto* zeros = reinterpret_cast<const float*>(workspace + layout.zeros);
+  const auto* bias = reinterpret_cast<const float*>(workspace + layout.bias);
+  parallel_for(runs * splits, [&](int64_t task, int worker) {
+    const int64_t run = task / splits;
+    const int64_t split = task % splits;
+    Table table(gather, workspace + layout.tables + layout.table_stride * static_cast<size_t>(worker));
+    for (int64_t tile = run * tiles_per_task; tile < smaller(tiles, (run + 1) * tiles_per_task); ++tile) {
+      const int64_t count = smaller(kTilePixels, pixels - tile * kTilePixels);
+      table.fill(gather, source, zeros, tile * kTilePixels, count);
+      for (int64_t column = columns * split / splits; column < columns * (split + 1) / splits; ++column) {
+        const int64_t group = column / panels.count();
+        const int64_t panel = column % panels.count();
+        run_panel(gather, table, count, group, panel, packed, bias, epilogue);
+        finish_panel(gather, table, tile, count, group, panel, epilogue);
+      }
+    }
+  });
+}
+
+Workspace forward_layout(const ConvGeometry& geometry) {
+  const Gather gather = forward_gather(geometry);
+  return {gather, packed_floats(gather), Table::bytes(gather)};
+}
+
+Workspace grad_input_layout(const ConvGeometry& geometry) {
+  int64_t floats = 0;
+  size_t table = 0;
+  for (int64_t phase = 0; phase < grad_input_phases(geometry); ++phase) {
+    const Gather gather = grad_input_gather(geometry, phase);
+    floats += packed_floats(gather);
+    table = larger(table, Table::bytes(gather));
+  }
+  return {grad_input_gather(geometry, 0), floats, table};
+}
+
+void clear_zeros(const Workspace& layout, std::byte* workspace) {
+  auto* zeros = reinterpret_cast<float*>(workspace + layout.zeros);
+  for (size_t i = 0; i < (layout.bias - layout.zeros) / sizeof(float); ++i) zeros[i] = 0.0F;
+}
+
+void conv_forward(const ConvGeometry& geometry, const ConvForwardArgs& args) {
+  const Gather gather = forward_gather(geometry);
+  const Workspace layout = forward_layout(geometry);
+  auto* workspace = static_cast<std::byte*>(args.workspace);
+  clear_zeros(layout, workspace);
+  if (args.bias != nullptr) pack_bias(gather, args.bias, reinterpret_cast<float*>(workspace + layout.bias));
+  auto* packed = reinterpret_cast<float*>(workspace + layout.weight);
+  const WeightView view{args.weight,    gather.channels * geometry.out_c,      geometry.out_c, 1,
+                        gather.outputs, gather.windows ? 1 : geometry.kernel_w};
+  pack_weights(gather, view, packed);
+  const Epilogue epilogue{args.bias, args.addend, args.output, args.activated, args.activation, args.statistics};
+  run_gather(gather, args.input, epilogue, layout, workspace, packed);
+}
+
+void conv_grad_input(const ConvGeometry& geometry, const ConvGradInputArgs& args) {
+  const Workspace layout = grad_input_layout(geometry);
+  auto* workspace = static_cast<std::byte*>(args.workspace);
+  clear_zeros(layout, workspace);
+  auto* packed = reinterpret_cast<float*>(workspace + layout.weight);
+  for (int64_t phase = 0; phase < grad_input_phases(geometry); ++phase) {
+    const Gather gather = grad_input_gather(geometry, phase);
+    if (gather.pixels() == 0) continue;
+    const WeightView view{args.weight,      gather.outputs * geometry.out_c, 1, geometry.out_c, gather.channels,
+                          geometry.kernel_w};
+    pack_weights(gather, view, packed);
+    Epilogue epilogue;
+    epilogue.addend = args.addend;
+    epilogue.output = args.grad_input;
+    run_gather(gather, args.grad_output, epilogue, layout, workspace, packed);
+    packed += packed_floats(gather);
+  }
+}
+
+size_t conv_forward_workspace(const ConvGeometry& geometry) { return forward_layout(geometry).total; }
+size_t conv_grad_input_workspace(const ConvGeometry& geometry) { return grad_input_layout(geometry).total; }
+int64_t conv_statistics_pixels(const ConvGeometry&) { return kTilePixels; }
+
+}  // namespace
+
+const ConvKernels& conv_kernels() {
+  static constexpr ConvKernels kKernels{conv_forward,           conv_grad_input,           conv_grad_weight,
+                                        conv_forward_workspace, conv_grad_input_workspace, conv_grad_weight_workspace,
+                                        conv_statistics_pixels};
+  return kKernels;
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA

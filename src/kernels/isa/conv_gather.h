@@ -1,0 +1,204 @@
+// Where a convolution's GEMM finds its operands: for every result pixel and tap the address of a row of channels.
+//
+// Forward and input gradient are the same sum, result[p] = sum over taps t of source[pixel(p, t)] * weight[t], with
+// pixel(p, t) = p * source_step + offset(t) along each axis. An input gradient of stride s is s * s such sums, one for
+// each remainder (phase) of the input coordinates, each with those taps that meet an output pixel there.
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/isa/simd.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// One axis (y or x). Result i lies at result_first + i * result_step; its t-th tap is kernel index
+// tap_first + t * tap_step and reads source i * source_step + offset_first + t * offset_step.
+struct Axis {
+  int64_t count;
+  int64_t result_first, result_step, result_extent;
+  int64_t source_step, source_extent;
+  int64_t taps, tap_first, tap_step;
+  int64_t offset_first, offset_step;
+};
+
+// result[batch][y][x][groups * outputs] from source[batch][y][x][source_pitch] over y.taps * x.taps taps of `channels`
+// channels in each group. With `windows` a tap is a kernel row: window_pixels * source_pitch contiguous floats (which
+// may reach over the image's left or right edge) are its channels, and x.taps is 1.
+struct Gather {
+  int64_t batch;
+  Axis y, x;
+  int64_t source_pitch, groups, channels, outputs;
+  bool windows;
+  int64_t window_pixels;
+
+  int64_t pixels() const { return batch * y.count * x.count; }
+  int64_t taps() const { return y.taps * x.taps; }
+  int64_t result_pitch() const { return groups * outputs; }
+};
+
+// With fewer input channels than this a kernel row is reduced in one run of channels.
+inline constexpr int64_t kWindowChannels = 16;
+
+inline Axis forward_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+  return {out, 0, 1, out, stride, in, kernel, 0, 1, -pad, dilation};
+}
+
+inline Gather forward_gather(const ConvGeometry& g) {
+  Gather gather{g.batch,
+                forward_axis(g.in_h, g.out_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h),
+                forward_axis(g.in_w, g.out_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w),
+                g.in_c,
+                g.groups,
+                g.in_c / g.groups,
+                g.out_c / g.groups,
+                false,
+                1};
+  if (g.groups == 1 && g.in_c < kWindowChannels && g.kernel_w > 1 && g.dilation_w == 1) {
+    gather.windows = true;
+    gather.window_pixels = g.kernel_w;
+    gather.channels *= g.kernel_w;
+    gather.x.taps = 1;
+  }
+  return gather;
+}
+
+// Input coordinates i with i % stride == phase. Tap k meets output o = (i + pad - k * dilation) / stride, which must be
+// whole: the valid k form an arithmetic progression.
+inline Axis grad_input_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
+                            int64_t phase) {
+  const auto meets = [&](int64_t k) { return (phase + pad - k * dilation) % stride == 0; };
+  int64_t first = 0;
+  while (first < kernel && !meets(first)) ++first;
+  int64_t step = 1;
+  while (step * dilation % stride != 0) ++step;
+  const int64_t taps = first < kernel ? ceil_div(kernel - first, step) : 0;
+  const int64_t offset = (phase + pad - first * dilation) / stride;
+  return {ceil_div(in - phase, stride), phase, stride, in, 1, out, taps, first, step, offset,
+          -step * dilation / stride};
+}
+
+inline int64_t grad_input_phases(const ConvGeometry& g) { return g.stride_h * g.stride_w; }
+
+inline Gather grad_input_gather(const ConvGeometry& g, int64_t phase) {
+  return {g.batch,
+          grad_input_axis(g.in_h, g.out_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h, phase / g.stride_w),
+          grad_input_axis(g.in_w, g.out_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w, phase % g.stride_w),
+          g.out_c,
+          g.groups,
+          g.out_c / g.groups,
+          g.in_c / g.groups,
+          false,
+          1};
+}
+
+// The addresses for one tile of up to kCapacity consecutive result pixels.
+template <int64_t kCapacity>
+struct GatherTable {
+  const float** sources;  // [tap][kCapacity]: first channel of the tap's source pixel, or the row of zeros
+  int64_t* destinations;  // [kCapacity]: offset of the result pixel's first channel
+  int64_t* y;             // [kCapacity]: source coordinates before the tap's offset
+  int64_t* x;
+  int64_t* bases;  // [kCapacity]: index of source pixel (y, x), which may lie outside the image
+  float* windows;  // [tap][kCapacity][channels]: kernel rows that reach over the edge; used with Gather::windows
+
+  static size_t bytes(const Gather& gather) {
+    const int64_t window_floats = gather.windows ? gather.taps() * kCapacity * gather.channels : 0;
+    return static_cast<size_t>(8 * kCapacity * (gather.taps() + 4) + 4 * window_floats);
+  }
+
+  GatherTable(const Gather& gather, std::byte* memory) {
+    sources = reinterpret_cast<const float**>(memory);
+    destinations = reinterpret_cast<int64_t*>(sources + gather.taps() * kCapacity);
+    y = destinations + kCapacity;
+    x = y + kCapacity;
+    bases = x + kCapacity;
+    windows = reinterpret_cast<float*>(bases + kCapacity);
+  }
+
+  // Fills the table for the result pixels first .. first + count - 1. `zeros` is a row of at least gather.channels (of
+  // all groups) zeros; entries from `count` on point there.
+  void fill(const Gather& gather, const float* source, const float* zeros, int64_t first, int64_t count) {
+    locate(gather, first, count);
+    for (int64_t ty = 0; ty < gather.y.taps; ++ty) {
+      for (int64_t tx = 0; tx < gather.x.taps; ++tx) {
+        const int64_t dy = gather.y.offset_first + ty * gather.y.offset_step;
+        const int64_t dx = gather.x.offset_first + tx * gather.x.offset_step;
+        const int64_t tap = ty * gather.x.taps + tx;
+        if (gather.windows) {
+          fill_windows(gather, source, zeros, tap, dy, dx, count);
+        } else {
+          fill_tap(gather, source, zeros, sources + tap * kCapacity, dy, dx);
+        }
+      }
+    }
+  }
+
+ private:
+  void locate(const Gather& gather, int64_t first, int64_t count) {
+    const Axis& ay = gather.y;
+    const Axis& ax = gather.x;
+    int64_t px = first % ax.count;
+    int64_t py = first / ax.count % ay.count;
+    int64_t image = first / (ax.count * ay.count);
+    for (int64_t i = 0; i < count; ++i) {
+      destinations[i] = ((image * ay.result_extent + ay.result_first + py * ay.result_step) * ax.result_extent +
+                         ax.result_first + px * ax.result_step) *
+                        gather.result_pitch();
+      y[i] = py * ay.source_step;
+      x[i] = px * ax.source_step;
+      bases[i] = (image * ay.source_extent + y[i]) * ax.source_extent + x[i];
+      if (++px == ax.count) {
+        px = 0;
+        if (++py == ay.count) {
+          py = 0;
+          ++image;
+        }
+      }
+    }
+    for (int64_t i = count; i < kCapacity; ++i) {
+      y[i] = INT64_MIN / 2;  // outside for every tap
+      x[i] = bases[i] = 0;
+    }
+  }
+
+  void fill_tap(const Gather& gather, const float* source, const float* zeros, const float** row, int64_t dy,
+                int64_t dx) const {
+    const auto height = static_cast<uint64_t>(gather.y.source_extent);
+    const auto width = static_cast<uint64_t>(gather.x.source_extent);
+    const int64_t shift = dy * gather.x.source_extent + dx;
+    const auto origin = reinterpret_cast<uintptr_t>(source);
+    const auto outside = reinterpret_cast<uintptr_t>(zeros);
+    const auto bytes = static_cast<uint64_t>(gather.source_pitch) * sizeof(float);
+    for (int64_t i = 0; i < kCapacity; ++i) {
+      const bool inside = (static_cast<uint64_t>(y[i] + dy) < height) & (static_cast<uint64_t>(x[i] + dx) < width);
+      const uintptr_t address = origin + static_cast<uint64_t>(bases[i] + shift) * bytes;
+      row[i] = reinterpret_cast<const float*>(inside ? address : outside);
+    }
+  }
+
+  void fill_windows(const Gather& gather, const float* source, const float* zeros, int64_t tap, int64_t dy, int64_t dx,
+                    int64_t count) {
+    const int64_t width = gather.x.source_extent;
+    const int64_t pitch = gather.source_pitch;
+    const float** row = sources + tap * kCapacity;
+    for (int64_t i = count; i < kCapacity; ++i) row[i] = zeros;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t left = x[i] + dx;
+      const int64_t right = left + gather.window_pixels;
+      if (static_cast<uint64_t>(y[i] + dy) >= static_cast<uint64_t>(gather.y.source_extent)) {
+        row[i] = zeros;
+      } else if (left >= 0 && right <= width) {
+        row[i] = source + (bases[i] + dy * width + dx) * pitch;
+      } else {
+        float* window = windows + (tap * kCapacity + i) * gather.channels;
+        const float* image_row = source + (bases[i] - x[i] + dy * width) * pitch;
+        for (int64_t c = 0; c < gather.channels; ++c) {
+          const int64_t at = left * pitch + c;
+          window[c] = at >= 0 && at < width * pitch ? image_row[at] : 0.0F;
+        }
+        row[i] = window;
+      }
+    }
+  }
+};
+
+}  // namespace convoy::kernels::CONVOY_ISA

@@ -1,0 +1,121 @@
+// The register-blocked product at the heart of the convolutions: kRows pixels by kVectors vectors of result channels,
+// reduced over taps and channels.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/isa/simd.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// Result channels are worked on in panels of at most this many vectors, with as many pixels as fill the registers;
+// each number of pixels divides the tile of 96.
+inline constexpr int kPanelVectors = kRegisters == 32 ? 4 : 2;
+
+template <int kVectors>
+inline constexpr int kPixelRows = kRegisters == 32 ? (kVectors == 4   ? 6
+                                                      : kVectors == 3 ? 8
+                                                                      : 12)
+                                                   : (kVectors == 2 ? 6 : 12);
+
+// A panel's share of one block of the reduction, for a tile of pixels.
+struct PanelBlock {
+  const float* const* sources;  // [tap][table_stride]: row of channels of every pixel
+  int64_t table_stride;
+  const int64_t* destinations;  // [pixel]: offset of the result in output and initial
+  int64_t source_offset;        // first channel of the block
+  int64_t channels, taps;
+  const float* weight;  // [tap][channels][kVectors * kLanes], taps weight_stride apart
+  int64_t weight_stride;
+  const float* bias;     // kVectors * kLanes floats, or null
+  const float* initial;  // is added where not null; may be output
+  float* output;
+  int last_lanes;  // lanes in use of the panel's last vector
+};
+
+template <int kRows, int kVectors>
+inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)[kRows][kVectors]) {
+  for (int64_t tap = 0; tap < block.taps; ++tap) {
+    const float* weight = block.weight + tap * block.weight_stride;
+    const float* rows[kRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      rows[r] = block.sources[tap * block.table_stride + first_pixel + r] + block.source_offset;
+    }
+    for (int64_t c = 0; c < block.channels; ++c, weight += kVectors * kLanes) {
+      Vec w[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) w[v] = load(weight + v * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const Vec x = broadcast(rows[r][c]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x, w[v], sum[r][v]);
+      }
+    }
+  }
+}
+
+// output[p] = bias + initial[p] + the block's sum, for `count` <= kRows pixels from first_pixel on.
+template <int kRows, int kVectors>
+void multiply_rows(const PanelBlock& block, int64_t first_pixel, int64_t count) {
+  Vec sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
+  }
+  reduce_taps<kRows, kVectors>(block, first_pixel, sum);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    if (r < count) {
+      const int64_t destination = block.destinations[first_pixel + r];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const int lanes = v + 1 == kVectors ? block.last_lanes : kLanes;
+        const int64_t at = destination + v * kLanes;
+        Vec result = sum[r][v];
+        if (block.bias != nullptr) result = result + load(block.bias + v * kLanes);
+        if (lanes == kLanes) {
+          if (block.initial != nullptr) result = result + load(block.initial + at);
+          store(block.output + at, result);
+        } else {
+          if (block.initial != nullptr) result = result + load_n(block.initial + at, lanes);
+          store_n(block.output + at, result, lanes);
+        }
+      }
+    }
+  }
+}
+
+template <int kVectors>
+void multiply_tile(const PanelBlock& block, int64_t pixels) {
+  constexpr int kRows = kPixelRows<kVectors>;
+  for (int64_t pixel = 0; pixel < pixels; pixel += kRows) {
+    multiply_rows<kRows, kVectors>(block, pixel, smaller<int64_t>(kRows, pixels - pixel));
+  }
+}
+
+inline void multiply_tile(const PanelBlock& block, int vectors, int64_t pixels) {
+  if constexpr (kPanelVectors == 4) {
+    if (vectors == 4) return multiply_tile<4>(block, pixels);
+    if (vectors == 3) return multiply_tile<3>(block, pixels);
+  }
+  if (vectors == 2) return multiply_tile<2>(block, pixels);
+  return multiply_tile<1>(block, pixels);
+}
+
+// `channels` result channels in panels whose widths differ by at most one vector.
+struct Panels {
+  int64_t channels;
+
+  int64_t vectors() const { return ceil_div(channels, kLanes); }
+  int64_t count() const { return ceil_div(vectors(), kPanelVectors); }
+  int64_t first_vector(int64_t panel) const { return vectors() * panel / count(); }
+  int width(int64_t panel) const { return static_cast<int>(first_vector(panel + 1) - first_vector(panel)); }
+  int last_lanes(int64_t panel) const {
+    return panel + 1 == count() ? static_cast<int>(channels - (vectors() - 1) * kLanes) : kLanes;
+  }
+};
+
+}  // namespace convoy::kernels::CONVOY_ISA
