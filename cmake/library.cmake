@@ -1,10 +1,10 @@
 # The library: one folder a stage, every source in it found by CMake. Sources in src/kernels/isa/ are compiled once per
 # instruction set, each time inside another namespace (CONVOY_ISA) and with that set's flags.
 
-# convoy_stage_sources(stage out): the stage's sources, tests left out.
+# convoy_stage_sources(stage out): the stage's sources, tests and their cases left out.
 function(convoy_stage_sources stage out)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${stage}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(test|cases)\\.cpp$")
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
@@ -20,7 +20,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(CONVOY_FLAGS_avx2 -mavx2 -mfma)
   set(CONVOY_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    list(APPEND CONVOY_FLAGS_avx512 -Wno-maybe-uninitialized)  # false alarms in its own intrinsics, gcc.gnu.org/PR105593
+    list(APPEND CONVOY_FLAGS_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)  # false alarms in its own intrinsics, gcc.gnu.org/PR105593
   endif()
 endif()
 

@@ -53,7 +53,7 @@ struct Initializer {
 enum class FileLayout : uint8_t {
   same,
   conv,    // OIHW in files, HWIO inside
-  linear,  // {out, in} in files, {in, out} inside
+  linear,  // {out, in} in files, {1, 1, in, out} inside
 };
 
 // A place in the graph's tree of names: the builder functions (convoy/ops.h) put an op's parameters under it.

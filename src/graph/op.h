@@ -97,6 +97,11 @@ class Op {
   // differences and the optimizers' own tests check, have none.
   virtual void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const;
   virtual std::span<const Kernel> kernels() const = 0;
+  // Multiply-accumulates of one run, as summaries count them: of convolutions, linear layers and matrix products.
+  virtual int64_t multiply_adds(const NodeSpec& spec) const {
+    static_cast<void>(spec);
+    return 0;
+  }
 };
 
 }  // namespace convoy

@@ -1,0 +1,34 @@
+#include "convoy/ops.h"
+#include "ops/op_case.h"
+
+namespace convoy {
+
+std::vector<OpCase> conv2d_cases() {
+  const auto conv = [](std::string name, Shape input, Conv2d options) {
+    return OpCase{"conv2d/" + name, {{input}}, [options](Builder b, const std::vector<Value>& in) {
+                    return std::vector<Value>{conv2d(b / "conv", in[0], options)};
+                  }};
+  };
+  return {
+      {"linear/vectors",
+       {{{5, 23}}},
+       [](Builder b, const std::vector<Value>& in) {
+         return std::vector<Value>{linear(b / "fc", in[0], {.out_features = 10})};
+       }},
+      conv("1x1", {2, 5, 7, 12}, {.out_channels = 20}),
+      conv("1x1_stride2", {2, 6, 7, 16}, {.out_channels = 9, .stride = 2, .bias = false}),
+      conv("3x3", {2, 7, 6, 17}, {.out_channels = 33, .kernel = 3, .padding = 1}),
+      conv("3x3_stride2", {1, 9, 8, 16}, {.out_channels = 24, .kernel = 3, .stride = 2, .padding = 1, .bias = false}),
+      conv("3x3_dilated", {1, 9, 9, 8}, {.out_channels = 16, .kernel = 3, .padding = 2, .dilation = 2}),
+      conv("1x3", {1, 5, 6, 8}, {.out_channels = 8, .kernel = {1, 3}, .padding = {0, 1}}),
+      conv("7x7_stem", {1, 17, 18, 3}, {.out_channels = 16, .kernel = 7, .stride = 2, .padding = 3, .bias = false}),
+      conv("2x2_stride2", {2, 6, 6, 10}, {.out_channels = 20, .kernel = 2, .stride = 2}),
+      conv("grouped", {2, 5, 5, 12}, {.out_channels = 18, .kernel = 3, .padding = 1, .groups = 3}),
+      conv("depthwise_3x3", {2, 6, 7, 21}, {.out_channels = 21, .kernel = 3, .padding = 1, .groups = 21}),
+      conv("depthwise_5x5_stride2", {1, 9, 8, 19},
+           {.out_channels = 19, .kernel = 5, .stride = 2, .padding = 2, .groups = 19}),
+      conv("depthwise_11x11", {2, 4, 9, 18}, {.out_channels = 18, .kernel = 11, .padding = 5, .groups = 18}),
+  };
+}
+
+}  // namespace convoy

@@ -1,0 +1,68 @@
+#include "plan/variables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "convoy/error.h"
+#include "core/random.h"
+
+namespace convoy {
+namespace {
+
+size_t padded_bytes(const Shape& shape) {
+  const size_t bytes = static_cast<size_t>(shape.elements()) * sizeof(float);
+  return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+}
+
+void fill(float* data, int64_t count, Initializer start, RandomStream random) {
+  const auto draw = [&]() -> float {
+    switch (start.kind) {
+      case Initializer::Kind::constant: return start.value;
+      case Initializer::Kind::normal: return start.value * random.normal();
+      case Initializer::Kind::uniform: return random.uniform(-start.value, start.value);
+      case Initializer::Kind::truncated_normal:
+        for (;;) {
+          if (const float x = random.normal(); x >= -2 && x <= 2) return start.value * x;
+        }
+    }
+    return 0;
+  };
+  std::generate_n(data, count, draw);
+}
+
+}  // namespace
+
+void Variables::add(const Graph& graph, uint64_t seed) {
+  std::vector<ValueId> missing;
+  size_t bytes = 0;
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    const ValueInfo& info = graph.value(id);
+    if (info.kind != ValueKind::parameter && info.kind != ValueKind::state) continue;
+    const auto found = variables_.find(info.name);
+    if (found == variables_.end()) {
+      missing.push_back(id);
+      bytes += padded_bytes(info.type.shape);
+    } else if (found->second.shape != info.type.shape) {
+      throw Error(fmt::format("{}: expected shape {}, got {}", info.name, found->second.shape.to_string(),
+                              info.type.shape.to_string()));
+    }
+  }
+  if (missing.empty()) return;
+  float* next = blocks_.emplace_back(bytes).floats();
+  bytes_ += bytes;
+  for (const ValueId id : missing) {
+    const ValueInfo& info = graph.value(id);
+    variables_[info.name] = {info.type.shape, info.kind, info.layout, next};
+    fill(next, info.type.shape.elements(), info.start, RandomStream(seed, info.name));
+    next += padded_bytes(info.type.shape) / sizeof(float);
+  }
+}
+
+const Variables::Variable& Variables::at(std::string_view name) const {
+  const auto found = variables_.find(name);
+  if (found == variables_.end()) throw Error(fmt::format("there is no parameter or state named '{}'", name));
+  return found->second;
+}
+
+}  // namespace convoy

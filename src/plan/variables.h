@@ -1,0 +1,41 @@
+// The tensors that live from step to step: parameters, running statistics, optimizer state.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/buffer.h"
+#include "graph/graph.h"
+
+namespace convoy {
+
+// Named tensors shared by the programs of one training run, each in the layout that the kernels use.
+class Variables {
+ public:
+  struct Variable {
+    Shape shape;
+    ValueKind kind = ValueKind::parameter;
+    FileLayout layout = FileLayout::same;
+    float* data = nullptr;
+  };
+
+  // Adds what `graph` names and this lacks, started as the graph says: a function of `seed` and the name alone.
+  // Throws Error when a tensor is already here with another shape.
+  void add(const Graph& graph, uint64_t seed);
+
+  // Throws Error when there is none of that name.
+  const Variable& at(std::string_view name) const;
+  bool contains(std::string_view name) const { return variables_.contains(name); }
+  const std::map<std::string, Variable, std::less<>>& all() const { return variables_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  std::map<std::string, Variable, std::less<>> variables_;
+  std::vector<Buffer> blocks_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace convoy
