@@ -8,6 +8,19 @@ function(convoy_stage_sources stage out)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
+# convoy_generate_list(template output result suffix sources...): fills a template with declarations of, and a comma-separated
+# list of, the functions `result <file name><suffix>()` of the sources.
+function(convoy_generate_list template output result suffix)
+  set(declarations "")
+  set(calls "")
+  foreach(source ${ARGN})
+    get_filename_component(name ${source} NAME_WE)
+    string(APPEND declarations "${result} ${name}${suffix}();\n")
+    string(APPEND calls "${name}${suffix}, ")
+  endforeach()
+  configure_file(${template} ${output} @ONLY)
+endfunction()
+
 # What everything inside the project is compiled with: flags, internal headers, dependencies.
 add_library(convoy_internal INTERFACE)
 target_include_directories(convoy_internal INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
@@ -39,10 +52,13 @@ foreach(stage core kernels graph ops models plan data formats train report)
   target_sources(convoy PRIVATE ${sources})
 endforeach()
 
+file(GLOB family_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/models/*.cpp)
+list(FILTER family_sources EXCLUDE REGEX "(registry|_test)\\.cpp$")
+convoy_generate_list(${PROJECT_SOURCE_DIR}/src/models/families.cpp.in ${PROJECT_BINARY_DIR}/families.cpp
+  "std::vector<Model>" _models ${family_sources})
+target_sources(convoy PRIVATE ${PROJECT_BINARY_DIR}/families.cpp)
+
 file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/isa/*.cpp)
-if(NOT isa_sources)
-  set(CONVOY_ISAS)
-endif()
 foreach(isa ${CONVOY_ISAS})
   add_library(convoy_kernels_${isa} OBJECT ${isa_sources})
   # Optimised in every build type: unoptimised kernels would make the debug and sanitizer builds unusable.

@@ -50,7 +50,7 @@ Value linear(Builder b, Value x, const Linear& options);
 
 struct BatchNorm {
   float eps = 1e-5F;
-  float momentum = 0.1F;     // running = (1 - momentum) running + momentum batch, unbiased variance, as torch
+  float momentum = 0.1F;  // running = (1 - momentum) running + momentum batch, unbiased variance, as torch
   float weight_start = 1.0F;
 };
 
