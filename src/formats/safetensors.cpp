@@ -14,6 +14,7 @@
 
 #include "convoy/error.h"
 #include "formats/safetensors_header.h"
+#include "formats/strict_json.h"
 
 namespace convoy {
 namespace {

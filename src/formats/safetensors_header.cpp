@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "formats/strict_json.h"
 
 namespace convoy {
 namespace {
@@ -33,26 +34,6 @@ const TypeInfo& info(StoredType type) { return kTypes[static_cast<size_t>(type)]
 
 // {"name": {"shape": [1]}} is three levels deep.
 constexpr int kDeepest = 3;
-
-json parse_json(std::string_view text) {
-  std::vector<std::set<std::string>> keys(kDeepest + 1);
-  const auto check = [&keys](int depth, json::parse_event_t event, json& parsed) {
-    const auto level = static_cast<size_t>(depth);
-    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
-      if (depth >= kDeepest) throw Error("the header is nested too deeply");
-      keys[level + 1].clear();
-    }
-    if (event == json::parse_event_t::key && !keys[level].insert(parsed.get_ref<const std::string&>()).second) {
-      throw Error(fmt::format("the header names {} twice", quote_name(parsed.get_ref<const std::string&>())));
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, check);
-  } catch (const json::exception& error) {
-    throw Error(fmt::format("the header is not JSON: {}", quote_name(error.what())));
-  }
-}
 
 const json* member(const json& object, const char* key) {
   const auto found = object.find(key);
@@ -145,15 +126,8 @@ std::string_view to_string(StoredType type) { return info(type).name; }
 
 int64_t size_of(StoredType type) { return info(type).bytes; }
 
-std::string quote_name(std::string_view name) {
-  constexpr size_t kLongest = 100;
-  const std::string_view shown = name.substr(0, kLongest);
-  return json(shown).dump(-1, ' ', true, json::error_handler_t::replace) + (shown.size() < name.size() ? "..." : "");
-}
-
 SafetensorsHeader parse_safetensors_header(std::string_view text, uint64_t data_bytes) {
-  const json parsed = parse_json(text);
-  if (!parsed.is_object()) throw Error("the header is not a JSON object");
+  const json parsed = parse_strict_json(text, kDeepest, "the header");
   SafetensorsHeader header;
   for (const auto& [name, entry] : parsed.items()) {
     if (name == "__metadata__") {

@@ -25,7 +25,4 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, uint64_t data_
 // repeat or are not UTF-8.
 std::string format_safetensors_header(const SafetensorsHeader& header);
 
-// A name from a file, fit for a one-line message: in quotes, shortened, control characters escaped.
-std::string quote_name(std::string_view name);
-
 }  // namespace convoy

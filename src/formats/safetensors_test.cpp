@@ -12,7 +12,6 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
-#include "formats/safetensors_header.h"
 
 namespace convoy {
 namespace {

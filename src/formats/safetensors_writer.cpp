@@ -7,6 +7,7 @@
 #include "formats/atomic_file.h"
 #include "formats/safetensors.h"
 #include "formats/safetensors_header.h"
+#include "formats/strict_json.h"
 
 namespace convoy {
 namespace {
