@@ -162,11 +162,17 @@ inline Vec ldexp(Vec a, Vec n) {
 struct WholeRegister {
   Vec load(const float* p) const { return CONVOY_ISA::load(p); }
   void store(float* p, Vec a) const { CONVOY_ISA::store(p, a); }
+  Vec keep(Vec a) const { return a; }  // zero in the lanes left out
 };
 struct PartRegister {
   int lanes;
   Vec load(const float* p) const { return load_n(p, lanes); }
   void store(float* p, Vec a) const { store_n(p, a, lanes); }
+  Vec keep(Vec a) const {
+    float kept[kLanes];
+    CONVOY_ISA::store(kept, a);
+    return load_n(kept, lanes);
+  }
 };
 
 // Sum of the lanes, pairwise.

@@ -1,0 +1,81 @@
+#include "kernels/matmul.h"
+
+#include "kernels/isa/tiles.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+namespace {
+
+// A task computes one panel of columns of one matrix, kRows rows at a time in registers: kRows x kVectors sums.
+constexpr int kVectors = kRegisters == 32 ? 4 : 2;
+constexpr int kRows = kRegisters == 32 ? 6 : 4;
+constexpr int64_t kPanel = kVectors * kLanes;
+static_assert(kPanel <= kMaxMatmulPanel);
+
+// packed {k, kPanel} = columns [column, column + width) of b, zero beyond.
+void pack(const MatmulShape& shape, const float* b, int64_t column, int64_t width, float* packed) {
+  for (int64_t p = 0; p < shape.k; ++p) {
+    float* row = packed + p * kPanel;
+    for (int64_t j = 0; j < width; ++j) {
+      row[j] = shape.transpose_b ? b[(column + j) * shape.k + p] : b[p * shape.n + column + j];
+    }
+    for (int64_t j = width; j < kPanel; ++j) row[j] = 0;
+  }
+}
+
+// Rows of the panel; a's element (i, p) is a[i * row_stride + p * inner_stride].
+template <int kCount>
+void multiply_rows(int64_t k, const float* a, int64_t row_stride, int64_t inner_stride, const float* packed,
+                   int64_t width, float* output, int64_t output_stride) {
+  Vec sums[kCount][kVectors];
+  for (auto& row : sums) {
+    for (Vec& sum : row) sum = zero();
+  }
+  for (int64_t p = 0; p < k; ++p) {
+    for (int r = 0; r < kCount; ++r) {
+      const Vec factor = broadcast(a[r * row_stride + p * inner_stride]);
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = fma(factor, load(packed + p * kPanel + v * kLanes), sums[r][v]);
+    }
+  }
+  for (int r = 0; r < kCount; ++r) {
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t left = width - v * kLanes;
+      float* target = output + r * output_stride + v * kLanes;
+      if (left >= kLanes) {
+        store(target, sums[r][v]);
+      } else if (left > 0) {
+        store_n(target, sums[r][v], static_cast<int>(left));
+      }
+    }
+  }
+}
+
+void run(const MatmulShape& shape, const float* a, const float* b, float* output, std::byte* workspace) {
+  const int64_t panels = ceil_div(shape.n, kPanel);
+  const int64_t row_stride = shape.transpose_a ? 1 : shape.k, inner_stride = shape.transpose_a ? shape.m : 1;
+  parallel_for(shape.batch * panels, [&](int64_t task, int worker) {
+    const int64_t matrix = task / panels, column = task % panels * kPanel;
+    const int64_t width = smaller(kPanel, shape.n - column);
+    float* packed = reinterpret_cast<float*>(workspace) + worker * shape.k * kMaxMatmulPanel;
+    pack(shape, b + (shape.shared_b ? 0 : matrix * shape.k * shape.n), column, width, packed);
+    const float* left = a + (shape.shared_a ? 0 : matrix * shape.m * shape.k);
+    float* target = output + matrix * shape.m * shape.n + column;
+    int64_t i = 0;
+    for (; i + kRows <= shape.m; i += kRows) {
+      multiply_rows<kRows>(shape.k, left + i * row_stride, row_stride, inner_stride, packed, width,
+                           target + i * shape.n, shape.n);
+    }
+    for (; i < shape.m; ++i) {
+      multiply_rows<1>(shape.k, left + i * row_stride, row_stride, inner_stride, packed, width, target + i * shape.n,
+                       shape.n);
+    }
+  });
+}
+
+}  // namespace
+
+const MatmulKernels& matmul_kernels() {
+  static constexpr MatmulKernels kKernels{run};
+  return kKernels;
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA
