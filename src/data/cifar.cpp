@@ -1,0 +1,159 @@
+#include "data/cifar.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <optional>
+
+#include "convoy/error.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kSide = 32;
+constexpr size_t kPlane = kSide * kSide;
+
+struct Variant {
+  std::string_view folder;  // as the published archive unpacks
+  size_t classes;
+  size_t label_bytes;  // before the pixels; the last one is the label
+  std::string_view names_file;
+  std::vector<std::string> train_files;
+  std::string test_file;
+
+  size_t record_bytes() const { return label_bytes + 3 * kPlane; }
+};
+
+const std::vector<Variant>& variants() {
+  static const std::vector<Variant> all{
+      {"cifar-10-batches-bin",
+       10,
+       1,
+       "batches.meta.txt",
+       {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+       "test_batch.bin"},
+      {"cifar-100-binary", 100, 2, "fine_label_names.txt", {"train.bin"}, "test.bin"}};
+  return all;
+}
+
+class CifarFiles : public Dataset {
+ public:
+  CifarFiles(const Variant& variant, std::vector<std::string> class_names)
+      : variant_(variant), class_names_(std::move(class_names)) {}
+
+  void add(const fs::path& file) {
+    std::vector<uint8_t> bytes = read_file(file);
+    const size_t record = variant_.record_bytes();
+    if (bytes.empty() || bytes.size() % record != 0) {
+      throw Error(fmt::format("{}: {} bytes; expected a multiple of {} (one CIFAR-{} image)", file.string(),
+                              bytes.size(), record, variant_.classes));
+    }
+    for (size_t start = 0; start < bytes.size(); start += record) {
+      const size_t label = bytes[start + variant_.label_bytes - 1];
+      if (label >= variant_.classes) {
+        throw Error(fmt::format("{}: image {} has label {}; expected 0 to {}", file.string(), start / record, label,
+                                variant_.classes - 1));
+      }
+    }
+    size_ += static_cast<int64_t>(bytes.size() / record);
+    parts_.push_back({file, size_, std::move(bytes)});
+  }
+
+  int64_t size() const override { return size_; }
+  const std::vector<std::string>& class_names() const override { return class_names_; }
+  int label(int64_t index) const override { return find(index).record[variant_.label_bytes - 1]; }
+  std::string name(int64_t index) const override {
+    const Place place = find(index);
+    return fmt::format("{} image {}", place.file->string(), place.number);
+  }
+  Image load(int64_t index) const override {
+    const uint8_t* planes = find(index).record + variant_.label_bytes;
+    Image image(kSide, kSide);
+    uint8_t* out = image.row(0);
+    for (size_t i = 0; i < kPlane; ++i, out += 3) {
+      out[0] = planes[i];
+      out[1] = planes[i + kPlane];
+      out[2] = planes[i + 2 * kPlane];
+    }
+    return image;
+  }
+
+ private:
+  struct Part {
+    fs::path file;
+    int64_t end;  // index of the first sample of the next part
+    std::vector<uint8_t> bytes;
+  };
+  struct Place {
+    const fs::path* file;
+    int64_t number;  // within the file
+    const uint8_t* record;
+  };
+
+  Place find(int64_t index) const {
+    const auto part =
+        std::upper_bound(parts_.begin(), parts_.end(), index, [](int64_t i, const Part& p) { return i < p.end; });
+    const int64_t number = index - (part == parts_.begin() ? 0 : std::prev(part)->end);
+    return {&part->file, number, part->bytes.data() + static_cast<size_t>(number) * variant_.record_bytes()};
+  }
+
+  const Variant& variant_;
+  std::vector<std::string> class_names_;
+  std::vector<Part> parts_;
+  int64_t size_ = 0;
+};
+
+struct Found {
+  const Variant* variant;
+  fs::path folder;
+};
+
+std::optional<Found> find_files(const fs::path& root) {
+  std::error_code unreadable;
+  for (const Variant& variant : variants()) {
+    for (const fs::path& folder : {root, root / variant.folder}) {
+      for (const std::string& file : {variant.train_files.front(), variant.test_file}) {
+        if (fs::is_regular_file(folder / file, unreadable)) return Found{&variant, folder};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> read_class_names(const fs::path& file, size_t classes) {
+  std::ifstream stream(file);
+  if (!stream)
+    throw Error(fmt::format("{}: cannot be read; it names the classes of the CIFAR files beside it", file.string()));
+  std::vector<std::string> names;
+  for (std::string line; std::getline(stream, line) && names.size() <= classes;) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) names.push_back(line);
+  }
+  if (names.size() != classes) {
+    throw Error(fmt::format("{}: expected {} class names, one a line, found {}", file.string(), classes, names.size()));
+  }
+  return names;
+}
+
+}  // namespace
+
+bool has_cifar_files(const fs::path& root) { return find_files(root).has_value(); }
+
+DatasetPtr open_cifar(const fs::path& root, Split split) {
+  const std::optional<Found> found = find_files(root);
+  if (!found) return nullptr;
+  const Variant& variant = *found->variant;
+  auto dataset =
+      std::make_shared<CifarFiles>(variant, read_class_names(found->folder / variant.names_file, variant.classes));
+  if (split == Split::val) {
+    dataset->add(found->folder / variant.test_file);
+  } else {
+    for (const std::string& file : variant.train_files) dataset->add(found->folder / file);
+  }
+  return dataset;
+}
+
+}  // namespace convoy

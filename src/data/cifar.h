@@ -1,0 +1,19 @@
+// CIFAR-10 and CIFAR-100 in the binary form that their authors publish.
+// Format: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version": records of one (CIFAR-10) or two (coarse,
+// fine; CIFAR-100) label bytes and 3072 pixel bytes, the red plane first.
+#pragma once
+
+#include <filesystem>
+
+#include "data/dataset.h"
+
+namespace convoy {
+
+// True when `root`, or the cifar-10-batches-bin or cifar-100-binary folder in it, holds binary CIFAR files.
+bool has_cifar_files(const std::filesystem::path& root);
+
+// The training or test images; nullptr when has_cifar_files(root) is false. CIFAR-100 has its fine labels.
+// Throws Error when a file is missing, has a wrong size, or holds a label out of range.
+DatasetPtr open_cifar(const std::filesystem::path& root, Split split);
+
+}  // namespace convoy

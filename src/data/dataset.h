@@ -1,0 +1,60 @@
+// Labelled images, wherever they are stored.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/image.h"
+
+namespace convoy {
+
+// Immutable; every member may be called from several threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;
+  virtual const std::vector<std::string>& class_names() const = 0;
+  // The class of sample `index`, in [0, class_names().size()).
+  virtual int label(int64_t index) const = 0;
+  // What to call the sample in a message: its file, or file and number.
+  virtual std::string name(int64_t index) const = 0;
+  // Throws Error that begins with name(index) when the sample cannot be decoded.
+  virtual Image load(int64_t index) const = 0;
+};
+
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+enum class Split { train, val };
+
+// Opens what `root` holds, told apart by content:
+//  - the binary CIFAR-10 or CIFAR-100 files as published (data_batch_1.bin ... or train.bin), also one folder deeper;
+//  - train/ beside val/ or test/, each with one sub-folder a class: the one that `split` asks for;
+//  - one sub-folder a class, the same for either split.
+// Classes are numbered in byte-wise order of their names (as torchvision's ImageFolder), images in byte-wise order of
+// their paths. Files that do not end in jpg, jpeg, png or webp (in any case) and hidden ones are left out.
+// Throws Error when the folder is missing or empty, a class has no image, or a file has the wrong size.
+DatasetPtr open_dataset(const std::filesystem::path& root, Split split);
+
+// True when open_dataset(root, Split::train) and (root, Split::val) give different images.
+bool has_own_val_split(const std::filesystem::path& root);
+
+// Every image that `path` names (the file itself, or all those below a folder), for prediction: one unnamed class.
+// Throws Error when there is none.
+DatasetPtr open_unlabelled(const std::vector<std::filesystem::path>& paths);
+
+struct TrainVal {
+  DatasetPtr train;
+  DatasetPtr val;
+};
+
+// Divides a dataset: of every class, the rounded share `fraction` (in (0, 1)) goes to val, at least one image and not
+// all. Which ones depends on `seed` alone. Throws Error when a class has a single image.
+TrainVal split_off_val(DatasetPtr dataset, double fraction, uint64_t seed);
+
+// Throws Error that lists the differing classes unless both have the same ones.
+void check_same_classes(const Dataset& train, const Dataset& val);
+
+}  // namespace convoy

@@ -1,0 +1,130 @@
+#include "data/image.h"
+
+#include <fmt/format.h>
+#include <libexif/exif-data.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <system_error>
+
+#include "convoy/error.h"
+#include "data/decoders.h"
+
+namespace convoy {
+namespace {
+
+bool has_bytes_at(std::span<const uint8_t> bytes, size_t offset, std::string_view wanted) {
+  return bytes.size() >= offset + wanted.size() &&
+         std::equal(wanted.begin(), wanted.end(), bytes.begin() + static_cast<ptrdiff_t>(offset),
+                    [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; });
+}
+
+std::string describe_foreign(std::span<const uint8_t> bytes) {
+  struct Format {
+    size_t offset;
+    std::string_view magic, name;
+  };
+  constexpr std::array<Format, 6> kFormats{{{0, "GIF8", "a GIF"},
+                                            {0, "BM", "a BMP"},
+                                            {0, "II*", "a TIFF"},
+                                            {0, "MM", "a TIFF"},
+                                            {4, "ftyp", "an AVIF, HEIC or video"},
+                                            {0, "%PDF", "a PDF"}}};
+  for (const Format& format : kFormats) {
+    if (has_bytes_at(bytes, format.offset, format.magic)) return fmt::format("it looks like {}", format.name);
+  }
+  std::string start;
+  for (const uint8_t byte : bytes.first(std::min<size_t>(bytes.size(), 12))) {
+    start += byte >= 32 && byte < 127 ? std::string(1, static_cast<char>(byte)) : fmt::format("\\x{:02x}", byte);
+  }
+  return fmt::format("it begins with \"{}\"", start);
+}
+
+// Applies an EXIF orientation: output pixel (x, y) is input pixel origin + x * step_x + y * step_y.
+Image orient(const Image& image, int orientation) {
+  const bool transposed = orientation >= 5;
+  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const ptrdiff_t column = from_right ? -3 : 3;
+  const ptrdiff_t row = from_bottom ? -image.stride() : image.stride();
+  const uint8_t* origin =
+      image.row(from_bottom ? image.height() - 1 : 0) + (from_right ? ptrdiff_t{3} * (image.width() - 1) : 0);
+  const ptrdiff_t step_x = transposed ? row : column;
+  const ptrdiff_t step_y = transposed ? column : row;
+  Image oriented(transposed ? image.height() : image.width(), transposed ? image.width() : image.height());
+  for (int y = 0; y < oriented.height(); ++y) {
+    const uint8_t* in = origin + y * step_y;
+    uint8_t* out = oriented.row(y);
+    for (int x = 0; x < oriented.width(); ++x, in += step_x, out += 3) std::copy_n(in, 3, out);
+  }
+  return oriented;
+}
+
+}  // namespace
+
+void check_image_size(int64_t width, int64_t height, std::string_view name, const DecodeOptions& options) {
+  if (width <= 0 || height <= 0) throw Error(fmt::format("{}: the image is empty ({}x{})", name, width, height));
+  if (height > options.max_pixels / width) {
+    throw Error(fmt::format("{}: the image has {}x{} pixels; at most {} million are accepted", name, width, height,
+                            options.max_pixels / 1'000'000));
+  }
+}
+
+int exif_orientation(std::span<const uint8_t> exif) {
+  // libexif wants the prefix that only JPEG writes.
+  std::vector<uint8_t> prefixed;
+  if (!has_bytes_at(exif, 0, std::string_view("Exif\0\0", 6))) {
+    prefixed = {'E', 'x', 'i', 'f', 0, 0};
+    prefixed.insert(prefixed.end(), exif.begin(), exif.end());
+    exif = prefixed;
+  }
+  // Longer blocks than JPEG can hold only carry thumbnails; the tags come first.
+  constexpr size_t kMaxBlock = 65533;
+  const std::unique_ptr<ExifData, void (*)(ExifData*)> data(
+      exif_data_new_from_data(exif.data(), static_cast<unsigned>(std::min(exif.size(), kMaxBlock))), exif_data_unref);
+  if (!data) return 1;
+  const ExifEntry* entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
+  if (entry == nullptr || entry->format != EXIF_FORMAT_SHORT || entry->size < 2) return 1;
+  const int orientation = exif_get_short(entry->data, exif_data_get_byte_order(data.get()));
+  return orientation >= 1 && orientation <= 8 ? orientation : 1;
+}
+
+Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
+  if (bytes.empty()) throw Error(fmt::format("{}: the file is empty", name));
+  DecodedImage decoded;
+  if (has_bytes_at(bytes, 0, "\xFF\xD8\xFF")) {
+    decoded = decode_jpeg(bytes, name, options);
+  } else if (has_bytes_at(bytes, 0, "\x89PNG\r\n\x1A\n")) {
+    decoded = decode_png(bytes, name, options);
+  } else if (has_bytes_at(bytes, 0, "RIFF") && has_bytes_at(bytes, 8, "WEBP")) {
+    decoded = decode_webp(bytes, name, options);
+  } else {
+    throw Error(fmt::format("{}: not a JPEG, PNG or WebP image; {}", name, describe_foreign(bytes)));
+  }
+  if (decoded.orientation == 1) return std::move(decoded.image);
+  return orient(decoded.image, decoded.orientation);
+}
+
+Image load_image(const std::filesystem::path& file, const DecodeOptions& options) {
+  return decode_image(read_file(file), file.string(), options);
+}
+
+std::vector<uint8_t> read_file(const std::filesystem::path& file) {
+  const auto fail = [&] {
+    return Error(fmt::format("{}: cannot be read: {}", file.string(), std::generic_category().message(errno)));
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"), std::fclose);
+  if (!stream) throw fail();
+  std::error_code unknown;
+  const auto size = std::filesystem::file_size(file, unknown);
+  // One byte more than there is: reading a folder fails only when something is asked of it.
+  std::vector<uint8_t> bytes(unknown ? size_t{1} : static_cast<size_t>(size) + 1);
+  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), stream.get()));
+  if (std::ferror(stream.get()) != 0) throw fail();
+  return bytes;
+}
+
+}  // namespace convoy

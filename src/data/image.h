@@ -1,0 +1,75 @@
+// Images in memory, and how files become one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace convoy {
+
+// A rectangle of somebody else's 8-bit RGB pixels; rows are `stride` bytes apart.
+struct ImageView {
+  const uint8_t* pixels = nullptr;
+  int width = 0;
+  int height = 0;
+  ptrdiff_t stride = 0;
+
+  const uint8_t* row(int y) const { return pixels + y * stride; }
+  // The part that starts at (left, top); it must lie inside.
+  ImageView crop(int left, int top, int crop_width, int crop_height) const {
+    return {row(top) + ptrdiff_t{3} * left, crop_width, crop_height, stride};
+  }
+};
+
+// 8-bit RGB pixels, interleaved, rows without gaps.
+class Image {
+ public:
+  static constexpr int kChannels = 3;
+
+  Image() = default;
+  // Pixels start undefined.
+  Image(int width, int height)
+      : width_(width),
+        height_(height),
+        pixels_(std::make_unique_for_overwrite<uint8_t[]>(kChannels * static_cast<size_t>(width) *
+                                                          static_cast<size_t>(height))) {}
+
+  int width() const { return width_; }
+  int height() const { return height_; }
+  ptrdiff_t stride() const { return ptrdiff_t{kChannels} * width_; }
+  size_t bytes() const { return kChannels * static_cast<size_t>(width_) * static_cast<size_t>(height_); }
+  uint8_t* row(int y) { return pixels_.get() + y * stride(); }
+  const uint8_t* row(int y) const { return pixels_.get() + y * stride(); }
+  ImageView view() const { return {pixels_.get(), width_, height_, stride()}; }
+
+ private:
+  int width_ = 0;
+  int height_ = 0;
+  std::unique_ptr<uint8_t[]> pixels_;
+};
+
+struct DecodeOptions {
+  // When positive, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side stays at least this
+  // long (as Pillow's draft mode). Much faster for large photos, not pixel-exact after a later resize.
+  int min_size = 0;
+  // Larger images are refused before any memory is allocated for them.
+  int64_t max_pixels = int64_t{1} << 28;
+};
+
+// Decodes a JPEG, PNG or WebP file, told apart by their first bytes. Pixels are those of Pillow's
+// ImageOps.exif_transpose(Image.open(file)).convert("RGB"): gray and CMYK converted, alpha dropped, palettes resolved,
+// the EXIF orientation applied; only 16-bit gray differs (its high byte, where Pillow clips it to white).
+// Throws Error that begins with `name` when the bytes are damaged, truncated, too large or something else.
+Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {});
+
+// Reads and decodes a file. Throws Error as decode_image does, or when the file cannot be read.
+Image load_image(const std::filesystem::path& file, const DecodeOptions& options = {});
+
+// The whole content of a file. Throws Error when it cannot be read.
+std::vector<uint8_t> read_file(const std::filesystem::path& file);
+
+}  // namespace convoy

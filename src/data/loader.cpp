@@ -1,0 +1,231 @@
+#include "data/loader.h"
+
+#include <fmt/format.h>
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <utility>
+
+#include "convoy/error.h"
+#include "core/random.h"
+
+namespace convoy {
+namespace {
+
+// Samples handed out at once: small, so that all threads work on the batch that is wanted next.
+constexpr int64_t kSamplesPerWork = 4;
+
+// The threads that compute go first: a worker gets the time that they leave.
+void lower_priority() {
+#if defined(__linux__)
+  constexpr int kNice = 10;
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);  // on Linux: of this thread
+#endif
+}
+
+int64_t count_steps(int64_t samples, const LoaderOptions& options) {
+  if (samples <= 0) throw Error("data: the dataset has no images");
+  if (samples > std::numeric_limits<uint32_t>::max()) throw Error(fmt::format("data: {} images are too many", samples));
+  if (options.batch_size < 1) throw Error(fmt::format("batch size: expected at least 1, got {}", options.batch_size));
+  if (options.drop_last && samples < options.batch_size) {
+    throw Error(fmt::format("batch size: {} is more than the {} training images; use a smaller batch",
+                            options.batch_size, samples));
+  }
+  check(options.preprocessing);
+  if (options.augmentation) check(*options.augmentation);
+  return options.drop_last ? samples / options.batch_size : (samples + options.batch_size - 1) / options.batch_size;
+}
+
+}  // namespace
+
+Loader::Loader(DatasetPtr dataset, LoaderOptions options)
+    : dataset_(std::move(dataset)),
+      options_(std::move(options)),
+      normalizer_(options_.preprocessing),
+      steps_per_epoch_(count_steps(dataset_->size(), options_)),
+      end_(options_.end_epoch > std::numeric_limits<int64_t>::max() / steps_per_epoch_
+               ? std::numeric_limits<int64_t>::max()
+               : options_.end_epoch * steps_per_epoch_),
+      cache_(dataset_, options_.cache_bytes) {
+  consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
+  opened_ = working_ = consumed_;
+  const int64_t side = options_.preprocessing.image_size;
+  const auto batch = static_cast<size_t>(options_.batch_size);
+  // One slot more than is prepared ahead: the consumer holds one.
+  for (int i = 0; i <= std::max(1, options_.batches_ahead); ++i) {
+    auto slot = std::make_unique<Slot>();
+    slot->batch.images = Buffer(batch * static_cast<size_t>(side * side) * 3 * sizeof(float));
+    slot->batch.targets = Buffer(batch * dataset_->class_names().size() * sizeof(float));
+    slot->batch.indices.resize(batch);
+    slot->batch.labels.resize(batch);
+    slot->good.resize(batch);
+    slots_.push_back(std::move(slot));
+  }
+  for (int i = 0; i < options_.workers; ++i) {
+    workers_.emplace_back([this](std::stop_token stop) { serve(stop); });
+  }
+}
+
+Loader::~Loader() {
+  for (std::jthread& worker : workers_) worker.request_stop();
+}
+
+Loader::Order Loader::order_of(int64_t epoch) const {
+  auto order = std::make_shared<std::vector<uint32_t>>(static_cast<size_t>(dataset_->size()));
+  std::iota(order->begin(), order->end(), 0U);
+  if (options_.shuffle) {
+    RandomStream random(options_.seed, "shuffle", static_cast<uint64_t>(epoch));
+    for (size_t i = order->size(); i > 1; --i) {
+      std::swap((*order)[i - 1], (*order)[random.below(static_cast<uint32_t>(i))]);
+    }
+  }
+  return order;
+}
+
+void Loader::open_slot(int64_t number) {
+  Slot& slot = slot_of(number);
+  slot.batch.epoch = number / steps_per_epoch_;
+  slot.batch.step = number % steps_per_epoch_;
+  if (slot.batch.epoch != last_order_epoch_) {
+    last_order_ = order_of(slot.batch.epoch);
+    last_order_epoch_ = slot.batch.epoch;
+  }
+  slot.order = last_order_;
+  slot.samples = std::min(options_.batch_size, dataset_->size() - slot.batch.step * options_.batch_size);
+  slot.batch.size = slot.samples;
+  slot.taken = slot.finished = 0;
+  slot.error = nullptr;
+}
+
+std::optional<Loader::Work> Loader::take_work(int64_t end) {
+  const int64_t oldest_in_use = consumed_ - (lent_ ? 1 : 0);
+  const int64_t limit = std::min(end_, oldest_in_use + static_cast<int64_t>(slots_.size()));
+  while (opened_ < limit) open_slot(opened_++);
+  for (; working_ < std::min(opened_, end); ++working_) {
+    Slot& slot = slot_of(working_);
+    if (slot.taken < slot.samples) {
+      const int64_t begin = slot.taken;
+      slot.taken = std::min(slot.samples, begin + kSamplesPerWork);
+      return Work{&slot, begin, slot.taken};
+    }
+  }
+  return std::nullopt;
+}
+
+void Loader::run(const Work& work, std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  std::exception_ptr error;
+  int64_t position = work.begin;
+  try {
+    for (; position < work.end; ++position) prepare_sample(*work.slot, position);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  lock.lock();
+  Slot& slot = *work.slot;
+  if (error && (!slot.error || position < slot.error_position)) {
+    slot.error = error;
+    slot.error_position = position;
+  }
+  slot.finished += work.end - work.begin;
+  if (slot.finished == slot.samples) batch_finished_.notify_all();
+}
+
+void Loader::serve(const std::stop_token& stop) {
+  lower_priority();
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    std::optional<Work> work;
+    if (!slot_freed_.wait(lock, stop, [&] { return (work = take_work(end_)).has_value(); })) return;
+    run(*work, lock);
+  }
+}
+
+bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
+  Image scratch;
+  ImageView view;
+  try {
+    view = cache_.get(index, scratch);
+  } catch (const Error& error) {
+    if (options_.on_bad_image == OnBadImage::error) throw;
+    const std::scoped_lock lock(mutex_);
+    bad_images_.insert(error.what());
+    return false;
+  }
+  Batch& batch = slot.batch;
+  const RandomStream random(options_.seed, "augment", static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index));
+  const Image image = options_.augmentation ? augment(view, options_.preprocessing, *options_.augmentation, random)
+                                            : prepare(view, options_.preprocessing);
+  normalizer_(image, batch.images.floats() + position * static_cast<int64_t>(image.bytes()));
+  const auto classes = static_cast<int64_t>(dataset_->class_names().size());
+  const int label = dataset_->label(index);
+  float* target = batch.targets.floats() + position * classes;
+  std::fill_n(target, classes, 0.0F);
+  target[label] = 1.0F;
+  batch.indices[static_cast<size_t>(position)] = index;
+  batch.labels[static_cast<size_t>(position)] = label;
+  return true;
+}
+
+void Loader::prepare_sample(Slot& slot, int64_t position) {
+  const int64_t count = dataset_->size();
+  const int64_t place = slot.batch.step * options_.batch_size + position;
+  const int64_t tries = options_.on_bad_image == OnBadImage::replace ? count : 1;
+  for (int64_t offset = 0; offset < tries; ++offset) {
+    const int64_t index = (*slot.order)[static_cast<size_t>((place + offset) % count)];
+    slot.good[static_cast<size_t>(position)] = load_into(slot, position, index);
+    if (slot.good[static_cast<size_t>(position)]) return;
+  }
+  if (tries > 1)
+    throw Error(fmt::format("data: none of the {} images can be read, for example {}", count, bad_images().front()));
+}
+
+void Loader::leave_out_bad(Slot& slot) const {
+  Batch& batch = slot.batch;
+  const int64_t side = options_.preprocessing.image_size;
+  const int64_t image_floats = side * side * 3;
+  const auto classes = static_cast<int64_t>(dataset_->class_names().size());
+  batch.size = 0;
+  for (int64_t from = 0; from < slot.samples; ++from) {
+    if (slot.good[static_cast<size_t>(from)] == 0) continue;
+    const int64_t to = batch.size++;
+    if (from == to) continue;
+    std::copy_n(batch.images.floats() + from * image_floats, image_floats, batch.images.floats() + to * image_floats);
+    std::copy_n(batch.targets.floats() + from * classes, classes, batch.targets.floats() + to * classes);
+    batch.indices[static_cast<size_t>(to)] = batch.indices[static_cast<size_t>(from)];
+    batch.labels[static_cast<size_t>(to)] = batch.labels[static_cast<size_t>(from)];
+  }
+}
+
+const Batch& Loader::next() {
+  const auto start = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex_);
+  if (std::exchange(lent_, false)) slot_freed_.notify_all();
+  if (consumed_ >= end_) throw Error("data: the loader is past its last epoch");
+  Slot& slot = slot_of(consumed_);
+  while (opened_ <= consumed_ || slot.finished < slot.samples) {
+    if (const auto work = take_work(consumed_ + 1)) {
+      run(*work, lock);
+    } else if (opened_ <= consumed_ || slot.finished < slot.samples) {
+      batch_finished_.wait(lock);
+    }
+  }
+  wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (slot.error) std::rethrow_exception(slot.error);
+  leave_out_bad(slot);
+  ++consumed_;
+  lent_ = true;
+  return slot.batch;
+}
+
+std::vector<std::string> Loader::bad_images() const {
+  const std::scoped_lock lock(mutex_);
+  return {bad_images_.begin(), bad_images_.end()};
+}
+
+}  // namespace convoy

@@ -1,0 +1,232 @@
+#include "data/loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "convoy/error.h"
+#include "core/random.h"
+
+namespace convoy {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Images of noise that tell which sample they are; some samples cannot be read.
+class NoiseDataset : public Dataset {
+ public:
+  explicit NoiseDataset(int64_t size, std::vector<int64_t> bad = {}) : size_(size), bad_(std::move(bad)) {}
+  int64_t size() const override { return size_; }
+  const std::vector<std::string>& class_names() const override { return class_names_; }
+  int label(int64_t index) const override { return static_cast<int>(index % 3); }
+  std::string name(int64_t index) const override { return "image " + std::to_string(index); }
+  Image load(int64_t index) const override {
+    if (std::find(bad_.begin(), bad_.end(), index) != bad_.end()) throw Error(name(index) + ": damaged");
+    Image image(20, 16);
+    RandomStream random(1, "noise", 0, static_cast<uint64_t>(index));
+    for (size_t i = 0; i < image.bytes(); ++i) image.row(0)[i] = static_cast<uint8_t>(random.next_u32());
+    return image;
+  }
+
+ private:
+  int64_t size_;
+  std::vector<int64_t> bad_;
+  std::vector<std::string> class_names_{"a", "b", "c"};
+};
+
+LoaderOptions training_options(int workers) {
+  LoaderOptions options;
+  options.batch_size = 7;
+  options.shuffle = true;
+  options.preprocessing.image_size = 12;
+  options.augmentation = Augmentation{};
+  options.augmentation->crop = Augmentation::Crop::resized;
+  options.augmentation->horizontal_flip = 0.5F;
+  options.augmentation->rotation = 15;
+  options.seed = 5;
+  options.workers = workers;
+  options.batches_ahead = 3;
+  return options;
+}
+
+struct Copy {
+  int64_t epoch, step;
+  std::vector<int64_t> indices;
+  std::vector<int> labels;
+  std::vector<float> images, targets;
+
+  friend bool operator==(const Copy&, const Copy&) = default;
+};
+
+Copy copy(const Batch& batch) {
+  const auto count = static_cast<size_t>(batch.size);
+  return {batch.epoch,
+          batch.step,
+          {batch.indices.begin(), batch.indices.begin() + batch.size},
+          {batch.labels.begin(), batch.labels.begin() + batch.size},
+          {batch.images.floats(), batch.images.floats() + count * 12 * 12 * 3},
+          {batch.targets.floats(), batch.targets.floats() + count * 3}};
+}
+
+std::vector<Copy> take(Loader& loader, int batches) {
+  std::vector<Copy> copies;
+  for (int i = 0; i < batches; ++i) copies.push_back(copy(loader.next()));
+  return copies;
+}
+
+TEST(Loader, GivesTheSameBatchesForAnyNumberOfWorkersAndAnyCache) {
+  const auto dataset = std::make_shared<NoiseDataset>(40);
+  Loader reference(dataset, training_options(0));
+  const std::vector<Copy> expected = take(reference, 20);
+  for (const int workers : {1, 2, 5}) {
+    for (const size_t cache : {size_t{0}, size_t{20'000}, size_t{1} << 20}) {
+      LoaderOptions options = training_options(workers);
+      options.cache_bytes = cache;
+      Loader loader(dataset, options);
+      EXPECT_TRUE(take(loader, 20) == expected) << workers << " workers, cache of " << cache;
+    }
+  }
+}
+
+TEST(Loader, StartsAnywhere) {
+  const auto dataset = std::make_shared<NoiseDataset>(40);
+  Loader whole(dataset, training_options(2));
+  const std::vector<Copy> expected = take(whole, 3 * 6);
+  LoaderOptions options = training_options(2);
+  options.first_epoch = 1;
+  options.first_step = 4;
+  Loader resumed(dataset, options);
+  EXPECT_TRUE(take(resumed, 8) == std::vector<Copy>(expected.begin() + 10, expected.end()));
+}
+
+TEST(Loader, EveryEpochHoldsEverySampleOnceInAnotherOrder) {
+  Loader loader(std::make_shared<NoiseDataset>(40), training_options(2));
+  ASSERT_EQ(loader.steps_per_epoch(), 6);
+  std::vector<std::vector<int64_t>> epochs(2);
+  for (size_t epoch = 0; epoch < 2; ++epoch) {
+    for (int64_t step = 0; step < 6; ++step) {
+      const Batch& batch = loader.next();
+      EXPECT_EQ(batch.epoch, static_cast<int64_t>(epoch));
+      EXPECT_EQ(batch.step, step);
+      EXPECT_EQ(batch.size, step < 5 ? 7 : 5);
+      epochs[epoch].insert(epochs[epoch].end(), batch.indices.begin(), batch.indices.begin() + batch.size);
+    }
+  }
+  EXPECT_NE(epochs[0], epochs[1]);
+  for (std::vector<int64_t>& epoch : epochs) {
+    std::sort(epoch.begin(), epoch.end());
+    for (int64_t i = 0; i < 40; ++i) EXPECT_EQ(epoch[static_cast<size_t>(i)], i);
+  }
+}
+
+TEST(Loader, EvaluationIsInOrderAndPlainlyPrepared) {
+  const auto dataset = std::make_shared<NoiseDataset>(10);
+  LoaderOptions options = training_options(2);
+  options.shuffle = false;
+  options.augmentation.reset();
+  Loader loader(dataset, options);
+  const Copy batch = copy(loader.next());
+  EXPECT_THAT(batch.indices, ElementsAre(0, 1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(batch.labels, ElementsAre(0, 1, 2, 0, 1, 2, 0));
+  std::vector<float> expected(12 * 12 * 3);
+  Normalizer{options.preprocessing}(prepare(dataset->load(4).view(), options.preprocessing), expected.data());
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), batch.images.begin() + 4 * 12 * 12 * 3));
+  EXPECT_THAT(std::vector<float>(batch.targets.begin() + 12, batch.targets.begin() + 15), ElementsAre(0, 1, 0));
+  EXPECT_EQ(loader.next().size, 3);
+}
+
+TEST(Loader, DropLastLeavesOutTheShortBatch) {
+  LoaderOptions options = training_options(1);
+  options.drop_last = true;
+  Loader loader(std::make_shared<NoiseDataset>(40), options);
+  EXPECT_EQ(loader.steps_per_epoch(), 5);
+  for (int i = 0; i < 11; ++i) EXPECT_EQ(loader.next().size, 7);
+  options.batch_size = 41;
+  EXPECT_THROW(Loader(std::make_shared<NoiseDataset>(40), options), Error);
+}
+
+TEST(Loader, ABadImageIsAnErrorInTheBatchThatHoldsIt) {
+  for (const int workers : {0, 3}) {
+    LoaderOptions options = training_options(workers);
+    options.shuffle = false;
+    Loader loader(std::make_shared<NoiseDataset>(40, std::vector<int64_t>{12, 9, 30}), options);
+    EXPECT_EQ(loader.next().size, 7);
+    for (int again = 0; again < 2; ++again) {
+      try {
+        loader.next();
+        FAIL();
+      } catch (const Error& error) {
+        EXPECT_STREQ(error.what(), "image 9: damaged");
+      }
+    }
+  }
+}
+
+TEST(Loader, ABadImageIsReplacedByTheNextOneAndReported) {
+  for (const int workers : {0, 3}) {
+    LoaderOptions options = training_options(workers);
+    options.shuffle = false;
+    options.on_bad_image = OnBadImage::replace;
+    Loader loader(std::make_shared<NoiseDataset>(14, std::vector<int64_t>{3, 4, 13}), options);
+    EXPECT_THAT(copy(loader.next()).indices, ElementsAre(0, 1, 2, 5, 5, 5, 6));
+    EXPECT_THAT(copy(loader.next()).indices, ElementsAre(7, 8, 9, 10, 11, 12, 0));
+    EXPECT_THAT(loader.bad_images(), ElementsAre("image 13: damaged", "image 3: damaged", "image 4: damaged"));
+  }
+}
+
+TEST(Loader, EvaluationLeavesBadImagesOut) {
+  LoaderOptions options = training_options(2);
+  options.shuffle = false;
+  options.on_bad_image = OnBadImage::leave_out;
+  options.end_epoch = 1;
+  const auto bad = std::make_shared<NoiseDataset>(14, std::vector<int64_t>{0, 3, 6, 7, 8, 9, 10, 11, 12, 13});
+  Loader loader(bad, options);
+  Loader all(std::make_shared<NoiseDataset>(14), options);
+  const Copy batch = copy(loader.next()), whole = copy(all.next());
+  EXPECT_THAT(batch.indices, ElementsAre(1, 2, 4, 5));
+  EXPECT_TRUE(std::equal(batch.images.end() - 432, batch.images.end(), whole.images.begin() + 5 * 432));
+  EXPECT_EQ(loader.next().size, 0);
+  EXPECT_THROW(loader.next(), Error);
+}
+
+TEST(Loader, SaysWhenNoImageCanBeRead) {
+  LoaderOptions options = training_options(2);
+  options.on_bad_image = OnBadImage::replace;
+  Loader loader(std::make_shared<NoiseDataset>(3, std::vector<int64_t>{0, 1, 2}), options);
+  try {
+    loader.next();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("none of the 3 images can be read, for example image 0: damaged"));
+  }
+}
+
+TEST(Loader, StopsAtAnyMoment) {
+  const auto dataset = std::make_shared<NoiseDataset>(100);
+  for (int i = 0; i < 30; ++i) {
+    Loader loader(dataset, training_options(3));
+    for (int step = 0; step < i % 4; ++step) loader.next();
+    std::this_thread::sleep_for(std::chrono::microseconds(37 * i));
+  }
+}
+
+TEST(Loader, RefusesOptionsOutOfRange) {
+  const auto refuses = [](auto change) {
+    LoaderOptions options = training_options(0);
+    change(options);
+    EXPECT_THROW(Loader(std::make_shared<NoiseDataset>(40), options), Error);
+  };
+  refuses([](LoaderOptions& options) { options.batch_size = 0; });
+  refuses([](LoaderOptions& options) { options.preprocessing.image_size = 0; });
+  refuses([](LoaderOptions& options) { options.preprocessing.std[1] = 0; });
+  refuses([](LoaderOptions& options) { options.augmentation->crop_scale = {0.5, 0.2}; });
+  EXPECT_THROW(Loader(std::make_shared<NoiseDataset>(0), training_options(0)), Error);
+}
+
+}  // namespace
+}  // namespace convoy

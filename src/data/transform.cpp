@@ -1,0 +1,178 @@
+#include "data/transform.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "convoy/error.h"
+#include "data/rotate.h"
+
+namespace convoy {
+namespace {
+
+constexpr std::array<std::string_view, 2> kResizeModes{"crop", "squash"};
+
+struct Rectangle {
+  int left, top, width, height;
+};
+
+// RandomResizedCrop.get_params of torchvision: ten tries at a share of the area and a log-uniform shape, then the
+// largest centred part within the bounds.
+Rectangle random_part(int width, int height, const Augmentation& augmentation, RandomStream& random) {
+  const auto uniform = [&](double low, double high) { return low + (high - low) * random.uniform(); };
+  const auto [min_ratio, max_ratio] = augmentation.crop_ratio;
+  const double area = static_cast<double>(width) * height;
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double target = area * uniform(augmentation.crop_scale[0], augmentation.crop_scale[1]);
+    const double ratio = std::exp(uniform(std::log(min_ratio), std::log(max_ratio)));
+    const double w = std::nearbyint(std::sqrt(target * ratio));
+    const double h = std::nearbyint(std::sqrt(target / ratio));
+    if (w >= 1 && h >= 1 && w <= width && h <= height) {
+      const int part_width = static_cast<int>(w), part_height = static_cast<int>(h);
+      const auto top = static_cast<int>(random.below(static_cast<uint32_t>(height - part_height + 1)));
+      const auto left = static_cast<int>(random.below(static_cast<uint32_t>(width - part_width + 1)));
+      return {left, top, part_width, part_height};
+    }
+  }
+  const double ratio = static_cast<double>(width) / height;
+  int part_width = width, part_height = height;
+  if (ratio < min_ratio) part_height = static_cast<int>(std::nearbyint(width / min_ratio));
+  if (ratio > max_ratio) part_width = static_cast<int>(std::nearbyint(height * max_ratio));
+  part_width = std::clamp(part_width, 1, width);
+  part_height = std::clamp(part_height, 1, height);
+  return {(width - part_width) / 2, (height - part_height) / 2, part_width, part_height};
+}
+
+// The window of `size` at (left, top) in an image with `padding` black pixels on every side.
+Image padded_crop(const Image& image, int padding, int left, int top) {
+  const int size = image.width();
+  Image output(size, size);
+  std::fill_n(output.row(0), output.bytes(), uint8_t{0});
+  const int from_x = std::max(0, left - padding), to_x = std::min(size, left - padding + size);
+  const int from_y = std::max(0, top - padding), to_y = std::min(size, top - padding + size);
+  for (int y = from_y; y < to_y; ++y) {
+    std::copy_n(image.row(y) + ptrdiff_t{3} * from_x, ptrdiff_t{3} * (to_x - from_x),
+                output.row(y - top + padding) + ptrdiff_t{3} * (from_x - left + padding));
+  }
+  return output;
+}
+
+Image random_crop(ImageView image, const Preprocessing& preprocessing, const Augmentation& augmentation,
+                  RandomStream& random) {
+  const int size = preprocessing.image_size;
+  switch (augmentation.crop) {
+    case Augmentation::Crop::none: return prepare(image, preprocessing);
+    case Augmentation::Crop::padded: {
+      const Image whole = resize(image, size, size, preprocessing.interpolation);
+      const auto positions = static_cast<uint32_t>(2 * augmentation.crop_padding + 1);
+      const auto top = static_cast<int>(random.below(positions));
+      const auto left = static_cast<int>(random.below(positions));
+      return padded_crop(whole, augmentation.crop_padding, left, top);
+    }
+    case Augmentation::Crop::resized: {
+      const Rectangle part = random_part(image.width, image.height, augmentation, random);
+      return resize(image.crop(part.left, part.top, part.width, part.height), size, size, preprocessing.interpolation);
+    }
+  }
+  return {};
+}
+
+void flip_horizontally(Image& image) {
+  for (int y = 0; y < image.height(); ++y) {
+    uint8_t* left = image.row(y);
+    uint8_t* right = left + image.stride() - 3;
+    for (; left < right; left += 3, right -= 3) std::swap_ranges(left, left + 3, right);
+  }
+}
+
+void flip_vertically(Image& image) {
+  for (int y = 0; y < image.height() / 2; ++y) {
+    std::swap_ranges(image.row(y), image.row(y) + image.stride(), image.row(image.height() - 1 - y));
+  }
+}
+
+void require(bool holds, std::string_view field, std::string_view expected) {
+  if (!holds) throw Error(fmt::format("{}: expected {}", field, expected));
+}
+
+}  // namespace
+
+std::string_view to_string(ResizeMode mode) { return kResizeModes[static_cast<size_t>(mode)]; }
+
+std::optional<ResizeMode> resize_mode_from_string(std::string_view word) {
+  const auto found = std::find(kResizeModes.begin(), kResizeModes.end(), word);
+  if (found == kResizeModes.end()) return std::nullopt;
+  return static_cast<ResizeMode>(found - kResizeModes.begin());
+}
+
+void check(const Preprocessing& preprocessing) {
+  require(preprocessing.image_size >= 1 && preprocessing.image_size <= 16384, "image size", "1 to 16384 pixels");
+  require(preprocessing.crop_pct > 0 && preprocessing.crop_pct <= 1, "crop_pct", "a share above 0, at most 1");
+  for (size_t c = 0; c < 3; ++c) {
+    require(std::isfinite(preprocessing.mean[c]), "mean", "finite numbers");
+    require(std::isfinite(preprocessing.std[c]) && preprocessing.std[c] > 0, "std", "positive numbers");
+  }
+}
+
+void check(const Augmentation& augmentation) {
+  const auto ordered = [](std::array<double, 2> range) { return range[0] > 0 && range[0] <= range[1]; };
+  const auto probability = [](float p) { return p >= 0 && p <= 1; };
+  require(augmentation.crop_padding >= 0 && augmentation.crop_padding <= 16384, "crop padding", "0 to 16384 pixels");
+  require(ordered(augmentation.crop_scale) && augmentation.crop_scale[1] <= 1, "crop scale", "0 < low <= high <= 1");
+  require(ordered(augmentation.crop_ratio) && std::isfinite(augmentation.crop_ratio[1]), "crop ratio",
+          "0 < low <= high");
+  require(probability(augmentation.horizontal_flip), "horizontal flip", "a probability from 0 to 1");
+  require(probability(augmentation.vertical_flip), "vertical flip", "a probability from 0 to 1");
+  require(augmentation.rotation >= 0 && augmentation.rotation <= 180, "rotation", "0 to 180 degrees");
+}
+
+Image prepare(ImageView image, const Preprocessing& preprocessing) {
+  const int size = preprocessing.image_size;
+  if (preprocessing.resize_mode == ResizeMode::squash) return resize(image, size, size, preprocessing.interpolation);
+  const auto shorter = static_cast<int64_t>(std::floor(size / preprocessing.crop_pct));
+  const auto longer_of = [&](int longer, int other) {
+    return static_cast<int64_t>(static_cast<double>(shorter * longer) / other);
+  };
+  ResizeWindow window{shorter, shorter, 0, 0, size, size};
+  if (image.width > image.height) window.full_width = longer_of(image.width, image.height);
+  if (image.height > image.width) window.full_height = longer_of(image.height, image.width);
+  // Python's round: halves go to the even neighbour.
+  const auto centred = [&](int64_t full) {
+    return static_cast<int64_t>(std::nearbyint(static_cast<double>(full - size) / 2));
+  };
+  window.left = centred(window.full_width);
+  window.top = centred(window.full_height);
+  return resize(image, window, preprocessing.interpolation);
+}
+
+Image augment(ImageView image, const Preprocessing& preprocessing, const Augmentation& augmentation,
+              RandomStream random) {
+  Image output = random_crop(image, preprocessing, augmentation, random);
+  if (augmentation.horizontal_flip > 0 && random.uniform() < augmentation.horizontal_flip) flip_horizontally(output);
+  if (augmentation.vertical_flip > 0 && random.uniform() < augmentation.vertical_flip) flip_vertically(output);
+  if (augmentation.rotation > 0) {
+    const double degrees = augmentation.rotation * (2.0 * random.uniform() - 1.0);
+    output = rotate(output.view(), degrees);
+  }
+  return output;
+}
+
+Normalizer::Normalizer(const Preprocessing& preprocessing) {
+  for (size_t c = 0; c < 3; ++c) {
+    for (size_t value = 0; value < 256; ++value) {
+      table_[c][value] = (static_cast<float>(value) / 255.0F - preprocessing.mean[c]) / preprocessing.std[c];
+    }
+  }
+}
+
+void Normalizer::operator()(const Image& image, float* output) const {
+  const uint8_t* pixels = image.row(0);
+  for (size_t i = 0; i < image.bytes(); i += 3) {
+    output[i] = table_[0][pixels[i]];
+    output[i + 1] = table_[1][pixels[i + 1]];
+    output[i + 2] = table_[2][pixels[i + 2]];
+  }
+}
+
+}  // namespace convoy
