@@ -4,7 +4,9 @@
     python tools/make_image_goldens.py [tests/data]
 
 tests/data/images/NAME.{jpg,png,webp} come with NAME.ppm (what Pillow decodes, upright, as RGB) or, where the file must
-be refused, without. tests/data/resize/*.ppm are Image.resize of images/source.png. Needs Pillow and NumPy.
+be refused, without. tests/data/resize/*.ppm are Image.resize of images/source.png, tests/data/rotate/*.ppm
+Image.rotate of it, tests/data/prepare/*.ppm torchvision's Resize + CenterCrop of it (and of its transpose).
+Needs Pillow, NumPy and torchvision.
 """
 import io
 import struct
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from torchvision import transforms
 
 WIDTH, HEIGHT = 37, 29
 
@@ -113,9 +116,9 @@ def write_ppm(path, image):
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "tests" / "data")
-    images, resized = root / "images", root / "resize"
-    images.mkdir(parents=True, exist_ok=True)
-    resized.mkdir(exist_ok=True)
+    images, resized, rotated, prepared = (root / name for name in ("images", "resize", "rotate", "prepare"))
+    for folder in (images, resized, rotated, prepared):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, data in readable():
         (images / name).write_bytes(data)
         if name == "gray_16bit.png":  # Pillow clips 16-bit gray to white; the high byte is what other programs show
@@ -130,6 +133,12 @@ def main():
     for mode, resample in modes.items():
         for size in ((16, 11), (64, 50), (37, 12), (9, 29), (5, 60)):
             write_ppm(resized / f"{mode}_{size[0]}x{size[1]}.ppm", source.resize(size, resample))
+    for degrees in (-170, -31.25, -1.5, 0.75, 10, 45, 123.5):
+        write_ppm(rotated / f"{degrees}.ppm", source.rotate(degrees))
+    for shape, image in (("wide", source), ("tall", source.transpose(Image.TRANSPOSE))):
+        for size, resize in ((16, 16), (16, 18), (17, 24), (29, 29), (40, 45), (13, 32)):
+            eval_transform = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(size)])
+            write_ppm(prepared / f"{shape}_{size}_{resize}.ppm", eval_transform(image))
 
 
 if __name__ == "__main__":
