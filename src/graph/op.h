@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "convoy/activation.h"
 #include "convoy/shape.h"
 
 namespace convoy {
@@ -91,6 +92,13 @@ class Op {
   }
   // Pairs {output, input} that may share memory when the input is not needed afterwards.
   virtual std::vector<std::pair<int, int>> in_place() const { return {}; }
+  // The optional input that is added to output 0, so that a sum that follows can be part of the op; -1: there is none.
+  virtual int addend() const { return -1; }
+  // The op that also applies `function` to output 0 last, after any addend; null when it cannot.
+  virtual std::shared_ptr<const Op> with_activation(Activation function) const {
+    static_cast<void>(function);
+    return nullptr;
+  }
   // Adds the nodes that compute the gradients of the inputs. The default: the op has none, which throws Error.
   virtual void gradient(GradientScope& scope) const;
   // Computes the outputs in double precision, plainly: the oracle of the tests. Backward and update ops, which finite

@@ -33,6 +33,8 @@ class Conv2dOp : public Op {
   std::string_view name() const override { return "conv2d"; }
   std::string attributes() const override;
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<std::pair<int, int>> in_place() const override { return {{0, 3}}; }
+  int addend() const override { return 3; }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
   std::span<const Kernel> kernels() const override;
@@ -63,6 +65,7 @@ class Conv2dGradInputOp : public Op {
   std::string attributes() const override { return attributes_.to_string(); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 2}}; }
+  int addend() const override { return 2; }
   std::span<const Kernel> kernels() const override;
 
  private:
