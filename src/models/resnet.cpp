@@ -1,8 +1,8 @@
 // ResNet (He et al., arXiv 1512.03385) as torchvision builds it: the stride sits on the 3x3 convolution.
 #include <array>
-#include <cmath>
 
 #include "convoy/model.h"
+#include "models/initializers.h"
 
 namespace convoy {
 namespace {
@@ -18,22 +18,20 @@ constexpr Variant kVariants[] = {
     {"resnet101", {3, 4, 23, 3}, true}, {"resnet152", {3, 8, 36, 3}, true},
 };
 
-// Normal with the standard deviation sqrt(2 / fan out).
-Conv2d kaiming(Conv2d conv) {
-  const auto fan_out = static_cast<float>(conv.kernel.h * conv.kernel.w * conv.out_channels);
+Conv2d unbiased(Conv2d conv) {
   conv.bias = false;
-  conv.weight_start = Initializer::normal(std::sqrt(2.0F / fan_out));
+  conv.weight_start = kaiming_fan_out(conv);
   return conv;
 }
 
 Value conv_bn(Builder b, const std::string& index, Value x, Conv2d conv) {
-  return batch_norm(b / ("bn" + index), conv2d(b / ("conv" + index), x, kaiming(conv)));
+  return batch_norm(b / ("bn" + index), conv2d(b / ("conv" + index), x, unbiased(conv)));
 }
 
 Value shortcut(Builder b, Value x, int64_t channels, int64_t stride) {
   if (x.channels() == channels && stride == 1) return x;
   const Builder down = b / "downsample";
-  return batch_norm(down / 1, conv2d(down / 0, x, kaiming({.out_channels = channels, .stride = stride})));
+  return batch_norm(down / 1, conv2d(down / 0, x, unbiased({.out_channels = channels, .stride = stride})));
 }
 
 Value basic_block(Builder b, Value x, int64_t width, int64_t stride) {
