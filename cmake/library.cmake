@@ -62,7 +62,9 @@ file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/isa/*.
 foreach(isa ${CONVOY_ISAS})
   add_library(convoy_kernels_${isa} OBJECT ${isa_sources})
   # Optimised in every build type: unoptimised kernels would make the debug and sanitizer builds unusable.
-  target_compile_options(convoy_kernels_${isa} PRIVATE -O3 ${CONVOY_FLAGS_${isa}})
+  # g++ 12 takes the undefined lanes of its own AVX-512 intrinsics for uninitialised variables (GCC bug 105593).
+  target_compile_options(convoy_kernels_${isa} PRIVATE -O3 ${CONVOY_FLAGS_${isa}}
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
   target_compile_definitions(convoy_kernels_${isa} PRIVATE CONVOY_ISA=${isa} CONVOY_ISA_${isa})
   target_link_libraries(convoy_kernels_${isa} PRIVATE convoy_internal)
   target_sources(convoy PRIVATE $<TARGET_OBJECTS:convoy_kernels_${isa}>)

@@ -1,1 +1,112 @@
-int main() { return 0; }
+// The program `convoy`: parses the command line, runs one command, turns errors into one line and an exit code.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "convoy/error.h"
+#include "convoy/version.h"
+#include "core/text.h"
+
+namespace convoy::cli {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+std::vector<std::string> flags_of(const CLI::App& app) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) flags.push_back("-" + name);
+  }
+  return flags;
+}
+
+// What went wrong in the words of the one who typed it, and where to read more.
+std::string explain(const CLI::ParseError& error, const CLI::App& command, const std::string& path) {
+  std::string message = error.what();
+  for (const std::string& extra : command.remaining(true)) {
+    if (extra.starts_with('-') && extra != "--") {
+      message = unknown_name("flag", extra.substr(0, extra.find('=')), flags_of(command));
+      break;
+    }
+    message = fmt::format("unexpected argument '{}'", extra);
+  }
+  std::ranges::replace(message, '\n', ' ');
+  return fmt::format("{}; `{} --help` shows how to use it", message, path);
+}
+
+// Parses the command line and returns what is to be run; nothing where --help or --version was all.
+std::function<int()> parse(CLI::App& app, int argc, char** argv, std::string& path) {
+  std::function<int()> chosen;
+  std::vector<std::string> names;
+  for (const Command* command : commands()) {
+    CLI::App* sub = app.add_subcommand(std::string(command->name), std::string(command->description));
+    sub->footer(fmt::format("Examples:\n{}", command->examples));
+    sub->callback([&chosen, run = command->declare(*sub)] { chosen = run; });
+    names.emplace_back(command->name);
+  }
+  const CLI::App* active = &app;
+  if (argc > 1 && argv[1][0] != '-') {
+    if (std::ranges::find(names, argv[1]) == names.end()) {
+      throw UsageError(unknown_name("command", argv[1], names) + "; `convoy --help` lists them");
+    }
+    active = app.get_subcommand(argv[1]);
+    path = fmt::format("convoy {}", argv[1]);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    print_text(active->help(active == &app ? "" : "convoy"));
+  } catch (const CLI::CallForVersion&) {
+    print("convoy {}\n", version());
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(explain(error, *active, path));
+  }
+  return chosen;
+}
+
+int run(int argc, char** argv, std::string& path) {
+  CLI::App app("Trains, evaluates and deploys convolutional image classifiers.", "convoy");
+  app.set_version_flag("--version", std::string(version()), "Print the version and exit");
+  app.require_subcommand(0, 1);
+  app.footer("`convoy COMMAND --help` shows a command's flags, with examples.");
+  const std::function<int()> chosen = parse(app, argc, argv, path);
+  if (argc == 1) print_text(app.help());
+  const int code = chosen ? chosen() : 0;
+  finish_output();
+  return code;
+}
+
+int report(const std::string& path, std::string_view message, int code) {
+  std::fflush(stdout);
+  std::fputs(fmt::format("{}: {}\n", path, message).c_str(), stderr);
+  return code;
+}
+
+}  // namespace
+}  // namespace convoy::cli
+
+int main(int argc, char** argv) {
+  using namespace convoy::cli;
+  // A reader that goes away is no reason to stop training.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::string path = "convoy";
+  try {
+    return run(argc, argv, path);
+  } catch (const convoy::UsageError& error) {
+    return report(path, error.what(), kUsage);
+  } catch (const std::bad_alloc&) {
+    return report(path, "out of memory; use a smaller batch or image", kFailed);
+  } catch (const std::exception& error) {
+    return report(path, error.what(), kFailed);
+  }
+}

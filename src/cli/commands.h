@@ -1,0 +1,29 @@
+// The commands of the program: one file each beside this one, listed in commands.cpp.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <span>
+#include <string_view>
+
+namespace convoy::cli {
+
+struct Command {
+  std::string_view name;
+  std::string_view description;
+  // Lines for the end of --help.
+  std::string_view examples;
+  // Adds the command's flags to `app` and returns what runs it once they are parsed. That returns the exit code, or
+  // throws Error.
+  std::function<int()> (*declare)(CLI::App& app);
+};
+
+extern const Command kCompletion;
+
+// In the order in which --help lists them.
+std::span<const Command* const> commands();
+
+// Accepts one of `names`, and says which was likely meant when it is none of them: "unknown optimizer 'sdg' ...".
+CLI::Validator one_of(std::string kind, std::vector<std::string> names);
+
+}  // namespace convoy::cli

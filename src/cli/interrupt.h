@@ -1,0 +1,20 @@
+// Ctrl-C while something runs that should end in good order.
+#pragma once
+
+#include <atomic>
+
+namespace convoy::cli {
+
+// While one lives, the first SIGINT or SIGTERM sets requested() and says so on standard error; the second ends the
+// process at once. At most one at a time.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  const std::atomic<bool>& requested() const;
+};
+
+}  // namespace convoy::cli

@@ -1,0 +1,33 @@
+#include "cli/output.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+#include "convoy/error.h"
+
+namespace convoy::cli {
+namespace {
+
+int first_error = 0;
+
+void note_failure(bool failed) {
+  if (failed && first_error == 0) first_error = errno;
+}
+
+}  // namespace
+
+void print_text(std::string_view text) {
+  note_failure(std::fwrite(text.data(), 1, text.size(), stdout) != text.size());
+}
+
+void print_json(const nlohmann::ordered_json& json) { print("{}\n", json.dump(2)); }
+
+void finish_output() {
+  note_failure(std::fflush(stdout) != 0);
+  if (first_error != 0 && first_error != EPIPE) {
+    throw Error(fmt::format("standard output: {}", std::generic_category().message(first_error)));
+  }
+}
+
+}  // namespace convoy::cli

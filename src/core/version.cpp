@@ -1,0 +1,7 @@
+#include "convoy/version.h"
+
+namespace convoy {
+
+std::string_view version() { return CONVOY_VERSION; }
+
+}  // namespace convoy
