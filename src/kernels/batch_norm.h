@@ -7,11 +7,9 @@
 #include <cstdint>
 
 #include "convoy/activation.h"
+#include "kernels/norm_tiles.h"
 
 namespace convoy::kernels {
-
-// Pixels in a tile of the partial statistics that BatchNormKernels::statistics writes.
-int64_t norm_tile_pixels(int64_t channels);
 
 // Partial statistics are [tiles][2][channels]: of each tile of consecutive pixels (the last may be shorter) the sum,
 // and the sum of squared deviations from the tile's own mean.

@@ -34,15 +34,21 @@ inline void spread(const Fold& fold, const float* values, float* row) {
   for (int64_t column = fold.width; column < fold.padded; ++column) row[column] = 0.0F;
 }
 
-// Whole registers, or the first `lanes` of one.
+// Whole registers, or the first `lanes` of one; keep() zeroes the others.
+alignas(64) inline constexpr float kLaneIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static_assert(kLanes <= 16);
 struct Whole {
   Vec load(const float* p) const { return CONVOY_ISA::load(p); }
   void store(float* p, Vec a) const { CONVOY_ISA::store(p, a); }
+  Vec keep(Vec a) const { return a; }
 };
 struct Part {
   int lanes;
   Vec load(const float* p) const { return load_n(p, lanes); }
   void store(float* p, Vec a) const { store_n(p, a, lanes); }
+  Vec keep(Vec a) const {
+    return select(CONVOY_ISA::load(kLaneIndex) < broadcast(static_cast<float>(lanes)), a, zero());
+  }
 };
 
 // Rows taken together: constants and sums are loaded once for all of them, and sums lose fewer bits in two stages.

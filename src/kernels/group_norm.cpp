@@ -1,0 +1,5 @@
+#include "kernels/group_norm.h"
+
+#include "kernels/dispatch.h"
+
+CONVOY_DISPATCH(GroupNormKernels, group_norm_kernels)

@@ -1,0 +1,141 @@
+// What batch norm and group norm share: the passes that apply a scale and a shift per channel, and their gradients.
+#pragma once
+
+#include "core/parallel.h"
+#include "kernels/isa/activation.h"
+#include "kernels/isa/channel_sweep.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// Channels that a task of a merge takes.
+constexpr int64_t kMergeChannels = 32;
+
+inline int64_t tiles_of(int64_t pixels, int64_t tile_pixels) { return ceil_div(pixels, tile_pixels); }
+
+// Calls body(first_pixel, pixels, tile, worker) for every tile of the map.
+template <class Body>
+inline void for_tiles(int64_t pixels, int64_t tile_pixels, const Body& body) {
+  parallel_for(tiles_of(pixels, tile_pixels), [&](int64_t tile, int worker) {
+    const int64_t first = tile * tile_pixels;
+    body(first, smaller(tile_pixels, pixels - first), tile, worker);
+  });
+}
+
+// Adds up partial sums [tiles][2][channels], always in the same order, and calls body(channel, first, second).
+template <class Body>
+inline void merge_partials(const float* partials, int64_t tiles, int64_t channels, const Body& body) {
+  parallel_for(ceil_div(channels, kMergeChannels), [&](int64_t task, int) {
+    const int64_t begin = task * kMergeChannels, count = smaller(kMergeChannels, channels - begin);
+    double first[kMergeChannels] = {}, second[kMergeChannels] = {};
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const float* partial = partials + tile * 2 * channels + begin;
+      for (int64_t i = 0; i < count; ++i) {
+        first[i] += static_cast<double>(partial[i]);
+        second[i] += static_cast<double>(partial[channels + i]);
+      }
+    }
+    for (int64_t i = 0; i < count; ++i) body(begin + i, first[i], second[i]);
+  });
+}
+
+// activation(scale * input + shift): the forward pass, and the same bits again in the backward pass.
+inline Vec normalise(Vec input, Vec scale, Vec shift) { return fma(input, scale, shift); }
+
+inline void spread_scale(const Fold& fold, const float* mean, const float* inv_std, const float* weight,
+                         const float* bias, float* scale, float* shift) {
+  for (int64_t c = 0; c < fold.channels; ++c) {
+    const double s = static_cast<double>(weight[c]) * static_cast<double>(inv_std[c]);
+    scale[c] = static_cast<float>(s);
+    shift[c] = static_cast<float>(static_cast<double>(bias[c]) - static_cast<double>(mean[c]) * s);
+  }
+  spread(fold, scale, scale);
+  spread(fold, shift, shift);
+}
+
+template <Activation kActivation, bool kResidual>
+struct Apply {
+  const float *input, *residual, *scale, *shift;
+  float* output;
+
+  template <int kRows, class Lanes>
+  void run(int64_t offset, int64_t stride, int64_t column, Lanes lanes) const {
+    const Vec s = load(scale + column), t = load(shift + column);
+    for (int row = 0; row < kRows; ++row, offset += stride) {
+      Vec y = normalise(lanes.load(input + offset), s, t);
+      if constexpr (kResidual) y = y + lanes.load(residual + offset);
+      lanes.store(output + offset, activate<kActivation>(y));
+    }
+  }
+};
+
+// The constants of a row and the sums of the backward pass. With g the gradient before the activation and n pixels,
+// grad_input = scale * (g - sum(g) / n - xhat * sum(g * xhat) / n) = scale * g + slope * (input - mean) + constant.
+struct BackwardRow {
+  float *scale, *shift, *mean, *slope, *constant;
+};
+
+// Sums of g and of g * (input - mean). kFromOutput: a residual was added, so that the activation's derivative comes
+// from the output, and g is written to grad_residual.
+template <Activation kActivation, bool kFromOutput>
+struct GradSums {
+  const float *grad_output, *input, *output;
+  BackwardRow row;
+  float *grad_residual, *sum, *products;
+
+  template <int kRows, class Lanes>
+  void run(int64_t offset, int64_t stride, int64_t column, Lanes lanes) const {
+    const Vec scale = load(row.scale + column), shift = load(row.shift + column), mean = load(row.mean + column);
+    Vec s = zero(), p = zero();
+    for (int r = 0; r < kRows; ++r, offset += stride) {
+      const Vec x = lanes.load(input + offset);
+      Vec pre = x;
+      if constexpr (kFromOutput) {
+        pre = lanes.load(output + offset);
+      } else {
+        pre = normalise(x, scale, shift);
+      }
+      const Vec g = lanes.load(grad_output + offset) * activate_grad<kActivation>(pre);
+      if constexpr (kFromOutput) lanes.store(grad_residual + offset, g);
+      s = s + g;
+      p = fma(g, x - mean, p);
+    }
+    lanes.store(sum + column, load(sum + column) + s);
+    lanes.store(products + column, load(products + column) + p);
+  }
+};
+
+template <Activation kActivation>
+struct GradApply {
+  const float *grad_output, *input;
+  BackwardRow row;
+  float* grad_input;
+
+  template <int kRows, class Lanes>
+  void run(int64_t offset, int64_t stride, int64_t column, Lanes lanes) const {
+    const Vec scale = load(row.scale + column), shift = load(row.shift + column), mean = load(row.mean + column);
+    const Vec slope = load(row.slope + column), constant = load(row.constant + column);
+    for (int r = 0; r < kRows; ++r, offset += stride) {
+      const Vec x = lanes.load(input + offset);
+      const Vec g = lanes.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
+      lanes.store(grad_input + offset, fma(g, scale, fma(x - mean, slope, constant)));
+    }
+  }
+};
+
+// One tile's sums [2][channels].
+template <class Sums>
+inline void tile_grad_sums(const Fold& fold, int64_t first, int64_t count, Sums sums, float* partial) {
+  for (int64_t column = 0; column < fold.padded; ++column) sums.sum[column] = sums.products[column] = 0.0F;
+  sweep(fold, first, count, sums);
+  for (int64_t c = 0; c < fold.channels; ++c) {
+    double sum = 0, products = 0;
+    for (int64_t column = c; column < fold.width; column += fold.channels) {
+      sum += static_cast<double>(sums.sum[column]);
+      products += static_cast<double>(sums.products[column]);
+    }
+    partial[c] = static_cast<float>(sum);
+    partial[fold.channels + c] = static_cast<float>(products);
+  }
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA

@@ -1,0 +1,148 @@
+#include "kernels/layer_norm.h"
+
+#include "kernels/isa/channel_norm.h"
+#include "kernels/norm_tiles.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+namespace {
+
+// Calls body(column, lanes) for the registers of a row.
+template <class Body>
+inline void sweep_columns(int64_t channels, const Body& body) {
+  int64_t column = 0;
+  for (; column + kLanes <= channels; column += kLanes) body(column, Whole{});
+  if (column < channels) body(column, Part{static_cast<int>(channels - column)});
+}
+
+template <int kRows>
+struct RowCount {
+  static constexpr int value = kRows;
+};
+
+// Calls body(RowCount<n>, row) for groups of n = kRowGroup rows, then for the single ones left.
+template <class Body>
+inline void for_row_groups(int64_t first, int64_t count, const Body& body) {
+  int64_t row = first;
+  for (; row + kRowGroup <= first + count; row += kRowGroup) body(RowCount<kRowGroup>{}, row);
+  for (; row < first + count; ++row) body(RowCount<1>{}, row);
+}
+
+template <int kRows>
+inline void forward_rows(const LayerNormForward& args, int64_t first) {
+  const int64_t channels = args.channels, offset = first * channels;
+  const float* input = args.input + offset;
+  float* output = args.output + offset;
+  const double n = static_cast<double>(channels);
+  Vec sum[kRows], squares[kRows], mean[kRows], inv_std[kRows];
+  // The mean as the first value plus the mean distance from it, which keeps its bits where the mean is large.
+  for (int r = 0; r < kRows; ++r) {
+    sum[r] = squares[r] = zero();
+    mean[r] = broadcast(input[r * channels]);
+  }
+  sweep_columns(channels, [&](int64_t column, auto lanes) {
+    for (int r = 0; r < kRows; ++r) {
+      sum[r] = sum[r] + lanes.keep(lanes.load(input + r * channels + column) - mean[r]);
+    }
+  });
+  for (int r = 0; r < kRows; ++r) {
+    const double distance = static_cast<double>(reduce_add(sum[r])) / n;
+    args.mean[first + r] = static_cast<float>(static_cast<double>(input[r * channels]) + distance);
+    mean[r] = broadcast(args.mean[first + r]);
+  }
+  sweep_columns(channels, [&](int64_t column, auto lanes) {
+    for (int r = 0; r < kRows; ++r) {
+      const Vec d = lanes.keep(lanes.load(input + r * channels + column) - mean[r]);
+      squares[r] = fma(d, d, squares[r]);
+    }
+  });
+  for (int r = 0; r < kRows; ++r) {
+    const double variance = static_cast<double>(reduce_add(squares[r])) / n;
+    args.inv_std[first + r] = static_cast<float>(1.0 / __builtin_sqrt(variance + static_cast<double>(args.eps)));
+    inv_std[r] = broadcast(args.inv_std[first + r]);
+  }
+  sweep_columns(channels, [&](int64_t column, auto lanes) {
+    const Vec weight = lanes.load(args.weight + column), bias = lanes.load(args.bias + column);
+    for (int r = 0; r < kRows; ++r) {
+      const Vec xhat = (lanes.load(input + r * channels + column) - mean[r]) * inv_std[r];
+      lanes.store(output + r * channels + column, fma(xhat, weight, bias));
+    }
+  });
+}
+
+void forward(const LayerNormForward& args) {
+  for_tiles(args.rows, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
+    for_row_groups(first, count, [&](auto rows, int64_t row) { forward_rows<decltype(rows)::value>(args, row); });
+  });
+}
+
+// With w = grad_output * weight: grad_input = inv_std * (w - mean(w) - xhat * mean(w * xhat)) + addend; adds the rows'
+// share of the gradients of bias and weight to `partial` [2][channels].
+template <int kRows>
+inline void backward_rows(const LayerNormBackward& args, int64_t first, float* partial) {
+  const int64_t channels = args.channels, offset = first * channels;
+  const float *input = args.input + offset, *grad_output = args.grad_output + offset;
+  const float* addend = args.addend != nullptr ? args.addend + offset : nullptr;
+  float* grad_input = args.grad_input + offset;
+  Vec sum[kRows], products[kRows], mean[kRows], inv_std[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    sum[r] = products[r] = zero();
+    mean[r] = broadcast(args.mean[first + r]);
+    inv_std[r] = broadcast(args.inv_std[first + r]);
+  }
+  sweep_columns(channels, [&](int64_t column, auto lanes) {
+    const Vec weight = lanes.load(args.weight + column);
+    Vec grad_bias = zero(), grad_weight = zero();
+    for (int r = 0; r < kRows; ++r) {
+      const Vec g = lanes.load(grad_output + r * channels + column);
+      const Vec xhat = (lanes.load(input + r * channels + column) - mean[r]) * inv_std[r];
+      grad_bias = grad_bias + g;
+      grad_weight = fma(g, xhat, grad_weight);
+      sum[r] = fma(g, weight, sum[r]);
+      products[r] = fma(g * weight, xhat, products[r]);
+    }
+    lanes.store(partial + column, lanes.load(partial + column) + grad_bias);
+    lanes.store(partial + channels + column, lanes.load(partial + channels + column) + grad_weight);
+  });
+  const float share = 1.0F / static_cast<float>(channels);
+  for (int r = 0; r < kRows; ++r) {
+    sum[r] = broadcast(reduce_add(sum[r]) * share);
+    products[r] = broadcast(reduce_add(products[r]) * share);
+  }
+  sweep_columns(channels, [&](int64_t column, auto lanes) {
+    const Vec weight = lanes.load(args.weight + column);
+    for (int r = 0; r < kRows; ++r) {
+      const int64_t at = r * channels + column;
+      const Vec xhat = (lanes.load(input + at) - mean[r]) * inv_std[r];
+      const Vec centred = fnma(xhat, products[r], fma(lanes.load(grad_output + at), weight, zero() - sum[r]));
+      lanes.store(grad_input + at, fma(centred, inv_std[r], addend != nullptr ? lanes.load(addend + at) : zero()));
+    }
+  });
+}
+
+void backward(const LayerNormBackward& args) {
+  const int64_t channels = args.channels, tile_rows = norm_tile_pixels(channels);
+  for_tiles(args.rows, tile_rows, [&](int64_t first, int64_t count, int64_t tile, int) {
+    float* partial = args.workspace + tile * 2 * channels;
+    for (int64_t i = 0; i < 2 * channels; ++i) partial[i] = 0.0F;
+    for_row_groups(first, count,
+                   [&](auto rows, int64_t row) { backward_rows<decltype(rows)::value>(args, row, partial); });
+  });
+  merge_partials(args.workspace, tiles_of(args.rows, tile_rows), channels, [&](int64_t c, double bias, double weight) {
+    args.grad_bias[c] = static_cast<float>(bias);
+    args.grad_weight[c] = static_cast<float>(weight);
+  });
+}
+
+// The partial gradients of weight and bias of every tile.
+size_t workspace(int64_t rows, int64_t channels) {
+  return static_cast<size_t>(tiles_of(rows, norm_tile_pixels(channels)) * 2 * channels);
+}
+
+}  // namespace
+
+const LayerNormKernels& layer_norm_kernels() {
+  static constexpr LayerNormKernels kKernels = {workspace, forward, backward};
+  return kKernels;
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA

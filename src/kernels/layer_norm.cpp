@@ -1,0 +1,5 @@
+#include "kernels/layer_norm.h"
+
+#include "kernels/dispatch.h"
+
+CONVOY_DISPATCH(LayerNormKernels, layer_norm_kernels)
