@@ -42,9 +42,9 @@ void merge_channels(const BatchNormMerge& args, int64_t channel, int64_t count, 
 }
 
 void merge(const BatchNormMerge& args) {
-  parallel_for(ceil_div(args.channels, kMergeChannels), [&](int64_t task, int) {
-    const int64_t first = task * kMergeChannels, count = smaller(kMergeChannels, args.channels - first);
-    double mean[kMergeChannels], deviations[kMergeChannels];
+  parallel_for(ceil_div(args.channels, kChannelBlock), [&](int64_t task, int) {
+    const int64_t first = task * kChannelBlock, count = smaller(kChannelBlock, args.channels - first);
+    double mean[kChannelBlock], deviations[kChannelBlock];
     merge_channels(args, first, count, mean, deviations);
     const double pixels = static_cast<double>(args.pixels), momentum = static_cast<double>(args.momentum);
     for (int64_t i = 0; i < count; ++i) {
@@ -77,11 +77,13 @@ void forward(const BatchNormForward& args) {
   spread_scale(fold, args.mean, args.inv_std, args.weight, args.bias, scale, shift);
   with_activation(args.activation, [&](auto tag) {
     constexpr Activation kActivation = decltype(tag)::value;
+    const bool streamed = args.output != args.residual && streams(fold, args.pixels, args.output, args.input);
     for_tiles(args.pixels, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
       if (args.residual != nullptr) {
-        sweep(fold, first, count, Apply<kActivation, true>{args.input, args.residual, scale, shift, args.output});
+        sweep(fold, first, count,
+              Apply<kActivation, true>{args.input, args.residual, scale, shift, args.output, streamed});
       } else {
-        sweep(fold, first, count, Apply<kActivation, false>{args.input, nullptr, scale, shift, args.output});
+        sweep(fold, first, count, Apply<kActivation, false>{args.input, nullptr, scale, shift, args.output, streamed});
       }
     });
   });
@@ -126,13 +128,12 @@ void backward_with(const BatchNormBackward& args) {
   merge_grad_sums(args, partials, row);
   spread(fold, row.slope, row.slope);
   spread(fold, row.constant, row.constant);
-  for_tiles(args.pixels, tile_pixels, [&](int64_t first, int64_t count, int64_t, int) {
-    if constexpr (kFromOutput) {
-      sweep(fold, first, count, GradApply<Activation::none>{args.grad_residual, args.input, row, args.grad_input});
-    } else {
-      sweep(fold, first, count, GradApply<kActivation>{args.grad_output, args.input, row, args.grad_input});
-    }
-  });
+  constexpr Activation kApplied = kFromOutput ? Activation::none : kActivation;
+  const float* grad = kFromOutput ? args.grad_residual : args.grad_output;
+  const GradApply<kApplied> apply = {grad, args.input, row, args.grad_input,
+                                     streams(fold, args.pixels, args.grad_input, grad)};
+  for_tiles(args.pixels, tile_pixels,
+            [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); });
 }
 
 void backward(const BatchNormBackward& args) {

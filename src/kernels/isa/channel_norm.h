@@ -7,9 +7,6 @@
 
 namespace convoy::kernels::CONVOY_ISA {
 
-// Channels that a task of a merge takes.
-constexpr int64_t kMergeChannels = 32;
-
 inline int64_t tiles_of(int64_t pixels, int64_t tile_pixels) { return ceil_div(pixels, tile_pixels); }
 
 // Calls body(first_pixel, pixels, tile, worker) for every tile of the map.
@@ -18,15 +15,16 @@ inline void for_tiles(int64_t pixels, int64_t tile_pixels, const Body& body) {
   parallel_for(tiles_of(pixels, tile_pixels), [&](int64_t tile, int worker) {
     const int64_t first = tile * tile_pixels;
     body(first, smaller(tile_pixels, pixels - first), tile, worker);
+    stream_end();
   });
 }
 
 // Adds up partial sums [tiles][2][channels], always in the same order, and calls body(channel, first, second).
 template <class Body>
 inline void merge_partials(const float* partials, int64_t tiles, int64_t channels, const Body& body) {
-  parallel_for(ceil_div(channels, kMergeChannels), [&](int64_t task, int) {
-    const int64_t begin = task * kMergeChannels, count = smaller(kMergeChannels, channels - begin);
-    double first[kMergeChannels] = {}, second[kMergeChannels] = {};
+  parallel_for(ceil_div(channels, kChannelBlock), [&](int64_t task, int) {
+    const int64_t begin = task * kChannelBlock, count = smaller(kChannelBlock, channels - begin);
+    double first[kChannelBlock] = {}, second[kChannelBlock] = {};
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const float* partial = partials + tile * 2 * channels + begin;
       for (int64_t i = 0; i < count; ++i) {
@@ -37,6 +35,16 @@ inline void merge_partials(const float* partials, int64_t tiles, int64_t channel
     for (int64_t i = 0; i < count; ++i) body(begin + i, first[i], second[i]);
   });
 }
+
+// Whether a map is written around the caches: where it is too large to be in them when its reader comes, that spares
+// reading it before it is overwritten. Registers must not straddle cache lines, and an input must not be overwritten.
+inline bool streams(const Fold& fold, int64_t pixels, const float* output, const float* input) {
+  constexpr int64_t kCachedFloats = 5 << 20;
+  return pixels * fold.channels > kCachedFloats && fold.width % kLanes == 0 && output != input &&
+         reinterpret_cast<uintptr_t>(output) % 64 == 0;
+}
+inline void put(WholeRegister, float* p, Vec a, bool streamed) { streamed ? stream(p, a) : store(p, a); }
+inline void put(PartRegister part, float* p, Vec a, bool) { part.store(p, a); }
 
 // activation(scale * input + shift): the forward pass, and the same bits again in the backward pass.
 inline Vec normalise(Vec input, Vec scale, Vec shift) { return fma(input, scale, shift); }
@@ -56,14 +64,15 @@ template <Activation kActivation, bool kResidual>
 struct Apply {
   const float *input, *residual, *scale, *shift;
   float* output;
+  bool streamed;
 
-  template <int kRows, class Lanes>
-  void run(int64_t offset, int64_t stride, int64_t column, Lanes lanes) const {
+  template <int kRows, class Part>
+  void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
     const Vec s = load(scale + column), t = load(shift + column);
     for (int row = 0; row < kRows; ++row, offset += stride) {
-      Vec y = normalise(lanes.load(input + offset), s, t);
-      if constexpr (kResidual) y = y + lanes.load(residual + offset);
-      lanes.store(output + offset, activate<kActivation>(y));
+      Vec y = normalise(part.load(input + offset), s, t);
+      if constexpr (kResidual) y = y + part.load(residual + offset);
+      put(part, output + offset, activate<kActivation>(y), streamed);
     }
   }
 };
@@ -82,25 +91,25 @@ struct GradSums {
   BackwardRow row;
   float *grad_residual, *sum, *products;
 
-  template <int kRows, class Lanes>
-  void run(int64_t offset, int64_t stride, int64_t column, Lanes lanes) const {
+  template <int kRows, class Part>
+  void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
     const Vec scale = load(row.scale + column), shift = load(row.shift + column), mean = load(row.mean + column);
     Vec s = zero(), p = zero();
     for (int r = 0; r < kRows; ++r, offset += stride) {
-      const Vec x = lanes.load(input + offset);
+      const Vec x = part.load(input + offset);
       Vec pre = x;
       if constexpr (kFromOutput) {
-        pre = lanes.load(output + offset);
+        pre = part.load(output + offset);
       } else {
         pre = normalise(x, scale, shift);
       }
-      const Vec g = lanes.load(grad_output + offset) * activate_grad<kActivation>(pre);
-      if constexpr (kFromOutput) lanes.store(grad_residual + offset, g);
+      const Vec g = part.load(grad_output + offset) * activate_grad<kActivation>(pre);
+      if constexpr (kFromOutput) part.store(grad_residual + offset, g);
       s = s + g;
       p = fma(g, x - mean, p);
     }
-    lanes.store(sum + column, load(sum + column) + s);
-    lanes.store(products + column, load(products + column) + p);
+    part.store(sum + column, load(sum + column) + s);
+    part.store(products + column, load(products + column) + p);
   }
 };
 
@@ -109,15 +118,16 @@ struct GradApply {
   const float *grad_output, *input;
   BackwardRow row;
   float* grad_input;
+  bool streamed;
 
-  template <int kRows, class Lanes>
-  void run(int64_t offset, int64_t stride, int64_t column, Lanes lanes) const {
+  template <int kRows, class Part>
+  void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
     const Vec scale = load(row.scale + column), shift = load(row.shift + column), mean = load(row.mean + column);
     const Vec slope = load(row.slope + column), constant = load(row.constant + column);
     for (int r = 0; r < kRows; ++r, offset += stride) {
-      const Vec x = lanes.load(input + offset);
-      const Vec g = lanes.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
-      lanes.store(grad_input + offset, fma(g, scale, fma(x - mean, slope, constant)));
+      const Vec x = part.load(input + offset);
+      const Vec g = part.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
+      put(part, grad_input + offset, fma(g, scale, fma(x - mean, slope, constant)), streamed);
     }
   }
 };

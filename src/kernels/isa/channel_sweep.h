@@ -34,36 +34,19 @@ inline void spread(const Fold& fold, const float* values, float* row) {
   for (int64_t column = fold.width; column < fold.padded; ++column) row[column] = 0.0F;
 }
 
-// Whole registers, or the first `lanes` of one; keep() zeroes the others.
-alignas(64) inline constexpr float kLaneIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-static_assert(kLanes <= 16);
-struct Whole {
-  Vec load(const float* p) const { return CONVOY_ISA::load(p); }
-  void store(float* p, Vec a) const { CONVOY_ISA::store(p, a); }
-  Vec keep(Vec a) const { return a; }
-};
-struct Part {
-  int lanes;
-  Vec load(const float* p) const { return load_n(p, lanes); }
-  void store(float* p, Vec a) const { store_n(p, a, lanes); }
-  Vec keep(Vec a) const {
-    return select(CONVOY_ISA::load(kLaneIndex) < broadcast(static_cast<float>(lanes)), a, zero());
-  }
-};
-
 // Rows taken together: constants and sums are loaded once for all of them, and sums lose fewer bits in two stages.
 inline constexpr int kRowGroup = 4;
 
-// Calls body.run<kRows>(offset, stride, column, lanes) for the registers of kRows rows: the first row's is at `offset`
+// Calls body.run<kRows>(offset, stride, column, part) for the registers of kRows rows: the first row's is at `offset`
 // in the map, the others `stride` further each, their constants and sums at `column`.
 template <int kRows, class Body>
 inline void sweep_rows(int64_t offset, int64_t stride, int64_t width, const Body& body) {
   int64_t column = 0;
   for (; column + kLanes <= width; column += kLanes) {
-    body.template run<kRows>(offset + column, stride, column, Whole{});
+    body.template run<kRows>(offset + column, stride, column, WholeRegister{});
   }
   if (column < width) {
-    body.template run<kRows>(offset + column, stride, column, Part{static_cast<int>(width - column)});
+    body.template run<kRows>(offset + column, stride, column, PartRegister{static_cast<int>(width - column)});
   }
 }
 
@@ -90,26 +73,56 @@ struct Moments {
   const float *input, *shift;
   float *sum, *squares;
 
-  template <int kRows, class Lanes>
-  void run(int64_t offset, int64_t stride, int64_t column, Lanes lanes) const {
+  template <int kRows, class Part>
+  void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
     const Vec k = load(shift + column);
     Vec s = zero(), q = zero();
     for (int row = 0; row < kRows; ++row) {
-      const Vec d = lanes.load(input + offset + row * stride) - k;
+      const Vec d = part.load(input + offset + row * stride) - k;
       s = s + d;
       q = fma(d, d, q);
     }
-    lanes.store(sum + column, load(sum + column) + s);
-    lanes.store(squares + column, load(squares + column) + q);
+    part.store(sum + column, load(sum + column) + s);
+    part.store(squares + column, load(squares + column) + q);
   }
 };
+
+// Channels that loops in double precision take at a time.
+inline constexpr int64_t kChannelBlock = 32;
+
+// The partial statistics of `count` channels from the moments of their columns, whose shift k differs from column to
+// column: sum (x - mean)^2 = sum (x - k)^2 + (k - mean) (2 sum (x - k) + n (k - mean)).
+inline void gather_moments(const Fold& fold, int64_t pixels, const Moments& moments, int64_t count, float* partial) {
+  const int64_t rows = pixels / fold.pixels, rest = pixels - rows * fold.pixels;
+  const int64_t columns = smaller(fold.pixels, pixels) * fold.channels;
+  double total[kChannelBlock] = {}, mean[kChannelBlock], deviations[kChannelBlock] = {};
+  for (int64_t column = 0; column < columns; column += fold.channels) {
+    const double n = static_cast<double>(rows + (column < rest * fold.channels));
+    const float *shift = moments.shift + column, *sum = moments.sum + column;
+    for (int64_t c = 0; c < count; ++c) total[c] += static_cast<double>(sum[c]) + n * static_cast<double>(shift[c]);
+  }
+  const double share = 1.0 / static_cast<double>(pixels);
+  for (int64_t c = 0; c < count; ++c) mean[c] = total[c] * share;
+  for (int64_t column = 0; column < columns; column += fold.channels) {
+    const double n = static_cast<double>(rows + (column < rest * fold.channels));
+    const float *shift = moments.shift + column, *sum = moments.sum + column, *squares = moments.squares + column;
+    for (int64_t c = 0; c < count; ++c) {
+      const double offset = static_cast<double>(shift[c]) - mean[c];
+      deviations[c] += static_cast<double>(squares[c]) + offset * (2.0 * static_cast<double>(sum[c]) + n * offset);
+    }
+  }
+  for (int64_t c = 0; c < count; ++c) {
+    partial[c] = static_cast<float>(total[c]);
+    partial[fold.channels + c] = static_cast<float>(larger(deviations[c], 0.0));
+  }
+}
 
 // Floats of scratch that tile_moments needs.
 inline int64_t moments_scratch(const Fold& fold) { return 3 * fold.padded; }
 
-// The sum [channels] and the sum of squared deviations from the mean [channels] of a tile of pixels. One pass: the
-// deviations are taken from the mean of the first few rows, and corrected in double precision as
-// sum (x - mean)^2 = sum (x - k)^2 - (sum (x - k))^2 / n, which loses nothing where k is near the mean.
+// The partial statistics [2][channels] of a tile of pixels: the sum, and the sum of squared deviations from the mean.
+// One pass: the deviations are taken from the mean of the first few rows and corrected, which loses nothing where that
+// mean is near the tile's.
 inline void tile_moments(const Fold& fold, const float* input, int64_t first_pixel, int64_t pixels, float* partial,
                          float* scratch) {
   const int64_t channels = fold.channels;
@@ -128,23 +141,9 @@ inline void tile_moments(const Fold& fold, const float* input, int64_t first_pix
   }
   sweep(fold, first_pixel, pixels, Moments{input, shift, sum, squares});
 
-  for (int64_t c = 0; c < channels; ++c) {
-    double total = 0;
-    for (int64_t i = 0; i < smaller(fold.pixels, pixels); ++i) {
-      const int64_t column = i * channels + c;
-      total += static_cast<double>(sum[column]) +
-               static_cast<double>(rows + (i < rest)) * static_cast<double>(shift[column]);
-    }
-    const double mean = total / static_cast<double>(pixels);
-    double deviations = 0;
-    for (int64_t i = 0; i < smaller(fold.pixels, pixels); ++i) {
-      const int64_t column = i * channels + c;
-      const double offset = static_cast<double>(shift[column]) - mean;
-      deviations += static_cast<double>(squares[column]) +
-                    offset * (2.0 * static_cast<double>(sum[column]) + static_cast<double>(rows + (i < rest)) * offset);
-    }
-    partial[c] = static_cast<float>(total);
-    partial[channels + c] = static_cast<float>(larger(deviations, 0.0));
+  for (int64_t first = 0; first < channels; first += kChannelBlock) {
+    gather_moments(fold, pixels, Moments{nullptr, shift + first, sum + first, squares + first},
+                   smaller(kChannelBlock, channels - first), partial + first);
   }
 }
 

@@ -105,8 +105,8 @@ void forward(const GroupNormForward& args) {
     }
     spread(memory.fold, row.scale, row.scale);
     spread(memory.fold, row.shift, row.shift);
-    const Apply<Activation::none, false> apply = {input, nullptr, row.scale, row.shift,
-                                                  args.output + sample * sample_floats};
+    const Apply<Activation::none, false> apply = {
+        input, nullptr, row.scale, row.shift, args.output + sample * sample_floats, false};
     for_tiles(shape.pixels, memory.tile_pixels,
               [&](int64_t first, int64_t count, int64_t, int) { sweep(memory.fold, first, count, apply); });
   });
@@ -165,7 +165,8 @@ void backward(const GroupNormBackward& args) {
     spread(fold, row.scale, row.scale);
     spread(fold, row.slope, row.slope);
     spread(fold, row.constant, row.constant);
-    const GradApply<Activation::none> apply = {grad_output, input, row, args.grad_input + sample * sample_floats};
+    const GradApply<Activation::none> apply = {grad_output, input, row, args.grad_input + sample * sample_floats,
+                                               false};
     for_tiles(shape.pixels, memory.tile_pixels,
               [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); });
   });

@@ -6,12 +6,12 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// Calls body(column, lanes) for the registers of a row.
+// Calls body(column, part) for the registers of a row.
 template <class Body>
 inline void sweep_columns(int64_t channels, const Body& body) {
   int64_t column = 0;
-  for (; column + kLanes <= channels; column += kLanes) body(column, Whole{});
-  if (column < channels) body(column, Part{static_cast<int>(channels - column)});
+  for (; column + kLanes <= channels; column += kLanes) body(column, WholeRegister{});
+  if (column < channels) body(column, PartRegister{static_cast<int>(channels - column)});
 }
 
 template <int kRows>
@@ -39,9 +39,9 @@ inline void forward_rows(const LayerNormForward& args, int64_t first) {
     sum[r] = squares[r] = zero();
     mean[r] = broadcast(input[r * channels]);
   }
-  sweep_columns(channels, [&](int64_t column, auto lanes) {
+  sweep_columns(channels, [&](int64_t column, auto part) {
     for (int r = 0; r < kRows; ++r) {
-      sum[r] = sum[r] + lanes.keep(lanes.load(input + r * channels + column) - mean[r]);
+      sum[r] = sum[r] + part.keep(part.load(input + r * channels + column) - mean[r]);
     }
   });
   for (int r = 0; r < kRows; ++r) {
@@ -49,9 +49,9 @@ inline void forward_rows(const LayerNormForward& args, int64_t first) {
     args.mean[first + r] = static_cast<float>(static_cast<double>(input[r * channels]) + distance);
     mean[r] = broadcast(args.mean[first + r]);
   }
-  sweep_columns(channels, [&](int64_t column, auto lanes) {
+  sweep_columns(channels, [&](int64_t column, auto part) {
     for (int r = 0; r < kRows; ++r) {
-      const Vec d = lanes.keep(lanes.load(input + r * channels + column) - mean[r]);
+      const Vec d = part.keep(part.load(input + r * channels + column) - mean[r]);
       squares[r] = fma(d, d, squares[r]);
     }
   });
@@ -60,11 +60,11 @@ inline void forward_rows(const LayerNormForward& args, int64_t first) {
     args.inv_std[first + r] = static_cast<float>(1.0 / __builtin_sqrt(variance + static_cast<double>(args.eps)));
     inv_std[r] = broadcast(args.inv_std[first + r]);
   }
-  sweep_columns(channels, [&](int64_t column, auto lanes) {
-    const Vec weight = lanes.load(args.weight + column), bias = lanes.load(args.bias + column);
+  sweep_columns(channels, [&](int64_t column, auto part) {
+    const Vec weight = part.load(args.weight + column), bias = part.load(args.bias + column);
     for (int r = 0; r < kRows; ++r) {
-      const Vec xhat = (lanes.load(input + r * channels + column) - mean[r]) * inv_std[r];
-      lanes.store(output + r * channels + column, fma(xhat, weight, bias));
+      const Vec xhat = (part.load(input + r * channels + column) - mean[r]) * inv_std[r];
+      part.store(output + r * channels + column, fma(xhat, weight, bias));
     }
   });
 }
@@ -89,32 +89,32 @@ inline void backward_rows(const LayerNormBackward& args, int64_t first, float* p
     mean[r] = broadcast(args.mean[first + r]);
     inv_std[r] = broadcast(args.inv_std[first + r]);
   }
-  sweep_columns(channels, [&](int64_t column, auto lanes) {
-    const Vec weight = lanes.load(args.weight + column);
+  sweep_columns(channels, [&](int64_t column, auto part) {
+    const Vec weight = part.load(args.weight + column);
     Vec grad_bias = zero(), grad_weight = zero();
     for (int r = 0; r < kRows; ++r) {
-      const Vec g = lanes.load(grad_output + r * channels + column);
-      const Vec xhat = (lanes.load(input + r * channels + column) - mean[r]) * inv_std[r];
+      const Vec g = part.load(grad_output + r * channels + column);
+      const Vec xhat = (part.load(input + r * channels + column) - mean[r]) * inv_std[r];
       grad_bias = grad_bias + g;
       grad_weight = fma(g, xhat, grad_weight);
       sum[r] = fma(g, weight, sum[r]);
       products[r] = fma(g * weight, xhat, products[r]);
     }
-    lanes.store(partial + column, lanes.load(partial + column) + grad_bias);
-    lanes.store(partial + channels + column, lanes.load(partial + channels + column) + grad_weight);
+    part.store(partial + column, part.load(partial + column) + grad_bias);
+    part.store(partial + channels + column, part.load(partial + channels + column) + grad_weight);
   });
   const float share = 1.0F / static_cast<float>(channels);
   for (int r = 0; r < kRows; ++r) {
     sum[r] = broadcast(reduce_add(sum[r]) * share);
     products[r] = broadcast(reduce_add(products[r]) * share);
   }
-  sweep_columns(channels, [&](int64_t column, auto lanes) {
-    const Vec weight = lanes.load(args.weight + column);
+  sweep_columns(channels, [&](int64_t column, auto part) {
+    const Vec weight = part.load(args.weight + column);
     for (int r = 0; r < kRows; ++r) {
       const int64_t at = r * channels + column;
-      const Vec xhat = (lanes.load(input + at) - mean[r]) * inv_std[r];
-      const Vec centred = fnma(xhat, products[r], fma(lanes.load(grad_output + at), weight, zero() - sum[r]));
-      lanes.store(grad_input + at, fma(centred, inv_std[r], addend != nullptr ? lanes.load(addend + at) : zero()));
+      const Vec xhat = (part.load(input + at) - mean[r]) * inv_std[r];
+      const Vec centred = fnma(xhat, products[r], fma(part.load(grad_output + at), weight, zero() - sum[r]));
+      part.store(grad_input + at, fma(centred, inv_std[r], addend != nullptr ? part.load(addend + at) : zero()));
     }
   });
 }

@@ -32,6 +32,8 @@ inline Vec load_n(const float* p, int n) { return {_mm512_maskz_loadu_ps(static_
 inline void store_n(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1U), a.v); }
 // Bypasses the caches; p aligned to 64 bytes.
 inline void stream(float* p, Vec a) { _mm512_stream_ps(p, a.v); }
+// Makes what was streamed visible to other threads before anything stored later.
+inline void stream_end() { _mm_sfence(); }
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -74,6 +76,7 @@ inline void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
 inline Vec load_n(const float* p, int n) { return {_mm256_maskload_ps(p, lanes_below(n))}; }
 inline void store_n(float* p, Vec a, int n) { _mm256_maskstore_ps(p, lanes_below(n), a.v); }
 inline void stream(float* p, Vec a) { _mm256_stream_ps(p, a.v); }
+inline void stream_end() { _mm_sfence(); }
 inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
 inline Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
@@ -124,6 +127,7 @@ inline void store_n(float* p, Vec a, int n) {
   for (int i = 0; i < n; ++i) p[i] = a.v[i];
 }
 inline void stream(float* p, Vec a) { store(p, a); }
+inline void stream_end() {}
 inline Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
 inline Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
 inline Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
@@ -159,6 +163,7 @@ inline Vec ldexp(Vec a, Vec n) {
 }
 
 // A loop over registers is written once for both kinds of register: whole ones, and the rest of `lanes` elements.
+alignas(64) inline constexpr float kLaneIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 struct WholeRegister {
   Vec load(const float* p) const { return CONVOY_ISA::load(p); }
   void store(float* p, Vec a) const { CONVOY_ISA::store(p, a); }
@@ -169,20 +174,26 @@ struct PartRegister {
   Vec load(const float* p) const { return load_n(p, lanes); }
   void store(float* p, Vec a) const { store_n(p, a, lanes); }
   Vec keep(Vec a) const {
-    float kept[kLanes];
-    CONVOY_ISA::store(kept, a);
-    return load_n(kept, lanes);
+    return select(CONVOY_ISA::load(kLaneIndex) < broadcast(static_cast<float>(lanes)), a, zero());
   }
 };
 
-// Sum of the lanes, pairwise.
+// Sum of the lanes, pairwise: halves are added until one is left.
+#if defined(CONVOY_ISA_avx512) || defined(CONVOY_ISA_avx2)
+inline float reduce_add(__m256 a) {
+  __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+#endif
 inline float reduce_add(Vec a) {
-  float lanes[kLanes];
-  store(lanes, a);
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  }
-  return lanes[0];
+#if defined(CONVOY_ISA_avx512)
+  return reduce_add(_mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1)));
+#elif defined(CONVOY_ISA_avx2)
+  return reduce_add(a.v);
+#else
+  return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]);
+#endif
 }
 
 inline float reduce_max(Vec a) {
