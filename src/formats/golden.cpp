@@ -111,6 +111,7 @@ void Golden::read_settings(const std::string& text) {
   optimizer.require("dampening", 0);
   step_ = {optimizer.number("lr"), optimizer.number("momentum"), optimizer.number("weight_decay"),
            loss.number("label_smoothing")};
+  if (step_.momentum <= 0) throw Error("setting \"momentum\" is 0, expected a step with momentum");
   const Settings error = settings.object("float32_error");
   float32_error_ = {error.number("logits"), error.number("grad")};
 }
