@@ -31,8 +31,9 @@ struct TensorType {
 // What differs from one run of a program to the next.
 struct StepScalars {
   uint64_t seed = 0;        // of the training run: randomness is a function of (seed, step, op)
-  int64_t step = 0;         // optimizer steps done before this one
-  float learning_rate = 0;  // of this step
+  int64_t step = 0;         // batches run before this one
+  int64_t update = 0;       // parameter updates made before this one: step, unless gradients are accumulated
+  float learning_rate = 0;  // of this update
 };
 
 // A node as its kernels see it: the op with its attributes, and the types around it.

@@ -15,9 +15,7 @@ namespace {
 constexpr size_t kNoBlock = std::numeric_limits<size_t>::max();
 constexpr std::byte kGuardPattern{0xA5};
 
-size_t bytes_of(const TensorType& type) {
-  return static_cast<size_t>(type.shape.elements() * size_of(type.dtype));
-}
+size_t bytes_of(const TensorType& type) { return static_cast<size_t>(type.shape.elements() * size_of(type.dtype)); }
 
 // The blocks of the arena, and which of them each value has.
 struct Blocks {

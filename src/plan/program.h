@@ -23,7 +23,7 @@ class Program {
     std::string kernel;                // the one chosen
     std::vector<std::string> refused;  // "name: why" of those preferred to it
     size_t workspace = 0;
-    double seconds = 0;                // spent in all profiled runs
+    double seconds = 0;  // spent in all profiled runs
   };
 
   // Chooses a kernel for every node. guarded: for tests, see kGuardBytes. Throws Error when no kernel takes a node.

@@ -1,0 +1,88 @@
+#include "plan/fusion.h"
+
+#include <algorithm>
+
+#include "ops/sum/sum.h"
+#include "plan/graph_index.h"
+
+namespace convoy {
+namespace {
+
+void erase_node(Graph& graph, int position) { graph.nodes().erase(graph.nodes().begin() + position); }
+
+// The term of the sum at `position` that its maker could add the others to: made latest, so that the others are there.
+int fusable_term(const Graph& graph, const GraphIndex& index, const Node& sum) {
+  int latest = -1, maker = -1;
+  for (size_t i = 0; i < sum.inputs.size(); ++i) {
+    const int producer = index.producer(sum.inputs[i]);
+    if (producer > maker) {
+      maker = producer;
+      latest = static_cast<int>(i);
+    }
+  }
+  if (maker < 0) return -1;
+  const Node& node = graph.nodes()[static_cast<size_t>(maker)];
+  const ValueId term = sum.inputs[static_cast<size_t>(latest)];
+  const int addend = node.op->addend();
+  const bool fits = addend >= 0 && node.inputs[static_cast<size_t>(addend)] == kNoValue && node.outputs[0] == term &&
+                    index.read_once(term);
+  return fits ? latest : -1;
+}
+
+// Rewrites one sum; false when none is left that can be.
+bool fuse_one_addend(Graph& graph) {
+  const GraphIndex index(graph);
+  for (size_t position = 0; position < graph.nodes().size(); ++position) {
+    const Node sum = graph.nodes()[position];
+    if (dynamic_cast<const SumOp*>(sum.op.get()) == nullptr || sum.inputs.size() < 2) continue;
+    const int term = fusable_term(graph, index, sum);
+    if (term < 0) continue;
+    std::vector<ValueId> others = sum.inputs;
+    others.erase(others.begin() + term);
+    const int maker = index.producer(sum.inputs[static_cast<size_t>(term)]);
+    erase_node(graph, static_cast<int>(position));
+    Node& node = graph.nodes()[static_cast<size_t>(maker)];
+    node.outputs[0] = sum.outputs[0];
+    ValueId addend = others[0];
+    const auto slot = static_cast<size_t>(node.op->addend());
+    if (others.size() > 1) {
+      Node rest = graph.make_node(sum.op, others);
+      addend = rest.outputs[0];
+      graph.nodes().insert(graph.nodes().begin() + maker, std::move(rest));
+    }
+    const auto at = static_cast<size_t>(maker) + (others.size() > 1 ? 1 : 0);
+    graph.nodes()[at].inputs[slot] = addend;
+    return true;
+  }
+  return false;
+}
+
+int repeat(Graph& graph, bool (*rewrite)(Graph&)) {
+  int count = 0;
+  while (rewrite(graph)) ++count;
+  return count;
+}
+
+}  // namespace
+
+int fuse_addends(Graph& graph) { return repeat(graph, fuse_one_addend); }
+
+int remove_dead_nodes(Graph& graph) {
+  int count = 0;
+  for (bool again = true; again;) {
+    const GraphIndex index(graph);
+    const auto dead = [&index](const Node& node) {
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        if (node.inputs[i] != kNoValue && node.op->mutates(static_cast<int>(i))) return false;
+      }
+      return std::all_of(node.outputs.begin(), node.outputs.end(),
+                         [&index](ValueId id) { return id == kNoValue || index.unread(id); });
+    };
+    const auto erased = static_cast<int>(std::erase_if(graph.nodes(), dead));
+    count += erased;
+    again = erased > 0;
+  }
+  return count;
+}
+
+}  // namespace convoy

@@ -1,0 +1,14 @@
+// Passes that make one node of several. Each returns the number of rewrites.
+#pragma once
+
+#include "graph/graph.h"
+
+namespace convoy {
+
+// sum(x, f(y)) -> f(y, addend x), where f can add (Op::addend) and nobody else reads f's result.
+int fuse_addends(Graph& graph);
+
+// Drops nodes of which no output is read and that change nothing in place.
+int remove_dead_nodes(Graph& graph);
+
+}  // namespace convoy

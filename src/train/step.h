@@ -1,0 +1,96 @@
+// One step of training, and of inference, as programs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "convoy/model.h"
+#include "plan/passes.h"
+#include "plan/program.h"
+
+namespace convoy {
+
+struct OptimizerOptions {
+  enum class Kind : uint8_t { sgd, adam, adamw };
+  Kind kind = Kind::sgd;
+  float momentum = 0.9F;  // sgd; beta1 of adam and adamw
+  bool nesterov = false;
+  float beta2 = 0.999F;
+  float eps = 1e-8F;
+  float weight_decay = 0;
+  bool decay_vectors = true;  // false: one-dimensional parameters (norms, biases) do not decay, as in timm
+};
+
+struct StepOptions {
+  const Model* model = nullptr;
+  ModelOptions model_options;
+  int64_t batch_size = 1;
+  int64_t image_size = 224;
+  float label_smoothing = 0;
+  OptimizerOptions optimizer;
+  float clip_grad_norm = 0;  // 0: off
+  int accumulate = 1;        // batches whose mean gradient makes one update
+  float ema_decay = 0;       // 0: off; the averages are the variables "ema.<name>"
+  std::set<std::string> disabled_passes;
+};
+
+// Forward, loss, backward and update. Variables: the model's parameters and states, "momentum/<parameter>" (sgd),
+// "moment1/..." and "moment2/..." (adam), "gradient/..." (accumulation), "ema.<name>" for parameters and states.
+class TrainingStep {
+ public:
+  // Plans the step and adds what it needs to `variables`, started from `seed`.
+  TrainingStep(const StepOptions& options, Variables& variables, uint64_t seed);
+
+  size_t arena_bytes() const { return batch_->arena_bytes(); }
+  void bind(const Variables& variables, Buffer& arena);
+
+  // To be filled before each run: {N, S, S, 3}, and probabilities {N, classes}.
+  float* images() const { return batch_->data("images"); }
+  float* targets() const { return batch_->data("targets"); }
+  // Runs a batch, and after every `accumulate`-th the update; `step` counts from 0 without gaps.
+  void run(const StepScalars& step) { execute(step, &Program::run); }
+  void run_profiled(const StepScalars& step) { execute(step, &Program::run_profiled); }
+  // Of the last batch.
+  float loss() const { return *batch_->data("loss"); }
+  const float* logits() const { return batch_->data("logits"); }
+
+  const Program& program() const { return *batch_; }
+  const std::vector<PassReport>& pass_reports() const { return pass_reports_; }
+  // The graph as the model wrote it, before any pass.
+  const std::string& plain_text() const { return plain_text_; }
+
+ private:
+  void execute(const StepScalars& step, void (Program::*run)(const StepScalars&));
+
+  int accumulate_;
+  std::unique_ptr<Program> batch_;
+  std::unique_ptr<Program> update_;  // where gradients are accumulated
+  Buffer update_arena_;
+  std::vector<PassReport> pass_reports_;
+  std::string plain_text_;
+};
+
+// Forward only, with running statistics.
+class InferenceStep {
+ public:
+  // averaged: with the weights "ema.<name>" that a TrainingStep keeps.
+  InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size, bool averaged,
+                Variables& variables, uint64_t seed);
+
+  size_t arena_bytes() const { return program_->arena_bytes(); }
+  void bind(const Variables& variables, Buffer& arena) { program_->bind(variables, arena); }
+
+  float* images() const { return program_->data("images"); }
+  void run() { program_->run({}); }
+  const float* logits() const { return program_->data("logits"); }
+
+  Program& program() { return *program_; }
+
+ private:
+  std::unique_ptr<Program> program_;
+};
+
+}  // namespace convoy
