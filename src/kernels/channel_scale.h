@@ -16,8 +16,9 @@ struct ChannelScaleShape {
 size_t channel_scale_workspace(const ChannelScaleShape& shape);
 
 struct ChannelScaleKernels {
-  // output = scales * input; output may be input.
-  void (*forward)(const ChannelScaleShape& shape, const float* input, const float* scales, float* output);
+  // output = scales * input + addend; addend may be null, output may be input or addend.
+  void (*forward)(const ChannelScaleShape& shape, const float* input, const float* scales, const float* addend,
+                  float* output);
   // grad_input = scales * grad_output, grad_scales = sum over the rows of grad_output * input. Either may be null;
   // grad_input may be grad_output or input.
   void (*backward)(const ChannelScaleShape& shape, const float* input, const float* scales, const float* grad_output,

@@ -36,12 +36,18 @@ class ChannelScale : public ::testing::TestWithParam<ChannelScaleShape> {
   }
 };
 
-TEST_P(ChannelScale, Forward) {
-  check_kernel(
-      elements, [&](float* y) { channel_scale_kernels().forward(shape, input.data(), scales.data(), y); },
-      [&](const std::vector<float>& y) {
-        expect_close(y, 1e-7, [&](int64_t i) { return scale_at(i) * input[static_cast<size_t>(i)]; });
-      });
+TEST_P(ChannelScale, ForwardWithAndWithoutAddend) {
+  for (const bool with_addend : {false, true}) {
+    const float* addend = with_addend ? grad.data() : nullptr;
+    check_kernel(
+        elements, [&](float* y) { channel_scale_kernels().forward(shape, input.data(), scales.data(), addend, y); },
+        [&](const std::vector<float>& y) {
+          expect_close(y, 3e-7, [&](int64_t at) {
+            const auto i = static_cast<size_t>(at);
+            return scale_at(at) * input[i] + (with_addend ? grad[i] : 0.0F);
+          });
+        });
+  }
 }
 
 TEST_P(ChannelScale, GradInputAndGradScalesTogetherAndAlone) {

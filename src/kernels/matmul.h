@@ -6,12 +6,10 @@
 
 namespace convoy::kernels {
 
-// output[b] {m, n} = a[b] {m, k} x b[b] {k, n}; with a transpose, that operand is stored {k, m} or {n, k}. A shared
-// operand has one matrix for the whole batch.
+// output[b] {m, n} = a[b] {m, k} x b[b] {k, n}; with a transpose, that operand is stored {k, m} or {n, k}.
 struct MatmulShape {
   int64_t batch, m, n, k;
   bool transpose_a = false, transpose_b = false;
-  bool shared_a = false, shared_b = false;
 };
 
 // Bytes of scratch for the kernel.

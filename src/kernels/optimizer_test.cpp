@@ -108,7 +108,7 @@ TEST(Optimizer, EveryElementOfAnyCountAndTheGradientScale) {
         count,
         [&](float* g) {
           std::copy(grad.begin(), grad.end(), g);
-          optimizer_kernels().clip(0.5F, count, g);
+          optimizer_kernels().clip(0.5F, count, g, g);
         },
         [&](const std::vector<float>& g) {
           expect_close(g, 0, [&](int64_t i) { return std::clamp(grad[static_cast<size_t>(i)], -0.5F, 0.5F); });

@@ -66,21 +66,7 @@ void copy(int64_t count, const float* input, float* output) {
                 [&](int64_t first, int64_t last) { std::memcpy(output + first, input + first, bytes(last - first)); });
 }
 
-void concat(int64_t rows, std::span<const int64_t> widths, std::span<const float* const> inputs, float* output) {
-  int64_t total = 0;
-  for (const int64_t width : widths) total += width;
-  parallel_rows(rows, total, [&](int64_t first, int64_t last) {
-    int64_t offset = 0;
-    for (size_t i = 0; i < widths.size(); ++i) {
-      for (int64_t row = first; row < last; ++row) {
-        std::memcpy(output + row * total + offset, inputs[i] + row * widths[i], bytes(widths[i]));
-      }
-      offset += widths[i];
-    }
-  });
-}
-
-void slice(int64_t rows, int64_t input_width, int64_t offset, int64_t width, const float* input, float* output) {
+void extract(int64_t rows, int64_t input_width, int64_t offset, const float* input, int64_t width, float* output) {
   parallel_rows(rows, width, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
       std::memcpy(output + row * width, input + row * input_width + offset, bytes(width));
@@ -88,7 +74,15 @@ void slice(int64_t rows, int64_t input_width, int64_t offset, int64_t width, con
   });
 }
 
-void unslice(int64_t rows, int64_t output_width, int64_t offset, int64_t width, const float* input, float* output) {
+void insert(int64_t rows, int64_t width, const float* input, int64_t output_width, int64_t offset, float* output) {
+  parallel_rows(rows, width, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; ++row) {
+      std::memcpy(output + row * output_width + offset, input + row * width, bytes(width));
+    }
+  });
+}
+
+void pad(int64_t rows, int64_t width, const float* input, int64_t output_width, int64_t offset, float* output) {
   parallel_rows(rows, output_width, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
       float* target = output + row * output_width;

@@ -28,33 +28,36 @@ TEST(Rearrange, FillAndCopy) {
   }
 }
 
-TEST(Rearrange, ConcatThenSliceGivesTheInputsBack) {
-  constexpr int64_t kRows = 700;
-  const std::vector<int64_t> widths{5, 64, 1};
-  std::vector<std::vector<float>> inputs;
-  std::vector<const float*> pointers;
-  for (const int64_t width : widths) inputs.push_back(random_floats(kRows * width, static_cast<uint64_t>(width)));
-  for (const auto& input : inputs) pointers.push_back(input.data());
-  check_kernel(
-      kRows * 70, [&](float* y) { concat(kRows, widths, pointers, y); },
-      [&](const std::vector<float>& joined) {
-        EXPECT_EQ(joined[0], inputs[0][0]);
-        EXPECT_EQ(joined[70 + 5], inputs[1][64]);
-        EXPECT_EQ(joined[2 * 70 + 69], inputs[2][2]);
-        int64_t offset = 0;
-        for (size_t i = 0; i < widths.size(); ++i) {
-          check_kernel(
-              kRows * widths[i], [&](float* y) { slice(kRows, 70, offset, widths[i], joined.data(), y); },
-              [&](const std::vector<float>& part) { EXPECT_EQ(part, inputs[i]); });
-          offset += widths[i];
-        }
-      });
+TEST(Rearrange, InsertThenExtractGivesTheColumnsBack) {
+  constexpr int64_t kRows = 700, kWidth = 70;
+  for (const int64_t width : {1, 5, 64, 70}) {
+    for (const int64_t offset : {int64_t{0}, kWidth - width}) {
+      const std::vector<float> input = random_floats(kRows * width, 0);
+      check_kernel(
+          kRows * kWidth,
+          [&](float* y) {
+            std::fill(y, y + kRows * kWidth, -1.0F);
+            insert(kRows, width, input.data(), kWidth, offset, y);
+          },
+          [&](const std::vector<float>& y) {
+            for (int64_t i = 0; i < kRows * kWidth; ++i) {
+              const int64_t column = i % kWidth - offset;
+              const bool inside = column >= 0 && column < width;
+              const float expected = inside ? input[static_cast<size_t>(i / kWidth * width + column)] : -1.0F;
+              ASSERT_EQ(y[static_cast<size_t>(i)], expected) << i;
+            }
+            check_kernel(
+                kRows * width, [&](float* part) { extract(kRows, kWidth, offset, y.data(), width, part); },
+                [&](const std::vector<float>& part) { EXPECT_EQ(part, input); });
+          });
+    }
+  }
 }
 
-TEST(Rearrange, UnsliceFillsTheRestWithZeros) {
+TEST(Rearrange, PadFillsTheRestWithZeros) {
   const std::vector<float> input{1, 2, 3, 4};
   check_kernel(
-      10, [&](float* y) { unslice(2, 5, 1, 2, input.data(), y); },
+      10, [&](float* y) { pad(2, 2, input.data(), 5, 1, y); },
       [](const std::vector<float>& y) {
         EXPECT_EQ(y, (std::vector<float>{0, 1, 2, 0, 0, 0, 3, 4, 0, 0}));
       });

@@ -16,15 +16,23 @@ void parallel_each_chunk(const ChannelScaleShape& shape, const Body& body) {
   });
 }
 
-void forward(const ChannelScaleShape& shape, const float* input, const float* scales, float* output) {
+void forward(const ChannelScaleShape& shape, const float* input, const float* scales, const float* addend,
+             float* output) {
   const int64_t channels = shape.channels;
   parallel_each_chunk(shape, [&](int64_t sample, int64_t, int64_t first, int64_t last) {
     const float* scale = scales + sample * channels;
     for (int64_t row = first; row < last; ++row) {
       const float* x = input + row * channels;
       float* y = output + row * channels;
-      each_register(0, channels,
-                    [&](int64_t c, auto part) { part.store(y + c, part.load(x + c) * part.load(scale + c)); });
+      if (addend != nullptr) {
+        const float* more = addend + row * channels;
+        each_register(0, channels, [&](int64_t c, auto part) {
+          part.store(y + c, fma(part.load(x + c), part.load(scale + c), part.load(more + c)));
+        });
+      } else {
+        each_register(0, channels,
+                      [&](int64_t c, auto part) { part.store(y + c, part.load(x + c) * part.load(scale + c)); });
+      }
     }
   });
 }
@@ -45,7 +53,7 @@ void backward_rows(int64_t rows, int64_t channels, const float* input, const flo
 
 void backward(const ChannelScaleShape& shape, const float* input, const float* scales, const float* grad_output,
               float* grad_input, float* grad_scales, std::byte* workspace) {
-  if (grad_scales == nullptr) return forward(shape, grad_output, scales, grad_input);
+  if (grad_scales == nullptr) return forward(shape, grad_output, scales, nullptr, grad_input);
   const int64_t channels = shape.channels, chunks = channel_scale_chunks(shape);
   float* partial = reinterpret_cast<float*>(workspace);
   parallel_each_chunk(shape, [&](int64_t sample, int64_t chunk, int64_t first, int64_t last) {

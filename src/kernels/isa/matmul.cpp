@@ -56,8 +56,8 @@ void run(const MatmulShape& shape, const float* a, const float* b, float* output
     const int64_t matrix = task / panels, column = task % panels * kPanel;
     const int64_t width = smaller(kPanel, shape.n - column);
     float* packed = reinterpret_cast<float*>(workspace) + worker * shape.k * kMaxMatmulPanel;
-    pack(shape, b + (shape.shared_b ? 0 : matrix * shape.k * shape.n), column, width, packed);
-    const float* left = a + (shape.shared_a ? 0 : matrix * shape.m * shape.k);
+    pack(shape, b + matrix * shape.k * shape.n, column, width, packed);
+    const float* left = a + matrix * shape.m * shape.k;
     float* target = output + matrix * shape.m * shape.n + column;
     int64_t i = 0;
     for (; i + kRows <= shape.m; i += kRows) {

@@ -56,10 +56,10 @@ void moving_average(float decay, int64_t count, const float* value, float* avera
   });
 }
 
-void clip(float limit, int64_t count, float* grad) {
+void clip(float limit, int64_t count, const float* grad, float* clipped) {
   const Vec high = broadcast(limit), low = broadcast(-limit);
-  parallel_each_register(count,
-                         [&](int64_t i, auto part) { part.store(grad + i, min(high, max(low, part.load(grad + i)))); });
+  parallel_each_register(
+      count, [&](int64_t i, auto part) { part.store(clipped + i, min(high, max(low, part.load(grad + i)))); });
 }
 
 // A block is summed in floats, lane by lane; blocks are summed in double.
