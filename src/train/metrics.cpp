@@ -1,0 +1,91 @@
+#include "train/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace convoy {
+namespace {
+
+// Whether class i, with logit x, comes before class j, with logit y.
+bool precedes(float x, int64_t i, float y, int64_t j) {
+  if (std::isnan(x) != std::isnan(y)) return std::isnan(x);
+  return x > y || (!(x < y) && i < j);
+}
+
+double log_sum_exp(std::span<const float> logits) {
+  const double greatest = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - greatest);
+  return greatest + std::log(sum);
+}
+
+double ratio(int64_t part, int64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+}  // namespace
+
+int64_t rank_of(std::span<const float> logits, int label) {
+  const float own = logits[static_cast<size_t>(label)];
+  int64_t rank = 0;
+  for (size_t i = 0; i < logits.size(); ++i) rank += precedes(logits[i], static_cast<int64_t>(i), own, label) ? 1 : 0;
+  return rank;
+}
+
+std::vector<int> top_classes(std::span<const float> logits, int k) {
+  std::vector<int> classes(logits.size());
+  std::iota(classes.begin(), classes.end(), 0);
+  const auto count = std::min<int64_t>(k, static_cast<int64_t>(logits.size()));
+  std::ranges::partial_sort(classes, classes.begin() + count, [&](int i, int j) {
+    return precedes(logits[static_cast<size_t>(i)], i, logits[static_cast<size_t>(j)], j);
+  });
+  classes.resize(static_cast<size_t>(count));
+  return classes;
+}
+
+double cross_entropy_of(std::span<const float> logits, int label) {
+  return log_sum_exp(logits) - logits[static_cast<size_t>(label)];
+}
+
+std::vector<double> softmax_of(std::span<const float> logits) {
+  const double normalizer = log_sum_exp(logits);
+  std::vector<double> probabilities(logits.size());
+  std::ranges::transform(logits, probabilities.begin(), [&](float logit) { return std::exp(logit - normalizer); });
+  return probabilities;
+}
+
+int64_t ConfusionMatrix::samples_of(int label) const {
+  int64_t sum = 0;
+  for (int predicted = 0; predicted < classes_; ++predicted) sum += count(label, predicted);
+  return sum;
+}
+
+int64_t ConfusionMatrix::predictions_of(int predicted) const {
+  int64_t sum = 0;
+  for (int label = 0; label < classes_; ++label) sum += count(label, predicted);
+  return sum;
+}
+
+double ConfusionMatrix::recall(int label) const { return ratio(count(label, label), samples_of(label)); }
+
+double ConfusionMatrix::precision(int predicted) const {
+  return ratio(count(predicted, predicted), predictions_of(predicted));
+}
+
+void add_batch(std::span<const float> logits, std::span<const int> labels, ClassificationSums& sums,
+               ConfusionMatrix* confusion) {
+  if (labels.empty()) return;
+  const size_t classes = logits.size() / labels.size();
+  for (size_t sample = 0; sample < labels.size(); ++sample) {
+    const std::span<const float> row = logits.subspan(sample * classes, classes);
+    const int64_t rank = rank_of(row, labels[sample]);
+    ++sums.samples;
+    sums.top1 += rank < 1 ? 1 : 0;
+    sums.top5 += rank < 5 ? 1 : 0;
+    sums.loss += cross_entropy_of(row, labels[sample]);
+    if (confusion != nullptr) confusion->add(labels[sample], top_classes(row, 1).front());
+  }
+}
+
+}  // namespace convoy

@@ -1,0 +1,173 @@
+#include "convoy/recipe.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "convoy/error.h"
+#include "core/text.h"
+
+namespace convoy {
+namespace {
+
+constexpr size_t kLargestFile = size_t{1} << 20;
+
+using Type = RecipeField::Type;
+
+// What a TOML value of the field's type is as the field's text; nullopt for another type.
+std::optional<std::string> text_of(const toml::node& node, Type type) {
+  switch (type) {
+    case Type::boolean:
+      if (const auto value = node.value_exact<bool>()) return fmt::format("{}", *value);
+      break;
+    case Type::number:
+      if (const auto value = node.value_exact<double>()) return fmt::format("{}", *value);
+      [[fallthrough]];
+    case Type::integer:
+      if (const auto value = node.value_exact<int64_t>()) return fmt::format("{}", *value);
+      break;
+    case Type::text: return node.value_exact<std::string>();
+    case Type::list:
+      if (const toml::array* array = node.as_array()) {
+        std::vector<std::string> parts;
+        for (const toml::node& element : *array) {
+          const auto part = text_of(element, Type::number);
+          if (!part) return std::nullopt;
+          parts.push_back(*part);
+        }
+        return fmt::format("{}", fmt::join(parts, ","));
+      }
+      break;
+  }
+  return std::nullopt;
+}
+
+std::string quoted(const std::string& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
+}
+
+// The node on one line, as a message shows it.
+std::string shown(const toml::node& node) {
+  std::ostringstream out;
+  node.visit([&](const auto& value) { out << value; });
+  std::string text = out.str();
+  if (text.size() > 60) text = text.substr(0, 57) + "...";
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  return text;
+}
+
+void set_from(Recipe& recipe, std::string_view key, const toml::node& node, std::string_view origin) {
+  const std::string source = fmt::format("{}:{}: {}", origin, node.source().begin.line, key);
+  std::vector<std::string> names;
+  for (const RecipeField& field : recipe_fields()) {
+    names.emplace_back(field.name);
+    if (field.name != key) continue;
+    const auto text = text_of(node, field.type);
+    if (!text) throw UsageError(fmt::format("{}: expected {}, got {}", source, field.expected, shown(node)));
+    set_field(recipe, field, *text, source);
+    return;
+  }
+  throw UsageError(fmt::format("{}:{}: {}", origin, node.source().begin.line, unknown_name("key", key, names)));
+}
+
+}  // namespace
+
+const RecipeField& find_recipe_field(std::string_view name) {
+  std::vector<std::string> names;
+  for (const RecipeField& field : recipe_fields()) {
+    if (field.name == name) return field;
+    names.emplace_back(field.name);
+  }
+  throw UsageError(unknown_name("setting", name, names));
+}
+
+void set_field(Recipe& recipe, const RecipeField& field, std::string_view text, std::string_view source) {
+  if (!field.set(recipe, text)) {
+    throw UsageError(fmt::format("{}: expected {}, got '{}'", source, field.expected, text));
+  }
+}
+
+void read_recipe_text(Recipe& recipe, std::string_view toml, std::string_view origin) {
+  toml::table table;
+  try {
+    table = toml::parse(toml);
+  } catch (const toml::parse_error& error) {
+    throw Error(fmt::format("{}:{}: {}", origin, error.source().begin.line, error.description()));
+  }
+  Recipe changed = recipe;
+  for (const auto& [key, node] : table) set_from(changed, key.str(), node, origin);
+  recipe = std::move(changed);
+}
+
+void read_recipe(Recipe& recipe, const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string text;
+  char chunk[4096];
+  while (in.read(chunk, sizeof chunk) || in.gcount() > 0) {
+    text.append(chunk, static_cast<size_t>(in.gcount()));
+    if (text.size() > kLargestFile) throw Error(fmt::format("{}: too large for a recipe", file.string()));
+  }
+  if (!in.eof()) throw Error(fmt::format("{}: cannot read the recipe", file.string()));
+  read_recipe_text(recipe, text, file.string());
+}
+
+void read_recipe_environment(Recipe& recipe) {
+  for (const RecipeField& field : recipe_fields()) {
+    std::string variable = "CONVOY_";
+    for (const char c : field.name) {
+      variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    if (const char* text = std::getenv(variable.c_str())) set_field(recipe, field, text, variable);
+  }
+}
+
+std::string to_toml(const Recipe& recipe) {
+  std::string out;
+  std::string_view section;
+  for (const RecipeField& field : recipe_fields()) {
+    const auto text = field.get(recipe);
+    if (!text) continue;
+    if (field.section != section) {
+      out += fmt::format("{}# {}\n", out.empty() ? "" : "\n", field.section);
+      section = field.section;
+    }
+    switch (field.type) {
+      case Type::text: out += fmt::format("{} = {}\n", field.name, quoted(*text)); break;
+      case Type::list: out += fmt::format("{} = [{}]\n", field.name, *text); break;
+      default: out += fmt::format("{} = {}\n", field.name, *text);
+    }
+  }
+  return out;
+}
+
+void check(const Recipe& recipe) {
+  Recipe copy = recipe;
+  for (const RecipeField& field : recipe_fields()) {
+    if (const auto text = field.get(recipe)) set_field(copy, field, *text, field.name);
+  }
+  if (recipe.data.empty()) throw UsageError("data: expected the folder of the images, got none");
+  if (recipe.model.empty()) throw UsageError("model: expected the name of a network, got none");
+  if (!recipe.val.empty() && recipe.val_split > 0) {
+    throw UsageError("val-split: expected 0 beside a folder for validation, got " +
+                     fmt::format("{}", recipe.val_split));
+  }
+  for (const auto& [name, pair] : {std::pair("scale", recipe.scale), std::pair("ratio", recipe.ratio)}) {
+    if (pair[0] > pair[1]) {
+      throw UsageError(fmt::format("{}: expected the smaller number first, got {},{}", name, pair[0], pair[1]));
+    }
+  }
+  if (recipe.experiment.find('/') != std::string::npos || recipe.experiment == "." || recipe.experiment == "..") {
+    throw UsageError(fmt::format("experiment: expected the name of a folder, got '{}'", recipe.experiment));
+  }
+}
+
+}  // namespace convoy

@@ -1,0 +1,341 @@
+// The one list of all settings.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <type_traits>
+#include <utility>
+
+#include "convoy/error.h"
+#include "convoy/recipe.h"
+#include "core/text.h"
+
+namespace convoy {
+namespace {
+
+constexpr double kAnyPositive = 1e12;
+
+// The values that a number may take.
+struct Range {
+  double low = 0;
+  double high = kAnyPositive;
+  bool above_low = false;  // low itself is excluded
+
+  bool holds(double value) const { return (above_low ? value > low : value >= low) && value <= high; }
+  std::string in_words() const {
+    const std::string_view lower = above_low ? "above" : high < kAnyPositive ? "from" : "of at least";
+    const std::string upper = high < kAnyPositive ? fmt::format(" {} {}", above_low ? "and at most" : "to", high) : "";
+    return fmt::format("{} {}{}", lower, low, upper);
+  }
+};
+
+constexpr Range kCount{1, 1e9};
+constexpr Range kProbability{0, 1};
+// Where 1 would leave nothing over.
+constexpr Range kShare{0, 0.999999};
+
+template <class Enum>
+using Choices = std::vector<std::pair<std::string_view, Enum>>;
+
+bool parse(std::string_view text, bool& value) {
+  value = text == "true" || text == "1";
+  return value || text == "false" || text == "0";
+}
+
+bool parse(std::string_view text, std::string& value) {
+  value = text;
+  return true;
+}
+
+template <class Number>
+requires(std::is_same_v<Number, int64_t> || std::is_same_v<Number, double>) bool parse(std::string_view text,
+                                                                                       Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    parts.push_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return parts;
+}
+
+template <size_t count>
+bool parse(std::string_view text, std::array<double, count>& values) {
+  const std::vector<std::string_view> parts = split(text);
+  if (parts.size() != count) return false;
+  for (size_t i = 0; i < count; ++i) {
+    if (!parse(parts[i], values[i])) return false;
+  }
+  return true;
+}
+
+bool parse(std::string_view text, std::vector<int64_t>& values) {
+  values.clear();
+  for (const std::string_view part : split(text)) {
+    if (!parse(part, values.emplace_back())) return false;
+  }
+  return true;
+}
+
+template <class Number>
+bool in_range(const Range& range, const Number& value) {
+  return range.holds(static_cast<double>(value));
+}
+template <size_t count>
+bool in_range(const Range& range, const std::array<double, count>& values) {
+  return std::ranges::all_of(values, [&](double value) { return range.holds(value); });
+}
+bool in_range(const Range& range, const std::vector<int64_t>& values) {
+  return std::ranges::all_of(values, [&](int64_t value) { return in_range(range, value); }) &&
+         std::ranges::is_sorted(values);
+}
+
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+template <class T>
+constexpr RecipeField::Type type_of() {
+  if constexpr (std::is_same_v<T, bool>) return RecipeField::Type::boolean;
+  if constexpr (std::is_same_v<T, int64_t>) return RecipeField::Type::integer;
+  if constexpr (std::is_same_v<T, double>) return RecipeField::Type::number;
+  if constexpr (std::is_same_v<T, std::string>) return RecipeField::Type::text;
+  return RecipeField::Type::list;
+}
+
+template <class T>
+std::string words_for(const Range& range) {
+  if constexpr (std::is_same_v<T, bool>) return "true or false";
+  if constexpr (std::is_same_v<T, std::string>) return "text";
+  if constexpr (std::is_same_v<T, int64_t>) return "an integer " + range.in_words();
+  if constexpr (std::is_same_v<T, double>) return "a number " + range.in_words();
+  if constexpr (std::is_same_v<T, std::vector<int64_t>>) return "ascending integers " + range.in_words();
+  if constexpr (std::is_same_v<T, std::array<double, 2>>) return "two numbers " + range.in_words();
+  if constexpr (std::is_same_v<T, std::array<double, 3>>) return "three numbers " + range.in_words();
+}
+
+template <class T>
+std::string as_text(const T& value) {
+  if constexpr (type_of<T>() == RecipeField::Type::list) return fmt::format("{}", fmt::join(value, ","));
+  return fmt::format("{}", value);
+}
+
+// The list under construction.
+class Fields {
+ public:
+  void section(std::string_view name) { section_ = name; }
+
+  template <class T>
+  RecipeField& add(std::string_view name, T Recipe::*member, std::string_view help, const Range& range = {}) {
+    RecipeField& field = begin(name, help);
+    field.type = type_of<T>();
+    field.expected = words_for<T>(range);
+    field.get = [member](const Recipe& recipe) { return as_text(recipe.*member); };
+    field.set = [member, range](Recipe& recipe, std::string_view text) { return store(text, range, recipe.*member); };
+    return field;
+  }
+
+  template <class T>
+  RecipeField& add(std::string_view name, std::optional<T> Recipe::*member, std::string_view help,
+                   const Range& range = {}) {
+    RecipeField& field = begin(name, help);
+    field.type = type_of<T>();
+    field.expected = words_for<T>(range) + ", or auto";
+    field.get = [member](const Recipe& recipe) {
+      return recipe.*member ? std::optional(as_text(*(recipe.*member))) : std::nullopt;
+    };
+    field.set = [member, range](Recipe& recipe, std::string_view text) {
+      if (text == "auto") {
+        (recipe.*member).reset();
+        return true;
+      }
+      T value{};
+      if (!store(text, range, value)) return false;
+      recipe.*member = value;
+      return true;
+    };
+    return field;
+  }
+
+  template <class Enum>
+  RecipeField& add(std::string_view name, Enum Recipe::*member, const Choices<Enum>& choices, std::string_view help) {
+    RecipeField& field = begin(name, help);
+    for (const auto& [word, value] : choices) field.choices.emplace_back(word);
+    field.expected = fmt::format("one of {}", fmt::join(field.choices, ", "));
+    field.get = [member, choices](const Recipe& recipe) -> std::optional<std::string> {
+      for (const auto& [word, value] : choices) {
+        if (value == recipe.*member) return std::string(word);
+      }
+      return "?";
+    };
+    field.set = [member, choices](Recipe& recipe, std::string_view text) {
+      for (const auto& [word, value] : choices) {
+        if (word == text) {
+          recipe.*member = value;
+          return true;
+        }
+      }
+      return false;
+    };
+    return field;
+  }
+
+  std::vector<RecipeField> take() { return std::move(fields_); }
+
+ private:
+  RecipeField& begin(std::string_view name, std::string_view help) {
+    RecipeField& field = fields_.emplace_back();
+    field.name = name;
+    field.section = section_;
+    field.help = help;
+    return field;
+  }
+
+  template <class T>
+  static bool store(std::string_view text, const Range& range, T& into) {
+    T value{};
+    if (!parse(text, value)) return false;
+    if constexpr (!std::is_same_v<T, bool> && !std::is_same_v<T, std::string>) {
+      if (!in_range(range, value)) return false;
+    }
+    into = std::move(value);
+    return true;
+  }
+
+  std::vector<RecipeField> fields_;
+  std::string_view section_;
+};
+
+void add_data(Fields& fields) {
+  fields.section("Data");
+  fields.add("data", &Recipe::data, "folder with one sub-folder a class, or binary CIFAR files").identifies_run = false;
+  fields.add("val", &Recipe::val, "folder with the validation images; without it, what the data folder offers")
+      .identifies_run = false;
+  fields.add("val-split", &Recipe::val_split, "share of every class held back for validation", kShare);
+  fields
+      .add("on-bad-image", &Recipe::on_bad_image,
+           Choices<Recipe::OnBadImage>{{"error", Recipe::OnBadImage::error}, {"skip", Recipe::OnBadImage::skip}},
+           "what to do about an image that cannot be read")
+      .identifies_run = false;
+}
+
+void add_network(Fields& fields) {
+  fields.section("Network");
+  fields.add("model", &Recipe::model, "network to train");
+  fields.add("img-size", &Recipe::img_size, "side of the square images; auto: the network's own", {1, 16384});
+  fields.add("drop", &Recipe::drop, "dropout probability; auto: the network's own", kShare);
+  fields.add("drop-path", &Recipe::drop_path, "stochastic depth probability; auto: the network's own", kShare);
+}
+
+void add_training(Fields& fields) {
+  fields.section("Training");
+  fields.add("epochs", &Recipe::epochs, "epochs to train", kCount).identifies_run = false;
+  fields.add("batch-size", &Recipe::batch_size, "images of a step", {1, 65536});
+  fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
+  fields.add("seed", &Recipe::seed, "of everything random", {0, 9007199254740992});
+  using Optimizer = Recipe::Optimizer;
+  fields.add("opt", &Recipe::opt,
+             Choices<Optimizer>{{"sgd", Optimizer::sgd}, {"adam", Optimizer::adam}, {"adamw", Optimizer::adamw}},
+             "optimizer");
+  fields.add("lr", &Recipe::lr, "learning rate; auto: from optimizer and batch size", {0, 1000});
+  fields.add("momentum", &Recipe::momentum, "of sgd", kShare);
+  fields.add("nesterov", &Recipe::nesterov, "Nesterov's momentum for sgd");
+  fields.add("opt-betas", &Recipe::opt_betas, "decay rates of adam's and adamw's moments", kShare);
+  fields.add("opt-eps", &Recipe::opt_eps, "added to adam's and adamw's denominator", {0, 1, true});
+  fields.add("weight-decay", &Recipe::weight_decay, "weight decay", {0, 1000});
+  fields.add("decay-norms", &Recipe::decay_norms, "decay norms and biases, too");
+  fields.add("clip-grad", &Recipe::clip_grad, "largest norm of the gradient; 0: not clipped");
+  fields.add("smoothing", &Recipe::smoothing, "label smoothing", kShare);
+  fields.add("model-ema", &Recipe::model_ema, "validate and save the moving average of the weights");
+  fields.add("model-ema-decay", &Recipe::model_ema_decay, "decay rate of that average", {0, 1});
+}
+
+void add_schedule(Fields& fields) {
+  fields.section("Schedule");
+  using Schedule = Recipe::Schedule;
+  fields.add("sched", &Recipe::sched,
+             Choices<Schedule>{{"cosine", Schedule::cosine},
+                               {"step", Schedule::step},
+                               {"multistep", Schedule::multistep},
+                               {"constant", Schedule::constant}},
+             "learning rate schedule");
+  fields.add("sched-on-updates", &Recipe::sched_on_updates, "change the rate with every update, not every epoch");
+  fields.add("warmup-epochs", &Recipe::warmup_epochs, "epochs in which the rate rises, part of all epochs", {0, 1e9});
+  fields.add("warmup-lr", &Recipe::warmup_lr, "rate at which it starts to rise", {0, 1000});
+  fields.add("min-lr", &Recipe::min_lr, "rate at which cosine ends", {0, 1000});
+  fields.add("decay-epochs", &Recipe::decay_epochs, "step: epochs between decays", {0, 1e9, true});
+  fields.add("decay-milestones", &Recipe::decay_milestones, "multistep: epochs, from 1, that begin a decay", kCount);
+  fields.add("decay-rate", &Recipe::decay_rate, "step, multistep: factor of a decay", kProbability);
+}
+
+void add_augmentation(Fields& fields) {
+  fields.section("Augmentation");
+  using Crop = Recipe::Crop;
+  fields.add("train-crop", &Recipe::train_crop,
+             Choices<Crop>{{"none", Crop::none}, {"padded", Crop::padded}, {"resized", Crop::resized}},
+             "part of an image to train on: as in validation, shifted within a border, or of random size and shape");
+  fields.add("crop-padding", &Recipe::crop_padding, "padded: border in pixels", {0, 16384});
+  fields.add("scale", &Recipe::scale, "resized: smallest and largest share of the area", {0, 1, true});
+  fields.add("ratio", &Recipe::ratio, "resized: least and greatest width over height", {0, 1000, true});
+  fields.add("hflip", &Recipe::hflip, "probability to mirror left and right", kProbability);
+  fields.add("vflip", &Recipe::vflip, "probability to mirror top and bottom", kProbability);
+  fields.add("rotate", &Recipe::rotate, "largest rotation either way, in degrees", {0, 180});
+}
+
+void add_preprocessing(Fields& fields) {
+  fields.section("Preprocessing");
+  using Resize = Recipe::Resize;
+  using Interpolation = Recipe::Interpolation;
+  fields.add("resize-mode", &Recipe::resize_mode, Choices<Resize>{{"crop", Resize::crop}, {"squash", Resize::squash}},
+             "keep the shape and crop the centre, or change the shape");
+  fields.add("crop-pct", &Recipe::crop_pct, "crop: share of the shorter side that is kept", {0, 1, true});
+  fields.add("interpolation", &Recipe::interpolation,
+             Choices<Interpolation>{{"nearest", Interpolation::nearest},
+                                    {"box", Interpolation::box},
+                                    {"bilinear", Interpolation::bilinear},
+                                    {"bicubic", Interpolation::bicubic}},
+             "how pixels are resampled");
+  fields.add("mean", &Recipe::mean, "of red, green and blue in [0, 1]", {-100, 100});
+  fields.add("std", &Recipe::std, "deviation of red, green and blue", {0, 100, true});
+}
+
+void add_run(Fields& fields) {
+  fields.section("Run");
+  fields.add("output", &Recipe::output, "folder of the run folders").identifies_run = false;
+  fields.add("experiment", &Recipe::experiment, "name of the run folder; without it, the network's").identifies_run =
+      false;
+  fields.add("resume", &Recipe::resume, "continue the run of that folder, or start where there is none")
+      .identifies_run = false;
+  fields.add("threads", &Recipe::threads, "threads that compute; 0: one a processor", {0, 4096}).identifies_run = false;
+  fields.add("workers", &Recipe::workers, "threads that prepare images", {0, 4096}).identifies_run = false;
+  fields.add("eval-interval", &Recipe::eval_interval, "epochs between validations", kCount).identifies_run = false;
+  fields.add("checkpoint-interval", &Recipe::checkpoint_interval, "epochs between saves", kCount).identifies_run =
+      false;
+  fields.add("log-interval", &Recipe::log_interval, "steps between logged values", kCount).identifies_run = false;
+}
+
+}  // namespace
+
+const std::vector<RecipeField>& recipe_fields() {
+  static const std::vector<RecipeField> list = [] {
+    Fields fields;
+    add_data(fields);
+    add_network(fields);
+    add_training(fields);
+    add_schedule(fields);
+    add_augmentation(fields);
+    add_preprocessing(fields);
+    add_run(fields);
+    return fields.take();
+  }();
+  return list;
+}
+
+}  // namespace convoy

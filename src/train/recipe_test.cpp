@@ -1,0 +1,160 @@
+#include "convoy/recipe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+
+#include "convoy/error.h"
+
+namespace convoy {
+namespace {
+
+using testing::HasSubstr;
+
+// What the call complains of; empty when it does not.
+template <class Problem = UsageError, class Call>
+std::string complaint(const Call& call) {
+  try {
+    call();
+  } catch (const Problem& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string complaint_of_text(std::string_view toml) {
+  return complaint([&] {
+    Recipe recipe;
+    read_recipe_text(recipe, toml, "r.toml");
+  });
+}
+
+// A value of the field's type that is not its default.
+std::string other_value(const RecipeField& field, const std::string& now) {
+  for (const std::string& choice : field.choices) {
+    if (choice != now) return choice;
+  }
+  switch (field.type) {
+    case RecipeField::Type::boolean: return now == "true" ? "false" : "true";
+    case RecipeField::Type::integer: return now == "3" ? "4" : "3";
+    case RecipeField::Type::number: return "0.12345678901234567";
+    case RecipeField::Type::text: return "a \"quoted\" \\ name\n# and ünïcode";
+    case RecipeField::Type::list:
+      for (const char* text : {"7,8", "0.25,0.5", "0.1,0.25,0.5"}) {
+        Recipe recipe;
+        if (field.set(recipe, text)) return text;
+      }
+  }
+  return "";
+}
+
+TEST(Recipe, EveryFieldSurvivesAFile) {
+  Recipe recipe;
+  std::set<std::string_view> names;
+  for (const RecipeField& field : recipe_fields()) {
+    EXPECT_TRUE(names.insert(field.name).second) << field.name << " is there twice";
+    EXPECT_FALSE(field.help.empty()) << field.name;
+    const std::string now = field.get(recipe).value_or("auto");
+    EXPECT_TRUE(field.set(recipe, now)) << field.name << " does not take its default " << now;
+    const std::string other = other_value(field, now);
+    EXPECT_TRUE(field.set(recipe, other)) << field.name << " does not take " << other;
+    Recipe again;
+    read_recipe_text(again, to_toml(recipe), "text");
+    EXPECT_TRUE(again == recipe) << field.name << " is lost in\n" << to_toml(recipe);
+  }
+  EXPECT_FALSE(recipe == Recipe{});
+}
+
+TEST(Recipe, AutoUnsets) {
+  Recipe recipe;
+  set_field(recipe, find_recipe_field("lr"), "0.5", "--lr");
+  EXPECT_EQ(recipe.lr, 0.5);
+  set_field(recipe, find_recipe_field("lr"), "auto", "--lr");
+  EXPECT_FALSE(recipe.lr.has_value());
+}
+
+TEST(Recipe, MistakesNameKeyExpectationAndValue) {
+  EXPECT_EQ(complaint_of_text("epochs = 3\nbatch_size = 8\n"),
+            "r.toml:2: unknown key 'batch_size' (did you mean 'batch-size'?)");
+  EXPECT_EQ(complaint_of_text("batch-size = '8'"),
+            "r.toml:1: batch-size: expected an integer from 1 to 65536, got '8'");
+  EXPECT_EQ(complaint_of_text("batch-size = 0"), "r.toml:1: batch-size: expected an integer from 1 to 65536, got '0'");
+  EXPECT_EQ(complaint_of_text("batch-size = 1.5"),
+            "r.toml:1: batch-size: expected an integer from 1 to 65536, got 1.5");
+  EXPECT_EQ(complaint_of_text("lr = nan"), "r.toml:1: lr: expected a number from 0 to 1000, or auto, got 'nan'");
+  EXPECT_EQ(complaint_of_text("nesterov = 1"), "r.toml:1: nesterov: expected true or false, got 1");
+  EXPECT_EQ(complaint_of_text("sched = 'cosin'"),
+            "r.toml:1: sched: expected one of cosine, step, multistep, constant, got 'cosin'");
+  EXPECT_THAT(complaint_of_text("mean = [0.5, 0.5]"), HasSubstr("mean: expected three numbers"));
+  EXPECT_THAT(complaint_of_text("decay-milestones = [5, 3]"), HasSubstr("ascending integers"));
+  EXPECT_THAT(complaint_of_text("[data]\npath = 'x'"), HasSubstr("data: expected text"));
+}
+
+TEST(Recipe, MistakesChangeNothing) {
+  Recipe recipe;
+  EXPECT_THROW(read_recipe_text(recipe, "epochs = 7\nlr = 'fast'", "r.toml"), UsageError);
+  EXPECT_TRUE(recipe == Recipe{});
+}
+
+TEST(Recipe, WhatIsNotTomlIsRefused) {
+  EXPECT_THAT(complaint<Error>([] {
+                Recipe recipe;
+                read_recipe_text(recipe, "epochs = 3\nlr = = 3", "r.toml");
+              }),
+              HasSubstr("r.toml:2: "));
+  EXPECT_THAT(complaint<Error>([] {
+                Recipe recipe;
+                read_recipe(recipe, "no/such/file.toml");
+              }),
+              HasSubstr("no/such/file.toml"));
+  EXPECT_THROW(
+      {
+        Recipe recipe;
+        read_recipe(recipe, testing::TempDir());
+      },
+      Error);
+}
+
+TEST(Recipe, EnvironmentSets) {
+  ASSERT_EQ(setenv("CONVOY_BATCH_SIZE", "12", 1), 0);
+  Recipe recipe;
+  read_recipe_environment(recipe);
+  EXPECT_EQ(recipe.batch_size, 12);
+  ASSERT_EQ(setenv("CONVOY_BATCH_SIZE", "many", 1), 0);
+  EXPECT_EQ(complaint([&] { read_recipe_environment(recipe); }),
+            "CONVOY_BATCH_SIZE: expected an integer from 1 to 65536, got 'many'");
+  unsetenv("CONVOY_BATCH_SIZE");
+}
+
+TEST(Recipe, CheckFindsWhatAProgramSetWrong) {
+  Recipe recipe;
+  recipe.data = "photos";
+  recipe.model = "resnet18";
+  check(recipe);
+  const auto complains = [&](auto change) {
+    Recipe wrong = recipe;
+    change(wrong);
+    return complaint([&] { check(wrong); });
+  };
+  EXPECT_THAT(complains([](Recipe& r) { r.data.clear(); }), HasSubstr("data: "));
+  EXPECT_THAT(complains([](Recipe& r) { r.model.clear(); }), HasSubstr("model: "));
+  EXPECT_THAT(complains([](Recipe& r) { r.epochs = 0; }), HasSubstr("epochs: expected an integer from 1"));
+  EXPECT_THAT(complains([](Recipe& r) { r.std[1] = 0; }), HasSubstr("std: "));
+  EXPECT_THAT(complains([](Recipe& r) { r.scale = {0.9, 0.1}; }), HasSubstr("scale: expected the smaller number"));
+  EXPECT_THAT(complains([](Recipe& r) { r.experiment = "../x"; }), HasSubstr("experiment: "));
+  EXPECT_THAT(complains([](Recipe& r) {
+                r.val = "v";
+                r.val_split = 0.2;
+              }),
+              HasSubstr("val-split: "));
+}
+
+TEST(Recipe, UnknownFieldSuggests) {
+  EXPECT_EQ(complaint([] { find_recipe_field("epoch"); }), "unknown setting 'epoch' (did you mean 'epochs'?)");
+}
+
+}  // namespace
+}  // namespace convoy
