@@ -10,6 +10,7 @@
 #include "core/cpu.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "kernels/depthwise.h"
 
 namespace convoy::kernels {
 namespace {
@@ -37,6 +38,12 @@ ConvGeometry conv(int64_t batch, int64_t height, int64_t width, int64_t in_c, in
           groups};
 }
 
+// A family of kernels and what it is asked to compute.
+struct Case {
+  const ConvKernels& (*kernels)();
+  ConvGeometry geometry;
+};
+
 const ConvGeometry kGeometries[] = {
     conv(2, 5, 7, 16, 32, 1, 1, 1, 0),      conv(3, 7, 7, 64, 64, 3, 3, 1, 1),
     conv(1, 9, 8, 20, 10, 3, 3, 2, 1),      conv(2, 11, 13, 3, 33, 7, 7, 2, 3),
@@ -49,6 +56,41 @@ const ConvGeometry kGeometries[] = {
     conv(1, 1, 1, 1, 1, 1, 1, 1, 0),        conv(2, 3, 3, 2, 3, 5, 5, 1, 2),
     conv(1, 40, 41, 48, 112, 3, 3, 1, 1),   conv(1, 48, 50, 12, 20, 1, 1, 1, 0),
     conv(1, 4, 4, 5, 6, 2, 2, 4, 0),
+};
+
+ConvGeometry depthwise(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t kernel, int64_t stride,
+                       int64_t pad, int64_t dilation = 1) {
+  return conv(batch, height, width, channels, channels, kernel, kernel, stride, pad, dilation, channels);
+}
+
+const ConvGeometry kDepthwiseGeometries[] = {
+    depthwise(2, 5, 7, 1, 3, 1, 1),
+    depthwise(1, 14, 14, 3, 3, 1, 1),
+    depthwise(3, 9, 33, 16, 3, 1, 1),
+    depthwise(2, 12, 13, 24, 3, 2, 1),
+    depthwise(1, 7, 7, 129, 3, 2, 1),
+    depthwise(16, 12, 12, 18, 3, 1, 1),
+    depthwise(1, 56, 30, 100, 3, 1, 0),
+    depthwise(2, 14, 15, 100, 5, 1, 2),
+    depthwise(2, 15, 14, 33, 5, 2, 2),
+    depthwise(1, 11, 17, 24, 7, 1, 3),
+    depthwise(3, 4, 4, 129, 11, 1, 5),
+    depthwise(2, 8, 8, 100, 11, 1, 5),
+    depthwise(1, 20, 19, 16, 11, 1, 5),
+    depthwise(2, 2, 2, 24, 11, 1, 5),
+    depthwise(1, 1, 1, 3, 7, 1, 3),
+    depthwise(1, 16, 13, 24, 3, 3, 1),
+    depthwise(1, 13, 12, 129, 5, 3, 2),
+    depthwise(2, 10, 11, 16, 3, 1, 2, 2),
+    depthwise(1, 12, 15, 24, 3, 2, 2, 2),
+    depthwise(1, 17, 16, 24, 4, 2, 3, 3),
+    depthwise(1, 9, 8, 40, 9, 1, 4),
+    depthwise(1, 9, 10, 16, 2, 3, 0),
+    depthwise(1, 6, 6, 40, 1, 1, 1),
+    depthwise(2, 7, 5, 24, 1, 2, 0),
+    depthwise(1, 5, 5, 16, 3, 1, 6),
+    conv(1, 9, 14, 24, 24, 1, 3, 1, 1, 1, 24),
+    conv(2, 9, 12, 20, 20, 5, 3, 2, 2, 1, 20),
 };
 
 std::string to_string(const ConvGeometry& g) {
@@ -152,9 +194,11 @@ void for_every_isa(const Compute& compute) {
   set_active_isa(available_isas().back());
 }
 
-class Conv : public ::testing::TestWithParam<ConvGeometry> {
+class Conv : public ::testing::TestWithParam<Case> {
  protected:
-  const ConvGeometry g = GetParam();
+  static const ConvKernels& kernels() { return GetParam().kernels(); }
+
+  const ConvGeometry g = GetParam().geometry;
   Guarded<float> input = random_floats(input_size(g), 1);
   Guarded<float> weight = random_floats(weight_size(g), 2);
   Guarded<float> bias = random_floats(static_cast<size_t>(g.out_c), 3);
@@ -171,19 +215,19 @@ TEST_P(Conv, Forward) {
     full.add(i, addend[i]);
   }
   for_every_isa([&] {
-    Guarded<std::byte> workspace(conv_kernels().forward_workspace(g));
+    Guarded<std::byte> workspace(kernels().forward_workspace(g));
     Guarded<float> output(output_size(g));
     ConvForwardArgs args;
     args.input = input.data();
     args.weight = weight.data();
     args.output = output.data();
     args.workspace = workspace.data();
-    conv_kernels().forward(g, args);
+    kernels().forward(g, args);
     plain.expect_near(output, "output");
     std::memcpy(output.data(), addend.data(), output_size(g) * sizeof(float));
     args.bias = bias.data();
     args.addend = output.data();
-    conv_kernels().forward(g, args);
+    kernels().forward(g, args);
     full.expect_near(output, "output with bias and addend");
     EXPECT_TRUE(workspace.intact());
     return output.values();
@@ -193,9 +237,9 @@ TEST_P(Conv, Forward) {
 TEST_P(Conv, StatisticsAndActivation) {
   const auto channels = static_cast<size_t>(g.out_c);
   for_every_isa([&] {
-    const auto tile_pixels = static_cast<size_t>(conv_kernels().statistics_pixels(g));
+    const auto tile_pixels = static_cast<size_t>(kernels().statistics_pixels(g));
     const size_t pixels = output_size(g) / channels, tiles = (pixels + tile_pixels - 1) / tile_pixels;
-    Guarded<std::byte> workspace(conv_kernels().forward_workspace(g));
+    Guarded<std::byte> workspace(kernels().forward_workspace(g));
     Guarded<float> output(output_size(g)), activated(output_size(g)), statistics(tiles * 2 * channels);
     ConvForwardArgs args;
     args.input = input.data();
@@ -206,7 +250,7 @@ TEST_P(Conv, StatisticsAndActivation) {
     args.activated = activated.data();
     args.statistics = statistics.data();
     args.workspace = workspace.data();
-    conv_kernels().forward(g, args);
+    kernels().forward(g, args);
     for (size_t i = 0; i < output_size(g); ++i) EXPECT_EQ(activated[i], std::fmax(output[i], 0.0F));
     Reference expected(statistics.size());
     for (size_t tile = 0; tile < tiles; ++tile) {
@@ -236,18 +280,18 @@ TEST_P(Conv, GradInput) {
   Reference full = plain;
   for (size_t i = 0; i < input_size(g); ++i) full.add(i, addend[i]);
   for_every_isa([&] {
-    Guarded<std::byte> workspace(conv_kernels().grad_input_workspace(g));
+    Guarded<std::byte> workspace(kernels().grad_input_workspace(g));
     Guarded<float> grad_input(input_size(g));
     ConvGradInputArgs args;
     args.grad_output = grad_output.data();
     args.weight = weight.data();
     args.grad_input = grad_input.data();
     args.workspace = workspace.data();
-    conv_kernels().grad_input(g, args);
+    kernels().grad_input(g, args);
     plain.expect_near(grad_input, "grad_input");
     std::memcpy(grad_input.data(), addend.data(), input_size(g) * sizeof(float));
     args.addend = grad_input.data();
-    conv_kernels().grad_input(g, args);
+    kernels().grad_input(g, args);
     full.expect_near(grad_input, "grad_input with addend");
     EXPECT_TRUE(workspace.intact());
     return grad_input.values();
@@ -259,17 +303,17 @@ TEST_P(Conv, GradWeight) {
   for_every_product(g, [&](size_t i, size_t w, size_t o) { expected.add(w, double{grad_output[o]} * input[i]); });
   for (size_t i = 0; i < output_size(g); ++i) expected_bias.add(i % static_cast<size_t>(g.out_c), grad_output[i]);
   for_every_isa([&] {
-    Guarded<std::byte> workspace(conv_kernels().grad_weight_workspace(g));
+    Guarded<std::byte> workspace(kernels().grad_weight_workspace(g));
     Guarded<float> grad_weight(weight_size(g)), grad_bias(static_cast<size_t>(g.out_c));
     ConvGradWeightArgs args;
     args.input = input.data();
     args.grad_output = grad_output.data();
     args.grad_weight = grad_weight.data();
     args.workspace = workspace.data();
-    conv_kernels().grad_weight(g, args);
+    kernels().grad_weight(g, args);
     expected.expect_near(grad_weight, "grad_weight");
     args.grad_bias = grad_bias.data();
-    conv_kernels().grad_weight(g, args);
+    kernels().grad_weight(g, args);
     expected.expect_near(grad_weight, "grad_weight");
     expected_bias.expect_near(grad_bias, "grad_bias");
     EXPECT_TRUE(workspace.intact());
@@ -280,11 +324,20 @@ TEST_P(Conv, GradWeight) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Geometries, Conv, ::testing::ValuesIn(kGeometries),
-                         [](const auto& info) { return "Case" + std::to_string(info.index); });
+template <size_t kCount>
+std::vector<Case> cases_of(const ConvKernels& (*kernels)(), const ConvGeometry (&geometries)[kCount]) {
+  std::vector<Case> cases;
+  for (const ConvGeometry& geometry : geometries) cases.push_back({kernels, geometry});
+  return cases;
+}
+
+const auto case_name = [](const auto& info) { return "Case" + std::to_string(info.index); };
+
+INSTANTIATE_TEST_SUITE_P(Dense, Conv, ::testing::ValuesIn(cases_of(conv_kernels, kGeometries)), case_name);
+INSTANTIATE_TEST_SUITE_P(Depthwise, Conv, ::testing::ValuesIn(cases_of(depthwise_kernels, kDepthwiseGeometries)),
+                         case_name);
+
+void PrintTo(const Case& c, std::ostream* out) { *out << to_string(c.geometry); }
 
 }  // namespace
-
-void PrintTo(const ConvGeometry& geometry, std::ostream* out) { *out << to_string(geometry); }
-
 }  // namespace convoy::kernels

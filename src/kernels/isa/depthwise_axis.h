@@ -1,0 +1,101 @@
+// One axis of a depthwise convolution or of its input gradient, both as a correlation.
+#pragma once
+
+#include "kernels/conv_args.h"
+#include "kernels/isa/simd.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// The results result_first + result_step t, 0 <= t < count, are the sums over the taps 0 <= m < taps of
+//   source[origin + stride t + dilation m] * weight[weight_first + weight_step m],
+// source indices outside [0, extent) left out.
+struct Axis {
+  int64_t result_first, result_step, count;
+  int64_t extent, origin, stride, dilation;
+  int64_t taps, weight_first, weight_step;
+};
+
+// How a direction of the convolution sees one spatial axis.
+struct AxisGeometry {
+  int64_t in, out, kernel, stride, pad, dilation;
+  bool transposed;  // the input gradient: the source is grad_output, the result grad_input
+
+  // The results fall into this many classes, by index modulo phases(), each with its own taps.
+  int64_t phases() const { return transposed ? stride : 1; }
+  int64_t results() const { return transposed ? in : out; }
+  int64_t sources() const { return transposed ? out : in; }
+};
+
+inline int64_t greatest_common_divisor(int64_t a, int64_t b) {
+  while (b != 0) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+// Input x receives grad_output[o] weight[k] where o stride + k dilation - pad = x. Within a phase (x modulo stride) the
+// k that have such an o are k0, k0 + stride/g, ..., g = gcd(stride, dilation), and each step lowers o by dilation/g.
+// Taken from the last k to the first, o rises.
+inline Axis axis_of(const AxisGeometry& a, int64_t phase) {
+  if (!a.transposed) return {0, 1, a.out, a.in, -a.pad, a.stride, a.dilation, a.kernel, 0, 1};
+  const int64_t g = greatest_common_divisor(a.stride, a.dilation);
+  const int64_t k_step = a.stride / g, o_step = a.dilation / g;
+  Axis axis{phase, a.stride, ceil_div(a.in - phase, a.stride), a.out, 0, 1, o_step, 0, 0, -k_step};
+  for (int64_t k0 = 0; k0 < smaller(k_step, a.kernel); ++k0) {
+    const int64_t distance = phase + a.pad - k0 * a.dilation;
+    if (distance % a.stride != 0) continue;
+    axis.taps = ceil_div(a.kernel - k0, k_step);
+    axis.origin = distance / a.stride - (axis.taps - 1) * o_step;
+    axis.weight_first = k0 + (axis.taps - 1) * k_step;
+  }
+  return axis;
+}
+
+// The taps [begin, end) of result t that lie inside the source.
+struct TapRange {
+  int64_t begin, end;
+};
+
+inline TapRange taps_inside(const Axis& axis, int64_t t) {
+  const int64_t first = axis.origin + axis.stride * t;
+  const int64_t begin = first < 0 ? ceil_div(-first, axis.dilation) : 0;
+  const int64_t end = first < axis.extent ? smaller(axis.taps, ceil_div(axis.extent - first, axis.dilation)) : 0;
+  return {begin, larger(begin, end)};
+}
+
+// Runs of at most kMaxRun neighbouring results are computed together in registers. A line of `count` results is cut
+// into runs as equal as possible: run i begins at count * i / runs.
+inline constexpr int kMaxRun = 8;
+
+inline int64_t runs_of(int64_t count) { return ceil_div(count, kMaxRun); }
+
+// Bit j says that column first + j lies inside [0, extent), 0 <= j < columns <= 32.
+inline uint32_t columns_inside(int64_t first, int64_t extent, int columns) {
+  const uint64_t begin = static_cast<uint64_t>(first < 0 ? smaller<int64_t>(-first, columns) : 0);
+  const uint64_t end = static_cast<uint64_t>(larger<int64_t>(0, smaller<int64_t>(columns, extent - first)));
+  return static_cast<uint32_t>((uint64_t{1} << end) - 1) & ~static_cast<uint32_t>((uint64_t{1} << begin) - 1);
+}
+
+// Masked loads cost what plain ones do: the unrolled kernels use them throughout and take any number of channels.
+// Elsewhere those take whole registers of channels, and the generic kernels the rest.
+inline constexpr bool kFreeMasks = kRegisters == 32;
+
+// The first of `channels` that the unrolled kernels leave to the generic ones.
+inline int64_t unrolled_channels(int64_t channels) { return kFreeMasks ? channels : channels / kLanes * kLanes; }
+
+template <bool kPartial>
+inline Vec load_lanes(const float* p, int lanes) {
+  return kPartial ? load_n(p, lanes) : load(p);
+}
+template <bool kPartial>
+inline void store_lanes(float* p, Vec a, int lanes) {
+  if (kPartial) {
+    store_n(p, a, lanes);
+  } else {
+    store(p, a);
+  }
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA

@@ -1,0 +1,165 @@
+// The inner loop of depthwise forward and input gradient: a run of up to kMaxRun neighbouring results, a few channels
+// at a time, held in registers over all taps.
+#pragma once
+
+#include "kernels/isa/depthwise_axis.h"
+#include "kernels/isa/unroll.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// Pointers are to the first channel; steps are in floats.
+struct Run {
+  const float* source;  // column 0 of the row of the first tap row
+  const float* weight;  // first tap
+  const float* bias;    // or null
+  const float* addend;  // like result, or null
+  float* result;
+  int64_t channels;
+  int64_t tap_rows, source_row_step, weight_row_step;
+  int64_t source_pixel_step, weight_tap_step, result_step;
+  int64_t first_column;            // source column of tap 0 of the first result; may lie outside
+  int64_t columns;                 // source width
+  int64_t taps, stride, dilation;  // along the row
+};
+
+using RunKernel = void (*)(const Run&);
+
+template <int kRun, int kVectors, bool kPartial>
+inline void start_results(const Run& run, int64_t c, int lanes, Vec (&sums)[kRun][kVectors]) {
+  unroll<0, kVectors>([&](auto v) {
+    const Vec start = run.bias ? load_lanes<kPartial>(run.bias + c + v * kLanes, lanes) : zero();
+    unroll<0, kRun>([&](auto r) { sums[r][v] = start; });
+  });
+}
+
+template <int kRun, int kVectors, bool kPartial>
+inline void store_results(const Run& run, int64_t c, int lanes, const Vec (&sums)[kRun][kVectors]) {
+  unroll<0, kRun>([&](auto r) {
+    unroll<0, kVectors>([&](auto v) {
+      const int64_t at = r * run.result_step + c + v * kLanes;
+      const Vec sum = run.addend ? sums[r][v] + load_lanes<kPartial>(run.addend + at, lanes) : sums[r][v];
+      store_lanes<kPartial>(run.result + at, sum, lanes);
+    });
+  });
+}
+
+// kTaps taps in a row, dilation 1: each source vector is loaded once for a tap row and serves every result that sees
+// it.
+template <int kTaps, int kStride, int kRun, int kVectors, bool kPartial>
+inline void run_unrolled(const Run& run, uint32_t inside, int64_t c, int lanes) {
+  constexpr int kColumns = (kRun - 1) * kStride + kTaps;
+  Vec sums[kRun][kVectors];
+  start_results<kRun, kVectors, kPartial>(run, c, lanes, sums);
+  const float* source_row = run.source + run.first_column * run.source_pixel_step + c;
+  const float* weight_row = run.weight + c;
+  for (int64_t row = 0; row < run.tap_rows; ++row) {
+    Vec weight[kTaps][kVectors];
+    const float* tap = weight_row;
+    unroll<0, kTaps>([&](auto k) {
+      unroll<0, kVectors>([&](auto v) { weight[k][v] = load_lanes<kPartial>(tap + v * kLanes, lanes); });
+      tap += run.weight_tap_step;
+    });
+    const float* pixel = source_row;
+    unroll<0, kColumns>([&](auto j) {
+      if ((inside >> j) & 1U) {
+        unroll<0, kVectors>([&](auto v) {
+          const Vec x = load_lanes<kPartial>(pixel + v * kLanes, lanes);
+          unroll<0, kRun>([&](auto r) {
+            constexpr int k = j.value - r.value * kStride;
+            if constexpr (k >= 0 && k < kTaps) sums[r][v] = fma(x, weight[k][v], sums[r][v]);
+          });
+        });
+      }
+      pixel += run.source_pixel_step;
+    });
+    source_row += run.source_row_step;
+    weight_row += run.weight_row_step;
+  }
+  store_results<kRun, kVectors, kPartial>(run, c, lanes, sums);
+}
+
+// Takes channels in whole registers, or any number where kFreeMasks.
+template <int kTaps, int kStride, int kRun>
+[[gnu::flatten]] void unrolled_kernel(const Run& run) {
+  constexpr int kColumns = (kRun - 1) * kStride + kTaps;
+  const uint32_t inside = columns_inside(run.first_column, run.columns, kColumns);
+  int64_t c = 0;
+  // Two vectors of channels where one alone has too few sums to hide the latency of fma.
+  if constexpr (kRun <= kMaxRun / 2) {
+    for (; c + 2 * kLanes <= run.channels; c += 2 * kLanes) {
+      run_unrolled<kTaps, kStride, kRun, 2, false>(run, inside, c, kLanes);
+    }
+  }
+  for (; c < run.channels; c += kLanes) {
+    const int lanes = static_cast<int>(smaller<int64_t>(kLanes, run.channels - c));
+    run_unrolled<kTaps, kStride, kRun, 1, kFreeMasks>(run, inside, c, lanes);
+  }
+}
+
+template <int kRun, bool kPartial>
+inline void run_generic(const Run& run, int64_t c, int lanes) {
+  Vec sums[kRun][1];
+  start_results<kRun, 1, kPartial>(run, c, lanes, sums);
+  for (int64_t row = 0; row < run.tap_rows; ++row) {
+    const float* source = run.source + row * run.source_row_step + c;
+    const float* tap = run.weight + row * run.weight_row_step + c;
+    for (int64_t k = 0; k < run.taps; ++k) {
+      const Vec weight = load_lanes<kPartial>(tap + k * run.weight_tap_step, lanes);
+      unroll<0, kRun>([&](auto r) {
+        const int64_t column = run.first_column + r * run.stride + k * run.dilation;
+        if (column >= 0 && column < run.columns) {
+          sums[r][0] = fma(load_lanes<kPartial>(source + column * run.source_pixel_step, lanes), weight, sums[r][0]);
+        }
+      });
+    }
+  }
+  store_results<kRun, 1, kPartial>(run, c, lanes, sums);
+}
+
+template <int kRun>
+[[gnu::flatten]] void generic_kernel(const Run& run) {
+  int64_t c = 0;
+  for (; c + kLanes <= run.channels; c += kLanes) run_generic<kRun, false>(run, c, kLanes);
+  if (c < run.channels) run_generic<kRun, true>(run, c, static_cast<int>(run.channels - c));
+}
+
+// The kernels for runs of 1 to kMaxRun results; index them with the length - 1.
+template <int kTaps, int kStride>
+inline const RunKernel* unrolled_kernels() {
+  static constexpr RunKernel kernels[kMaxRun] = {
+      unrolled_kernel<kTaps, kStride, 1>, unrolled_kernel<kTaps, kStride, 2>, unrolled_kernel<kTaps, kStride, 3>,
+      unrolled_kernel<kTaps, kStride, 4>, unrolled_kernel<kTaps, kStride, 5>, unrolled_kernel<kTaps, kStride, 6>,
+      unrolled_kernel<kTaps, kStride, 7>, unrolled_kernel<kTaps, kStride, 8>};
+  return kernels;
+}
+
+inline const RunKernel* generic_kernels() {
+  static constexpr RunKernel kernels[kMaxRun] = {generic_kernel<1>, generic_kernel<2>, generic_kernel<3>,
+                                                 generic_kernel<4>, generic_kernel<5>, generic_kernel<6>,
+                                                 generic_kernel<7>, generic_kernel<8>};
+  return kernels;
+}
+
+inline const RunKernel* fastest_kernels(const Axis& axis) {
+  if (axis.dilation == 1 && axis.stride == 1) {
+    switch (axis.taps) {
+      case 1: return unrolled_kernels<1, 1>();
+      case 2: return unrolled_kernels<2, 1>();
+      case 3: return unrolled_kernels<3, 1>();
+      case 5: return unrolled_kernels<5, 1>();
+      case 7: return unrolled_kernels<7, 1>();
+      case 11: return unrolled_kernels<11, 1>();
+      default: return generic_kernels();
+    }
+  }
+  if (axis.dilation == 1 && axis.stride == 2) {
+    switch (axis.taps) {
+      case 3: return unrolled_kernels<3, 2>();
+      case 5: return unrolled_kernels<5, 2>();
+      default: return generic_kernels();
+    }
+  }
+  return generic_kernels();
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA
