@@ -41,13 +41,16 @@ struct BatchNormForward {
 
 struct BatchNormBackward {
   int64_t pixels, channels;
-  Activation activation;  // where a residual was added: none, relu or relu6
-  bool frozen;            // the statistics were constants, not the batch's
+  Activation activation;
+  bool frozen;  // the statistics were constants, not the batch's
   const float *grad_output, *input;
-  const float* output;  // of the forward pass where a residual was added, else null
+  // Where a residual was added before an activation, what its derivative comes from: the output for relu, relu6 and
+  // leaky_relu, the residual for the others. Else null.
+  const float* saved;
   const float *mean, *inv_std, *weight, *bias;
-  float* grad_input;     // may be grad_output, unless grad_residual is
-  float* grad_residual;  // where a residual and an activation were applied, else null; may be grad_output
+  const float* addend;   // added to grad_input; null: none
+  float* grad_input;     // may be grad_output, unless grad_residual is, or addend
+  float* grad_residual;  // where `saved` is given, else null; may be grad_output
   float *grad_weight, *grad_bias;
   float* workspace;
 };

@@ -12,23 +12,25 @@ constexpr float kEps = 1e-5F;
 struct Case {
   GroupNormShape shape;
   float mean = 0.5F;
+  bool addend = false;
 
   int64_t size() const { return shape.samples * shape.pixels * shape.channels; }
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
   *out << c.shape.samples << "x" << c.shape.pixels << "x" << c.shape.channels << " in " << c.shape.groups
-       << " groups, mean " << c.mean;
+       << " groups, mean " << c.mean << (c.addend ? " addend" : "");
 }
 
 struct Inputs {
   explicit Inputs(const Case& c)
       : x(random_floats("x", c.size(), c.mean)),
         grad_output(random_floats("grad", c.size(), 0.25F)),
+        addend(random_floats("addend", c.size())),
         weight(random_floats("weight", c.shape.channels, 1.0F, 0.3F)),
         bias(random_floats("bias", c.shape.channels)) {}
 
-  std::vector<float> x, grad_output, weight, bias;
+  std::vector<float> x, grad_output, addend, weight, bias;
 };
 
 // The definition, group by group, in double precision.
@@ -64,7 +66,7 @@ struct Reference {
       each([&](size_t i, size_t k) {
         const double centred =
             static_cast<double>(in.grad_output[i]) * in.weight[k] - (weighted + xhat(i) * products) / n;
-        grad_input[i] = centred * inv_std.back();
+        grad_input[i] = centred * inv_std.back() + (c.addend ? in.addend[i] : 0.0F);
       });
     }
   }
@@ -74,15 +76,16 @@ struct Reference {
 
 std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_place) {
   const size_t groups = static_cast<size_t>(c.shape.samples * c.shape.groups);
-  Guarded x(in.x), grad_output(in.grad_output), weight(in.weight), bias(in.bias);
+  Guarded x(in.x), grad_output(in.grad_output), addend(in.addend), weight(in.weight), bias(in.bias);
   Guarded output(in.x.size(), NAN), mean(groups), inv_std(groups), grad_input(in.x.size(), NAN);
   Guarded grad_weight(in.weight.size(), NAN), grad_bias(in.weight.size(), NAN);
   Guarded workspace(group_norm_kernels().workspace(c.shape), NAN);
   group_norm_kernels().forward({c.shape, kEps, x.data(), weight.data(), bias.data(), output.data(), mean.data(),
                                 inv_std.data(), workspace.data()});
-  Guarded& gx = in_place ? grad_output : grad_input;
+  Guarded& gx = !in_place ? grad_input : c.addend ? addend : grad_output;
   group_norm_kernels().backward({c.shape, grad_output.data(), x.data(), mean.data(), inv_std.data(), weight.data(),
-                                 gx.data(), grad_weight.data(), grad_bias.data(), workspace.data()});
+                                 c.addend ? addend.data() : nullptr, gx.data(), grad_weight.data(), grad_bias.data(),
+                                 workspace.data()});
   if (in_place) {
     group_norm_kernels().forward(
         {c.shape, kEps, x.data(), weight.data(), bias.data(), x.data(), mean.data(), inv_std.data(), workspace.data()});
@@ -118,7 +121,7 @@ TEST_P(GroupNorm, MatchesDoublePrecision) {
 
 // The fourth is larger than a cache, and in several tiles.
 INSTANTIATE_TEST_SUITE_P(Cases, GroupNorm,
-                         testing::Values(Case{{3, 64, 64, 1}}, Case{{5, 49, 96, 32}}, Case{{2, 200, 24, 3}},
+                         testing::Values(Case{{3, 64, 64, 1}}, Case{{5, 49, 96, 32}, 0.5F, true}, Case{{2, 200, 24, 3}},
                                          Case{{2, 5000, 64, 4}}, Case{{4, 1, 512, 1}}, Case{{3, 7, 5, 5}},
                                          Case{{2, 400, 40, 2}, 1000.0F}));
 

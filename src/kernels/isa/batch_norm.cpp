@@ -77,7 +77,7 @@ void forward(const BatchNormForward& args) {
   spread_scale(fold, args.mean, args.inv_std, args.weight, args.bias, scale, shift);
   with_activation(args.activation, [&](auto tag) {
     constexpr Activation kActivation = decltype(tag)::value;
-    const bool streamed = args.output != args.residual && streams(fold, args.pixels, args.output, args.input);
+    const bool streamed = streams(args.pixels * args.channels, fold.width, args.output, args.input, args.residual);
     for_tiles(args.pixels, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
       if (args.residual != nullptr) {
         sweep(fold, first, count,
@@ -103,7 +103,7 @@ void merge_grad_sums(const BatchNormBackward& args, const float* partials, const
   });
 }
 
-template <Activation kActivation, bool kFromOutput>
+template <Activation kActivation, bool kResidual>
 void backward_with(const BatchNormBackward& args) {
   const Fold fold = fold_channels(args.channels);
   const int64_t tile_pixels = norm_tile_pixels(args.channels);
@@ -121,29 +121,31 @@ void backward_with(const BatchNormBackward& args) {
   spread(fold, args.mean, row.mean);
   for_tiles(args.pixels, tile_pixels, [&](int64_t first, int64_t count, int64_t tile, int worker) {
     float* sum = scratch + worker * moments_scratch(fold);
-    const GradSums<kActivation, kFromOutput> sums = {args.grad_output,   args.input, args.output,      row,
-                                                     args.grad_residual, sum,        sum + fold.padded};
+    const GradSums<kActivation, kResidual> sums = {args.grad_output,   args.input, args.saved,       row,
+                                                   args.grad_residual, sum,        sum + fold.padded};
     tile_grad_sums(fold, first, count, sums, partials + tile * 2 * args.channels);
   });
   merge_grad_sums(args, partials, row);
   spread(fold, row.slope, row.slope);
   spread(fold, row.constant, row.constant);
-  constexpr Activation kApplied = kFromOutput ? Activation::none : kActivation;
-  const float* grad = kFromOutput ? args.grad_residual : args.grad_output;
-  const GradApply<kApplied> apply = {grad, args.input, row, args.grad_input,
-                                     streams(fold, args.pixels, args.grad_input, grad)};
+  constexpr Activation kApplied = kResidual ? Activation::none : kActivation;
+  const float* grad = kResidual ? args.grad_residual : args.grad_output;
+  const GradApply<kApplied> apply = {
+      grad, args.input,      args.addend,
+      row,  args.grad_input, streams(args.pixels * args.channels, fold.width, args.grad_input, grad, args.addend)};
   for_tiles(args.pixels, tile_pixels,
             [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); });
 }
 
 void backward(const BatchNormBackward& args) {
-  if (args.output == nullptr || args.activation == Activation::none) {
-    with_activation(args.activation, [&](auto tag) { backward_with<decltype(tag)::value, false>(args); });
-  } else if (args.activation == Activation::relu) {
-    backward_with<Activation::relu, true>(args);
-  } else {
-    backward_with<Activation::relu6, true>(args);
-  }
+  with_activation(args.activation, [&](auto tag) {
+    constexpr Activation kActivation = decltype(tag)::value;
+    if (kActivation != Activation::none && args.saved != nullptr) {
+      backward_with<kActivation, true>(args);
+    } else {
+      backward_with<kActivation, false>(args);
+    }
+  });
 }
 
 }  // namespace

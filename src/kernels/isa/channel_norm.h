@@ -36,11 +36,12 @@ inline void merge_partials(const float* partials, int64_t tiles, int64_t channel
   });
 }
 
-// Whether a map is written around the caches: where it is too large to be in them when its reader comes, that spares
-// reading it before it is overwritten. Registers must not straddle cache lines, and an input must not be overwritten.
-inline bool streams(const Fold& fold, int64_t pixels, const float* output, const float* input) {
-  constexpr int64_t kCachedFloats = 5 << 20;
-  return pixels * fold.channels > kCachedFloats && fold.width % kLanes == 0 && output != input &&
+// Whether a map of rows of `width` floats is written around the caches: where it is too large to be in them when its
+// reader comes, that spares reading it before it is overwritten. Registers must not straddle cache lines, and no input
+// be overwritten.
+inline bool streams(int64_t floats, int64_t width, const float* output, const float* input, const float* addend) {
+  constexpr int64_t kCachedFloats = 1 << 22;
+  return floats >= kCachedFloats && width % kLanes == 0 && output != input && output != addend &&
          reinterpret_cast<uintptr_t>(output) % 64 == 0;
 }
 inline void put(WholeRegister, float* p, Vec a, bool streamed) { streamed ? stream(p, a) : store(p, a); }
@@ -83,11 +84,16 @@ struct BackwardRow {
   float *scale, *shift, *mean, *slope, *constant;
 };
 
-// Sums of g and of g * (input - mean). kFromOutput: a residual was added, so that the activation's derivative comes
-// from the output, and g is written to grad_residual.
-template <Activation kActivation, bool kFromOutput>
+// Whether the derivative at x is known from activation(x), too.
+constexpr bool derivative_from_output(Activation activation) {
+  return activation == Activation::relu || activation == Activation::relu6 || activation == Activation::leaky_relu;
+}
+
+// Sums of g and of g * (input - mean). kResidual: one was added, so that the activation's derivative takes `saved`, the
+// output or the residual, and g is written to grad_residual.
+template <Activation kActivation, bool kResidual>
 struct GradSums {
-  const float *grad_output, *input, *output;
+  const float *grad_output, *input, *saved;
   BackwardRow row;
   float *grad_residual, *sum, *products;
 
@@ -97,14 +103,14 @@ struct GradSums {
     Vec s = zero(), p = zero();
     for (int r = 0; r < kRows; ++r, offset += stride) {
       const Vec x = part.load(input + offset);
-      Vec pre = x;
-      if constexpr (kFromOutput) {
-        pre = part.load(output + offset);
-      } else {
-        pre = normalise(x, scale, shift);
+      Vec pre = normalise(x, scale, shift);
+      if constexpr (kResidual && derivative_from_output(kActivation)) {
+        pre = part.load(saved + offset);
+      } else if constexpr (kResidual) {
+        pre = pre + part.load(saved + offset);
       }
       const Vec g = part.load(grad_output + offset) * activate_grad<kActivation>(pre);
-      if constexpr (kFromOutput) part.store(grad_residual + offset, g);
+      if constexpr (kResidual) part.store(grad_residual + offset, g);
       s = s + g;
       p = fma(g, x - mean, p);
     }
@@ -115,7 +121,7 @@ struct GradSums {
 
 template <Activation kActivation>
 struct GradApply {
-  const float *grad_output, *input;
+  const float *grad_output, *input, *addend;
   BackwardRow row;
   float* grad_input;
   bool streamed;
@@ -127,7 +133,9 @@ struct GradApply {
     for (int r = 0; r < kRows; ++r, offset += stride) {
       const Vec x = part.load(input + offset);
       const Vec g = part.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
-      put(part, grad_input + offset, fma(g, scale, fma(x - mean, slope, constant)), streamed);
+      Vec grad = fma(g, scale, fma(x - mean, slope, constant));
+      if (addend != nullptr) grad = grad + part.load(addend + offset);
+      put(part, grad_input + offset, grad, streamed);
     }
   }
 };
@@ -137,14 +145,19 @@ template <class Sums>
 inline void tile_grad_sums(const Fold& fold, int64_t first, int64_t count, Sums sums, float* partial) {
   for (int64_t column = 0; column < fold.padded; ++column) sums.sum[column] = sums.products[column] = 0.0F;
   sweep(fold, first, count, sums);
-  for (int64_t c = 0; c < fold.channels; ++c) {
-    double sum = 0, products = 0;
-    for (int64_t column = c; column < fold.width; column += fold.channels) {
-      sum += static_cast<double>(sums.sum[column]);
-      products += static_cast<double>(sums.products[column]);
+  for (int64_t begin = 0; begin < fold.channels; begin += kChannelBlock) {
+    const int64_t block = smaller(kChannelBlock, fold.channels - begin);
+    double sum[kChannelBlock] = {}, products[kChannelBlock] = {};
+    for (int64_t column = begin; column < fold.width; column += fold.channels) {
+      for (int64_t c = 0; c < block; ++c) {
+        sum[c] += static_cast<double>(sums.sum[column + c]);
+        products[c] += static_cast<double>(sums.products[column + c]);
+      }
     }
-    partial[c] = static_cast<float>(sum);
-    partial[fold.channels + c] = static_cast<float>(products);
+    for (int64_t c = 0; c < block; ++c) {
+      partial[begin + c] = static_cast<float>(sum[c]);
+      partial[fold.channels + begin + c] = static_cast<float>(products[c]);
+    }
   }
 }
 

@@ -87,6 +87,8 @@ void forward(const GroupNormForward& args) {
   const GroupNormShape& shape = args.shape;
   const Workspace memory(shape, args.workspace);
   const int64_t sample_floats = shape.pixels * shape.channels, group_channels = shape.channels / shape.groups;
+  const int64_t floats = shape.samples * sample_floats;
+  const bool streamed = streams(floats, memory.fold.width, args.output, args.input, nullptr);
   for_samples(shape, [&](int64_t sample, int worker) {
     const float* input = args.input + sample * sample_floats;
     float* partials = memory.partials(worker);
@@ -106,7 +108,7 @@ void forward(const GroupNormForward& args) {
     spread(memory.fold, row.scale, row.scale);
     spread(memory.fold, row.shift, row.shift);
     const Apply<Activation::none, false> apply = {
-        input, nullptr, row.scale, row.shift, args.output + sample * sample_floats, false};
+        input, nullptr, row.scale, row.shift, args.output + sample * sample_floats, streamed};
     for_tiles(shape.pixels, memory.tile_pixels,
               [&](int64_t first, int64_t count, int64_t, int) { sweep(memory.fold, first, count, apply); });
   });
@@ -147,6 +149,8 @@ void backward(const GroupNormBackward& args) {
   const Workspace memory(shape, args.workspace);
   const Fold& fold = memory.fold;
   const int64_t sample_floats = shape.pixels * shape.channels, group_channels = shape.channels / shape.groups;
+  const int64_t floats = shape.samples * sample_floats;
+  const bool streamed = streams(floats, fold.width, args.grad_input, args.grad_output, args.addend);
   for_samples(shape, [&](int64_t sample, int worker) {
     const float *input = args.input + sample * sample_floats, *grad_output = args.grad_output + sample * sample_floats;
     const BackwardRow row = memory.row(worker);
@@ -165,8 +169,9 @@ void backward(const GroupNormBackward& args) {
     spread(fold, row.scale, row.scale);
     spread(fold, row.slope, row.slope);
     spread(fold, row.constant, row.constant);
-    const GradApply<Activation::none> apply = {grad_output, input, row, args.grad_input + sample * sample_floats,
-                                               false};
+    const float* addend = args.addend != nullptr ? args.addend + sample * sample_floats : nullptr;
+    const GradApply<Activation::none> apply = {
+        grad_output, input, addend, row, args.grad_input + sample * sample_floats, streamed};
     for_tiles(shape.pixels, memory.tile_pixels,
               [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); });
   });

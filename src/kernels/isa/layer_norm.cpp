@@ -28,7 +28,7 @@ inline void for_row_groups(int64_t first, int64_t count, const Body& body) {
 }
 
 template <int kRows>
-inline void forward_rows(const LayerNormForward& args, int64_t first) {
+inline void forward_rows(const LayerNormForward& args, int64_t first, bool streamed) {
   const int64_t channels = args.channels, offset = first * channels;
   const float* input = args.input + offset;
   float* output = args.output + offset;
@@ -64,21 +64,23 @@ inline void forward_rows(const LayerNormForward& args, int64_t first) {
     const Vec weight = part.load(args.weight + column), bias = part.load(args.bias + column);
     for (int r = 0; r < kRows; ++r) {
       const Vec xhat = (part.load(input + r * channels + column) - mean[r]) * inv_std[r];
-      part.store(output + r * channels + column, fma(xhat, weight, bias));
+      put(part, output + r * channels + column, fma(xhat, weight, bias), streamed);
     }
   });
 }
 
 void forward(const LayerNormForward& args) {
+  const bool streamed = streams(args.rows * args.channels, args.channels, args.output, args.input, nullptr);
   for_tiles(args.rows, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
-    for_row_groups(first, count, [&](auto rows, int64_t row) { forward_rows<decltype(rows)::value>(args, row); });
+    for_row_groups(first, count,
+                   [&](auto rows, int64_t row) { forward_rows<decltype(rows)::value>(args, row, streamed); });
   });
 }
 
 // With w = grad_output * weight: grad_input = inv_std * (w - mean(w) - xhat * mean(w * xhat)) + addend; adds the rows'
 // share of the gradients of bias and weight to `partial` [2][channels].
 template <int kRows>
-inline void backward_rows(const LayerNormBackward& args, int64_t first, float* partial) {
+inline void backward_rows(const LayerNormBackward& args, int64_t first, float* partial, bool streamed) {
   const int64_t channels = args.channels, offset = first * channels;
   const float *input = args.input + offset, *grad_output = args.grad_output + offset;
   const float* addend = args.addend != nullptr ? args.addend + offset : nullptr;
@@ -114,18 +116,21 @@ inline void backward_rows(const LayerNormBackward& args, int64_t first, float* p
       const int64_t at = r * channels + column;
       const Vec xhat = (part.load(input + at) - mean[r]) * inv_std[r];
       const Vec centred = fnma(xhat, products[r], fma(part.load(grad_output + at), weight, zero() - sum[r]));
-      part.store(grad_input + at, fma(centred, inv_std[r], addend != nullptr ? part.load(addend + at) : zero()));
+      Vec grad = centred * inv_std[r];
+      if (addend != nullptr) grad = grad + part.load(addend + at);
+      put(part, grad_input + at, grad, streamed);
     }
   });
 }
 
 void backward(const LayerNormBackward& args) {
   const int64_t channels = args.channels, tile_rows = norm_tile_pixels(channels);
+  const bool streamed = streams(args.rows * channels, channels, args.grad_input, args.grad_output, args.addend);
   for_tiles(args.rows, tile_rows, [&](int64_t first, int64_t count, int64_t tile, int) {
     float* partial = args.workspace + tile * 2 * channels;
     for (int64_t i = 0; i < 2 * channels; ++i) partial[i] = 0.0F;
     for_row_groups(first, count,
-                   [&](auto rows, int64_t row) { backward_rows<decltype(rows)::value>(args, row, partial); });
+                   [&](auto rows, int64_t row) { backward_rows<decltype(rows)::value>(args, row, partial, streamed); });
   });
   merge_partials(args.workspace, tiles_of(args.rows, tile_rows), channels, [&](int64_t c, double bias, double weight) {
     args.grad_bias[c] = static_cast<float>(bias);
