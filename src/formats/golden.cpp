@@ -93,8 +93,8 @@ void Golden::read_settings(const std::string& text) {
   const Settings settings(parsed);
   model_ = settings.text("model");
   classes_ = settings.integer("classes", 1, 1 << 20);
-  batch_ = settings.integer("batch", 1, 4096);
-  size_ = settings.integer("size", 1, 4096);
+  batch_ = settings.integer("batch", 1, 256);
+  size_ = settings.integer("size", 1, 1024);
   seed_ = static_cast<uint64_t>(settings.integer("seed", 0, int64_t{1} << 62));
   parameters_ = settings.names("parameters");
   compact_ = parsed.contains("compact");

@@ -110,7 +110,7 @@ TEST_F(WholeGolden, WhatIsWrongIsNamed) {
     settings_[key] = value;
     return error();
   };
-  EXPECT_THAT(with("batch", -1), HasSubstr("\"batch\" is \"-1\", expected an integer from 1 to 4096"));
+  EXPECT_THAT(with("batch", -1), HasSubstr("\"batch\" is \"-1\", expected an integer from 1 to 256"));
   EXPECT_THAT(with("classes", 1e300), HasSubstr("\"classes\""));
   EXPECT_THAT(with("size", 3), HasSubstr("\"input\" has shape [1, 3, 2, 2], expected [1, 3, 3, 3]"));
   EXPECT_THAT(with("parameters", {"fc.weight", "fc.weight"}), HasSubstr("\"parameters\""));

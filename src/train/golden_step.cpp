@@ -1,0 +1,118 @@
+#include "train/golden_step.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "convoy/error.h"
+#include "convoy/model.h"
+#include "formats/layout.h"
+
+namespace convoy {
+namespace {
+
+const std::string kMomentum = "momentum/";
+
+ModelOptions model_options(const Golden& golden) {
+  return {.num_classes = golden.classes(), .dropout = 0, .drop_path = 0};
+}
+
+StepOptions step_options(const Golden& golden) {
+  StepOptions options;
+  options.model = &find_model(golden.model());
+  options.model_options = model_options(golden);
+  options.batch_size = golden.batch();
+  options.image_size = golden.size();
+  options.label_smoothing = static_cast<float>(golden.step().label_smoothing);
+  options.optimizer.momentum = static_cast<float>(golden.step().momentum);
+  options.optimizer.weight_decay = static_cast<float>(golden.step().weight_decay);
+  return options;
+}
+
+}  // namespace
+
+GoldenStep::GoldenStep(const Golden& golden)
+    : golden_(golden),
+      training_(step_options(golden), variables_, 0),
+      inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), false, variables_,
+                 0),
+      arena_(std::max(training_.arena_bytes(), inference_.arena_bytes())) {
+  check_names();
+  training_.bind(variables_, arena_);
+  inference_.bind(variables_, arena_);
+  for (const auto& [name, variable] : variables_.all()) {
+    if (name.starts_with(kMomentum)) continue;
+    const std::vector<float> values = start_of(name);
+    from_file_layout(variable.shape, variable.layout, values, {variable.data, values.size()});
+  }
+}
+
+void GoldenStep::check_names() const {
+  std::set<std::string> in_file(golden_.parameters().begin(), golden_.parameters().end());
+  in_file.insert(golden_.buffers().begin(), golden_.buffers().end());
+  for (const auto& [name, variable] : variables_.all()) {
+    if (!name.starts_with(kMomentum) && in_file.erase(name) == 0) {
+      throw Error(fmt::format("{}: model {} has a tensor '{}', the file has none of that name", golden_.path().string(),
+                              golden_.model(), name));
+    }
+  }
+  if (!in_file.empty()) {
+    throw Error(fmt::format("{}: the file has a tensor '{}', model {} has none of that name", golden_.path().string(),
+                            *in_file.begin(), golden_.model()));
+  }
+}
+
+std::vector<float> GoldenStep::start_of(const std::string& name) const {
+  const Variables::Variable& variable = variables_.at(name);
+  const Shape shape = file_shape(variable.shape, variable.layout);
+  return variable.kind == ValueKind::parameter ? golden_.parameter(name, shape.extents())
+                                               : golden_.buffer(name, shape.extents());
+}
+
+void GoldenStep::set_images(float* into) const {
+  const std::vector<float> images = golden_.images();
+  nchw_to_nhwc({golden_.batch(), golden_.size(), golden_.size(), 3}, images, {into, images.size()});
+}
+
+void GoldenStep::train() {
+  set_images(training_.images());
+  const auto elements = static_cast<size_t>(golden_.batch() * golden_.classes());
+  float* target = training_.targets();
+  std::fill_n(target, elements, 0.0F);
+  for (const int64_t label : golden_.labels()) {
+    target[label] = 1;
+    target += golden_.classes();
+  }
+  training_.run({.seed = 0, .step = 0, .learning_rate = static_cast<float>(golden_.step().learning_rate)});
+  logits_.assign(training_.logits(), training_.logits() + elements);
+  loss_ = training_.loss();
+}
+
+std::vector<float> GoldenStep::infer() {
+  set_images(inference_.images());
+  inference_.run();
+  return {inference_.logits(), inference_.logits() + golden_.batch() * golden_.classes()};
+}
+
+std::vector<float> GoldenStep::gradient(const std::string& parameter) const {
+  // After the first step from rest the momentum is the gradient with its weight decay.
+  std::vector<float> gradient = in_file_layout(parameter, variables_.at(kMomentum + parameter).data);
+  const std::vector<float> start = start_of(parameter);
+  const auto decay = static_cast<float>(golden_.step().weight_decay);
+  for (size_t i = 0; i < gradient.size(); ++i) gradient[i] -= decay * start[i];
+  return gradient;
+}
+
+std::vector<float> GoldenStep::variable(const std::string& name) const {
+  return in_file_layout(name, variables_.at(name).data);
+}
+
+std::vector<float> GoldenStep::in_file_layout(const std::string& name, const float* data) const {
+  const Variables::Variable& variable = variables_.at(name);
+  std::vector<float> values(static_cast<size_t>(variable.shape.elements()));
+  to_file_layout(variable.shape, variable.layout, {data, values.size()}, values);
+  return values;
+}
+
+}  // namespace convoy

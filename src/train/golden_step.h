@@ -1,0 +1,49 @@
+// The training step of a golden file, run on the engine.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "formats/golden.h"
+#include "plan/variables.h"
+#include "train/step.h"
+
+namespace convoy {
+
+// Tensors are in the file's layout.
+class GoldenStep {
+ public:
+  // Plans the step and sets its start; `golden` must outlive this. Throws Error when the model is unknown, or its
+  // parameters or their shapes are not those of the file.
+  explicit GoldenStep(const Golden& golden);
+
+  // Runs the step: forward, backward and update.
+  void train();
+  // Of the last train().
+  std::span<const float> logits() const { return logits_; }
+  float loss() const { return loss_; }
+  std::vector<float> gradient(const std::string& parameter) const;
+  // A parameter or running statistic as it is now.
+  std::vector<float> variable(const std::string& name) const;
+
+  // The logits of inference with the variables as they are now.
+  std::vector<float> infer();
+
+ private:
+  void check_names() const;
+  std::vector<float> start_of(const std::string& name) const;
+  std::vector<float> in_file_layout(const std::string& name, const float* data) const;
+  void set_images(float* into) const;
+
+  const Golden& golden_;
+  Variables variables_;
+  TrainingStep training_;
+  InferenceStep inference_;
+  Buffer arena_;
+  std::vector<float> logits_;
+  float loss_ = 0;
+};
+
+}  // namespace convoy

@@ -1,0 +1,29 @@
+// Comparing the engine's training step with PyTorch's, tensor by tensor.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace convoy {
+
+// The worst tensor of a kind: logits, loss, grad, after/param, after/buffer, after/logits.
+struct VerifyLine {
+  std::string kind;
+  std::string tensor;    // empty where the kind is a single tensor
+  double error = 0;      // L2 distance relative to the expected tensor; in a compact file as its digest shows it
+  double tolerance = 0;  // what float32 rounding explains, from the file's float32_error
+  bool passed() const { return error <= tolerance; }
+};
+
+struct VerifyReport {
+  std::string model;
+  std::vector<VerifyLine> lines;
+  bool passed() const;
+};
+
+// Runs the step of a golden file (formats/golden.h) on the engine. Throws Error when the file cannot be read, the model
+// is unknown, or its parameters are not those of the file.
+VerifyReport verify_golden(const std::filesystem::path& path);
+
+}  // namespace convoy
