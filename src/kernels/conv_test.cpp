@@ -150,7 +150,7 @@ struct Reference {
   void expect_near(Guarded<float>& result, const char* what) const {
     ASSERT_EQ(result.size(), value.size());
     for (size_t i = 0; i < value.size(); ++i) {
-      ASSERT_NEAR(result[i], value[i], 5e-7 * magnitude[i] + 1e-12) << what << " at " << i;
+      ASSERT_NEAR(result[i], value[i], 1e-6 * magnitude[i] + 1e-12) << what << " at " << i;
     }
     EXPECT_TRUE(result.intact()) << what << ": written past its end";
   }

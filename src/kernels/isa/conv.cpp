@@ -4,18 +4,15 @@
 #include "kernels/conv.h"
 
 #include "core/parallel.h"
-#include "kernels/isa/activation.h"
+#include "kernels/isa/conv_epilogue.h"
 #include "kernels/isa/conv_gather.h"
 #include "kernels/isa/conv_grad_weight.h"
 #include "kernels/isa/conv_microkernel.h"
+#include "kernels/isa/conv_pack.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
-
-// Pixels of a tile: a multiple of the rows of every microkernel, and for every instruction set the same, because batch
-// norm's sums are cut by it.
-constexpr int64_t kTilePixels = 96;
 
 using Table = GatherTable<kTilePixels>;
 
@@ -54,48 +51,6 @@ struct Workspace {
   }
 };
 
-int64_t packed_floats(const Gather& gather) {
-  return gather.groups * gather.taps() * gather.channels * Panels{gather.outputs}.vectors() * kLanes;
-}
-
-// Weights of one problem: element (tap, channel, output) of group g at
-// data[tap * tap_stride + channel * channel_stride + output * output_stride + g * group_stride].
-struct WeightView {
-  const float* data;
-  int64_t tap_stride, channel_stride, output_stride, group_stride, kernel_w;
-};
-
-void pack_tap(const float* source, const WeightView& view, int64_t channels, int64_t outputs, int width,
-              float* packed) {
-  const int64_t lanes = int64_t{width} * kLanes;
-  for (int64_t c = 0; c < channels; ++c, packed += lanes) {
-    const float* row = source + c * view.channel_stride;
-    for (int64_t o = 0; o < outputs; ++o) packed[o] = row[o * view.output_stride];
-    for (int64_t o = outputs; o < lanes; ++o) packed[o] = 0.0F;
-  }
-}
-
-// packed: [group][panel][tap][channel][panel's lanes].
-void pack_weights(const Gather& gather, const WeightView& view, float* packed) {
-  const Panels panels{gather.outputs};
-  const int64_t taps = gather.taps();
-  const int64_t column = taps * gather.channels * kLanes;
-  parallel_for(gather.groups * panels.count() * taps, [&](int64_t task, int) {
-    const int64_t tap = task % taps;
-    const int64_t panel = task / taps % panels.count();
-    const int64_t group = task / taps / panels.count();
-    const int64_t first = panels.first_vector(panel);
-    const int width = panels.width(panel);
-    const int64_t kernel = (gather.y.tap_first + tap / gather.x.taps * gather.y.tap_step) * view.kernel_w +
-                           gather.x.tap_first + tap % gather.x.taps * gather.x.tap_step;
-    const float* source =
-        view.data + kernel * view.tap_stride + group * view.group_stride + first * kLanes * view.output_stride;
-    const int64_t outputs = (width - 1) * kLanes + panels.last_lanes(panel);
-    pack_tap(source, view, gather.channels, outputs, width,
-             packed + (group * panels.vectors() + first) * column + tap * gather.channels * width * kLanes);
-  });
-}
-
 void pack_bias(const Gather& gather, const float* bias, float* packed) {
   const int64_t lanes = Panels{gather.outputs}.vectors() * kLanes;
   for (int64_t group = 0; group < gather.groups; ++group) {
@@ -103,26 +58,6 @@ void pack_bias(const Gather& gather, const float* bias, float* packed) {
       packed[group * lanes + o] = o < gather.outputs ? bias[group * gather.outputs + o] : 0.0F;
     }
   }
-}
-
-// Sum and squared deviations from the mean of `lanes` channels over the tile's pixels.
-void write_statistics(const float* output, const int64_t* destinations, int64_t pixels, int lanes, float* sums,
-                      float* deviations) {
-  const auto at = [&](int64_t pixel) {
-    const float* row = output + destinations[pixel];
-    return lanes == kLanes ? load(row) : load_n(row, lanes);
-  };
-  Vec sum[4] = {zero(), zero(), zero(), zero()};
-  for (int64_t pixel = 0; pixel < pixels; ++pixel) sum[pixel % 4] = sum[pixel % 4] + at(pixel);
-  const Vec total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  const Vec mean = total * broadcast(1.0F / static_cast<float>(pixels));
-  Vec square[4] = {zero(), zero(), zero(), zero()};
-  for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-    const Vec deviation = at(pixel) - mean;
-    square[pixel % 4] = fma(deviation, deviation, square[pixel % 4]);
-  }
-  store_n(sums, total, lanes);
-  store_n(deviations, (square[0] + square[1]) + (square[2] + square[3]), lanes);
 }
 
 // The whole reduction of one panel of one group for a tile, block by block.
@@ -141,6 +76,7 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
   block.last_lanes = panels.last_lanes(panel);
   block.initial = epilogue.addend == nullptr ? nullptr : epilogue.addend + channel;
   block.bias = epilogue.bias == nullptr ? nullptr : bias + vector * kLanes;
+  if (group == 0 && panel == 0 && taps == 1) block.ahead = kTilePixels * gather.x.source_step * gather.source_pitch;
   const int64_t pieces = ceil_div(gather.channels, kReductionBlock);
   const int64_t taps_per_block = pieces > 1 ? 1 : kReductionBlock / gather.channels;
   int64_t tap = 0;
@@ -161,37 +97,18 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
   } while (tap < taps);
 }
 
-void write_activated(const Epilogue& epilogue, const int64_t* destinations, int64_t pixels, int64_t channel,
-                     int64_t channels) {
-  with_activation(epilogue.activation, [&](auto tag) {
-    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-      const float* from = epilogue.output + destinations[pixel] + channel;
-      float* to = epilogue.activated + destinations[pixel] + channel;
-      for (int64_t c = 0; c < channels; c += kLanes) {
-        const int lanes = static_cast<int>(smaller<int64_t>(kLanes, channels - c));
-        store_n(to + c, activate<decltype(tag)::value>(load_n(from + c, lanes)), lanes);
-      }
-    }
-  });
-}
-
-// Statistics and activation of a panel that has just been computed and is still in the cache.
+// Statistics and activation of a panel that has just been computed.
 void finish_panel(const Gather& gather, const Table& table, int64_t tile, int64_t pixels, int64_t group, int64_t panel,
                   const Epilogue& epilogue) {
   const Panels panels{gather.outputs};
   const int64_t channel = group * gather.outputs + panels.first_vector(panel) * kLanes;
   const int64_t channels = (panels.width(panel) - 1) * kLanes + panels.last_lanes(panel);
+  const ResultTile result{epilogue.output + channel, table.destinations, pixels, channels};
   if (epilogue.statistics != nullptr) {
     float* sums = epilogue.statistics + tile * 2 * gather.result_pitch() + channel;
-    for (int64_t c = 0; c < channels; c += kLanes) {
-      const int lanes = static_cast<int>(smaller<int64_t>(kLanes, channels - c));
-      write_statistics(epilogue.output + channel + c, table.destinations, pixels, lanes, sums + c,
-                       sums + gather.result_pitch() + c);
-    }
+    write_statistics(result, sums, sums + gather.result_pitch());
   }
-  if (epilogue.activated != nullptr) {
-    write_activated(epilogue, table.destinations, pixels, channel, channels);
-  }
+  if (epilogue.activated != nullptr) write_activated(result, epilogue.activation, epilogue.activated + channel);
 }
 
 // A task is a run of tiles with a run of panels.
@@ -253,8 +170,12 @@ void conv_forward(const ConvGeometry& geometry, const ConvForwardArgs& args) {
   clear_zeros(layout, workspace);
   if (args.bias != nullptr) pack_bias(gather, args.bias, reinterpret_cast<float*>(workspace + layout.bias));
   auto* packed = reinterpret_cast<float*>(workspace + layout.weight);
-  const WeightView view{args.weight,    gather.channels * geometry.out_c,      geometry.out_c, 1,
-                        gather.outputs, gather.windows ? 1 : geometry.kernel_w};
+  const WeightView view{args.weight,
+                        geometry.out_c,
+                        gather.channels * geometry.out_c,
+                        gather.outputs,
+                        gather.windows ? 1 : geometry.kernel_w,
+                        false};
   pack_weights(gather, view, packed);
   const Epilogue epilogue{args.bias, args.addend, args.output, args.activated, args.activation, args.statistics};
   run_gather(gather, args.input, epilogue, layout, workspace, packed);
@@ -268,8 +189,8 @@ void conv_grad_input(const ConvGeometry& geometry, const ConvGradInputArgs& args
   for (int64_t phase = 0; phase < grad_input_phases(geometry); ++phase) {
     const Gather gather = grad_input_gather(geometry, phase);
     if (gather.pixels() == 0) continue;
-    const WeightView view{args.weight,      gather.outputs * geometry.out_c, 1, geometry.out_c, gather.channels,
-                          geometry.kernel_w};
+    const WeightView view{args.weight,     geometry.out_c,    gather.outputs * geometry.out_c,
+                          gather.channels, geometry.kernel_w, true};
     pack_weights(gather, view, packed);
     Epilogue epilogue;
     epilogue.addend = args.addend;

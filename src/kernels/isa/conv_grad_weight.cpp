@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "kernels/isa/conv_gather.h"
 #include "kernels/isa/conv_microkernel.h"
+#include "kernels/isa/conv_pack.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
@@ -49,7 +50,7 @@ struct Workspace {
     const int64_t copy_floats =
         partition.splits > 1 ? partition.splits * (partition.gradients() + gather.result_pitch()) : 0;
     workers = copies + align(static_cast<size_t>(copy_floats) * sizeof(float));
-    panel = align(Table::bytes(gather));
+    panel = align(2 * Table::bytes(gather));
     worker_stride = panel + kBlockPixels * kPanelVectors * kLanes * sizeof(float);
     total = workers + worker_stride * static_cast<size_t>(thread_count());
   }
@@ -58,7 +59,8 @@ struct Workspace {
 // One block of pixels for one tap: gradients[c][...] += sum over pixels of sources[pixel][c] * packed[pixel].
 struct PixelBlock {
   const float* const* sources;
-  const float* packed;  // [pixel][kVectors * kLanes]
+  const float* const* next_sources;  // of the next block, prefetched
+  const float* packed;               // [pixel][kVectors * kLanes]
   int64_t pixels;
   float* gradients;  // [channel][gradient_pitch]
   int64_t gradient_pitch;
@@ -74,9 +76,17 @@ void multiply_channels(const PixelBlock& block, int64_t channel) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
   }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      __builtin_prefetch(block.gradients + (channel + r) * block.gradient_pitch + v * kLanes, 1);
+    }
+  }
   const float* packed = block.packed;
   for (int64_t pixel = 0; pixel < block.pixels; ++pixel, packed += kVectors * kLanes) {
     const float* source = block.sources[pixel] + channel;
+    __builtin_prefetch(block.next_sources[pixel] + channel, 0, 2);
     Vec g[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) g[v] = load(packed + v * kLanes);
@@ -132,15 +142,6 @@ void multiply_block(const PixelBlock& block, int vectors, int64_t first, int64_t
   return multiply_block<1>(block, first, last);
 }
 
-// Copies `pixels` rows of a panel of grad_output, whole vectors, zeros behind the last channel.
-void pack_panel(const float* grad_output, int64_t pitch, int64_t pixels, int vectors, int last_lanes, float* packed) {
-  for (int64_t pixel = 0; pixel < pixels; ++pixel, grad_output += pitch) {
-    for (int v = 0; v + 1 < vectors; ++v, packed += kLanes) store(packed, load(grad_output + v * kLanes));
-    store(packed, load_n(grad_output + (vectors - 1) * kLanes, last_lanes));
-    packed += kLanes;
-  }
-}
-
 void sum_pixels(const PixelBlock& block, int vectors, float* bias) {
   for (int v = 0; v < vectors; ++v) {
     const int lanes = v + 1 == vectors ? block.last_lanes : kLanes;
@@ -168,7 +169,11 @@ void run_task(const Partition& partition, const Task& task, const ConvGradWeight
   const int64_t blocks = ceil_div(gather.pixels(), kBlockPixels);
   const int64_t first_block = blocks * task.split / partition.splits;
   const int64_t last_block = blocks * (task.split + 1) / partition.splits;
-  Table table(gather, scratch);
+  Table tables[2] = {Table(gather, scratch), Table(gather, scratch + Table::bytes(gather))};
+  const auto fill = [&](Table& table, int64_t b) {
+    table.fill(gather, args.input + task.group * gather.channels, zeros, b * kBlockPixels,
+               smaller(kBlockPixels, gather.pixels() - b * kBlockPixels));
+  };
   PixelBlock block{};
   block.packed = packed;
   block.gradient_pitch = gather.result_pitch();
@@ -177,12 +182,19 @@ void run_task(const Partition& partition, const Task& task, const ConvGradWeight
     const int64_t pixel = b * kBlockPixels;
     block.pixels = smaller(kBlockPixels, gather.pixels() - pixel);
     block.first = b == first_block;
-    table.fill(gather, args.input + task.group * gather.channels, zeros, pixel, block.pixels);
-    pack_panel(args.grad_output + pixel * gather.result_pitch() + output, gather.result_pitch(), block.pixels, vectors,
-               block.last_lanes, packed);
+    if (block.first) fill(tables[b % 2], b);
+    fill(tables[(b + 1) % 2], smaller(b + 1, last_block - 1));
+    const float* grad_output = args.grad_output + pixel * gather.result_pitch() + output;
+    for (int64_t p = 0; p < kBlockPixels; ++p) {
+      for (int v = 0; v < vectors; ++v) {
+        __builtin_prefetch(grad_output + (p + kBlockPixels) * gather.result_pitch() + v * kLanes, 0, 2);
+      }
+    }
+    pack_rows(grad_output, gather.result_pitch(), block.pixels, vectors, block.last_lanes, packed);
     if (bias != nullptr && task.chunk == 0) sum_pixels(block, vectors, bias + output);
     for (int64_t tap = 0; tap < gather.taps(); ++tap) {
-      block.sources = table.sources + tap * kBlockPixels;
+      block.sources = tables[b % 2].sources + tap * kBlockPixels;
+      block.next_sources = tables[(b + 1) % 2].sources + tap * kBlockPixels;
       block.gradients = gradients + tap * gather.channels * gather.result_pitch() + output;
       multiply_block(block, vectors, first_channel, last_channel);
     }

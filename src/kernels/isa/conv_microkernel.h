@@ -8,8 +8,12 @@
 
 namespace convoy::kernels::CONVOY_ISA {
 
+// Pixels of a tile: a multiple of the rows of every microkernel, and for every instruction set the same, because batch
+// norm's sums are cut by it.
+inline constexpr int64_t kTilePixels = 96;
+
 // Result channels are worked on in panels of at most this many vectors, with as many pixels as fill the registers;
-// each number of pixels divides the tile of 96.
+// each number of pixels divides kTilePixels.
 inline constexpr int kPanelVectors = kRegisters == 32 ? 4 : 2;
 
 template <int kVectors>
@@ -31,10 +35,30 @@ struct PanelBlock {
   const float* initial;  // is added where not null; may be output
   float* output;
   int last_lanes;  // lanes in use of the panel's last vector
+  int64_t ahead;   // floats from the sources to those of the next tile, where they are to be prefetched, or 0
 };
 
 template <int kRows, int kVectors>
+inline void multiply_step(const float* const (&rows)[kRows], int64_t channel, const float* weight,
+                          Vec (&sum)[kRows][kVectors]) {
+  Vec w[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) w[v] = load(weight + v * kLanes);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const Vec x = broadcast(rows[r][channel]);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x, w[v], sum[r][v]);
+  }
+}
+
+// Meanwhile the weights of the next block, which follow in memory, come into the L2 cache: every call fetches its
+// share.
+template <int kRows, int kVectors>
 inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)[kRows][kVectors]) {
+  constexpr int64_t kNextFloats = larger<int64_t>(1, kVectors * kLanes * kRows / kTilePixels);  // a step's share
+  const float* next =
+      block.weight + block.taps * block.weight_stride + first_pixel / kRows * block.taps * block.channels * kNextFloats;
   for (int64_t tap = 0; tap < block.taps; ++tap) {
     const float* weight = block.weight + tap * block.weight_stride;
     const float* rows[kRows];
@@ -42,23 +66,40 @@ inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)
     for (int r = 0; r < kRows; ++r) {
       rows[r] = block.sources[tap * block.table_stride + first_pixel + r] + block.source_offset;
     }
-    for (int64_t c = 0; c < block.channels; ++c, weight += kVectors * kLanes) {
-      Vec w[kVectors];
+    int64_t c = 0;
+    for (; c + 4 <= block.channels; c += 4) {
+      __builtin_prefetch(next, 0, 2);
+      next += 4 * kNextFloats;
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) w[v] = load(weight + v * kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const Vec x = broadcast(rows[r][c]);
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x, w[v], sum[r][v]);
-      }
+      for (int i = 0; i < 4; ++i, weight += kVectors * kLanes) multiply_step(rows, c + i, weight, sum);
     }
+    for (; c < block.channels; ++c, weight += kVectors * kLanes) multiply_step(rows, c, weight, sum);
+  }
+}
+
+// The lines that the product will be written to, and with `ahead` the sources of the tile that follows: the product
+// takes longer than they take to come.
+template <int kRows, int kVectors>
+inline void prefetch_rows(const PanelBlock& block, int64_t first_pixel, int64_t count) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    if (r < count) {
+      const float* output = block.output + block.destinations[first_pixel + r];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) __builtin_prefetch(output + v * kLanes, 1);
+    }
+  }
+  if (block.ahead == 0) return;
+  for (int r = 0; r < kRows; ++r) {
+    const float* source = block.sources[first_pixel + r] + block.source_offset + block.ahead;
+    for (int64_t c = 0; c < block.channels; c += 64 / sizeof(float)) __builtin_prefetch(source + c, 0, 2);
   }
 }
 
 // output[p] = bias + initial[p] + the block's sum, for `count` <= kRows pixels from first_pixel on.
 template <int kRows, int kVectors>
 void multiply_rows(const PanelBlock& block, int64_t first_pixel, int64_t count) {
+  prefetch_rows<kRows, kVectors>(block, first_pixel, count);
   Vec sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
