@@ -18,6 +18,8 @@ struct Command {
   std::function<int()> (*declare)(CLI::App& app);
 };
 
+extern const Command kModels;
+extern const Command kSummary;
 extern const Command kCompletion;
 
 // In the order in which --help lists them.

@@ -1,0 +1,58 @@
+// `convoy models`: the networks that Convoy knows.
+#include <algorithm>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/network.h"
+#include "cli/output.h"
+#include "report/summary.h"
+
+namespace convoy::cli {
+namespace {
+
+int64_t parameters_of(const Model& model) {
+  NetworkFlags network;
+  network.model = model.name;
+  return summarize(network.build(Mode::inference)).total.parameters;
+}
+
+void list(bool as_json) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  size_t width = 0;
+  for (const Model& model : models()) width = std::max(width, model.name.size());
+  for (const Model& model : models()) {
+    const int64_t parameters = parameters_of(model);
+    if (as_json) {
+      json.push_back({{"name", model.name},
+                      {"description", model.description},
+                      {"image_size", model.image_size},
+                      {"num_classes", model.num_classes},
+                      {"parameters", parameters}});
+    } else {
+      print("{:<{}}  {:>4} px  {:>6.2f} M  {}\n", model.name, width, model.image_size,
+            static_cast<double>(parameters) * 1e-6, model.description);
+    }
+  }
+  if (as_json) print_json(json);
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto as_json = std::make_shared<bool>(false);
+  app.add_flag("--json", *as_json, "Print a JSON array");
+  return [as_json] {
+    list(*as_json);
+    return 0;
+  };
+}
+
+}  // namespace
+
+const Command kModels = {
+    "models",
+    "List the networks with their image size and parameters",
+    "  convoy models\n"
+    "  convoy models --json",
+    declare,
+};
+
+}  // namespace convoy::cli

@@ -1,0 +1,42 @@
+#include "cli/network.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace convoy::cli {
+
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const Model& model : models()) names.push_back(model.name);
+  return names;
+}
+
+void NetworkFlags::declare(CLI::App& app) {
+  app.add_option("MODEL", model, "The network; `convoy models` lists all")
+      ->required()
+      ->type_name(fmt::format("{{{}}}", fmt::join(model_names(), ",")));
+  const CLI::Range positive(int64_t{1}, int64_t{65536});
+  app.add_option("--num-classes", num_classes, "Classes [the network's own]")->check(positive)->type_name("N");
+  app.add_option("--img-size", img_size, "Height and width of the images [the network's own]")
+      ->check(positive)
+      ->type_name("N");
+  app.add_option("-b,--batch-size", batch_size, fmt::format("Images at once [{}]", batch_size))
+      ->check(positive)
+      ->type_name("N");
+}
+
+Shape NetworkFlags::input() const {
+  const int64_t size = img_size > 0 ? img_size : chosen().image_size;
+  return {batch_size, size, size, 3};
+}
+
+Graph NetworkFlags::build(Mode mode) const {
+  const Model& network = chosen();
+  Graph graph(mode);
+  const Value images(&graph, graph.add_input("images", {input()}));
+  const ModelOptions options{.num_classes = num_classes > 0 ? num_classes : network.num_classes};
+  graph.set_output("logits", network.build(Builder(graph), images, options).id());
+  return graph;
+}
+
+}  // namespace convoy::cli

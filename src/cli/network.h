@@ -1,0 +1,31 @@
+// Building a network by name for the commands that look at one.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "convoy/model.h"
+#include "graph/graph.h"
+
+namespace convoy::cli {
+
+std::vector<std::string> model_names();
+
+// MODEL, --num-classes, --img-size and --batch-size, as they were given.
+struct NetworkFlags {
+  std::string model;
+  int64_t num_classes = 0;  // 0: the network's own
+  int64_t img_size = 0;     // 0: the network's own
+  int64_t batch_size = 1;
+
+  void declare(CLI::App& app);
+  // Throws UsageError for an unknown model.
+  const Model& chosen() const { return find_model(model); }
+  Shape input() const;
+  // The network for inference on `input()`, its result being the output "logits".
+  Graph build(Mode mode) const;
+};
+
+}  // namespace convoy::cli

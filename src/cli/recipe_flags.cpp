@@ -1,0 +1,58 @@
+#include "cli/recipe_flags.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace convoy::cli {
+namespace {
+
+std::string flag_names(std::string_view name) {
+  if (name == "batch-size") return "-b,--batch-size";
+  if (name == "workers") return "-j,--workers";
+  return fmt::format("--{}", name);
+}
+
+std::string type_name(const RecipeField& field) {
+  if (!field.choices.empty()) return fmt::format("{{{}}}", fmt::join(field.choices, ","));
+  switch (field.type) {
+    case RecipeField::Type::boolean: return "";
+    case RecipeField::Type::integer: return "N";
+    case RecipeField::Type::number: return "X";
+    case RecipeField::Type::text: return "TEXT";
+    case RecipeField::Type::list: return "X,X";
+  }
+  return "";
+}
+
+}  // namespace
+
+RecipeFlags::RecipeFlags(CLI::App& app) {
+  app.add_option("--recipe", file_, "A TOML file whose keys are the names of these flags")->type_name("FILE");
+  const Recipe defaults;
+  for (const RecipeField& field : recipe_fields()) {
+    if (field.name == "data") continue;
+    Flag& flag = flags_.emplace_back(Flag{&field, nullptr, {}});
+    const std::string help(field.help);
+    CLI::Option* option = nullptr;
+    if (field.type == RecipeField::Type::boolean) {
+      option = app.add_flag(fmt::format("--{0},!--no-{0}", field.name), flag.text, help);
+    } else {
+      const std::string standard = field.get(defaults).value_or("");
+      const std::string shown = standard.empty() ? help : fmt::format("{} [{}]", help, standard);
+      option = app.add_option(flag_names(field.name), flag.text, shown)->type_name(type_name(field));
+    }
+    flag.option = option->group(std::string(field.section));
+  }
+}
+
+Recipe RecipeFlags::resolve() const {
+  Recipe recipe;
+  if (!file_.empty()) read_recipe(recipe, file_);
+  read_recipe_environment(recipe);
+  for (const Flag& flag : flags_) {
+    if (flag.option->count() > 0) set_field(recipe, *flag.field, flag.text, fmt::format("--{}", flag.field->name));
+  }
+  return recipe;
+}
+
+}  // namespace convoy::cli

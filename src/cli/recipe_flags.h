@@ -1,0 +1,34 @@
+// The flags of a training run: one for each field of the recipe.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <deque>
+#include <string>
+
+#include "convoy/recipe.h"
+
+namespace convoy::cli {
+
+// Declares --recipe and the flags of all fields but `data`, the command's own argument.
+class RecipeFlags {
+ public:
+  explicit RecipeFlags(CLI::App& app);
+  RecipeFlags(const RecipeFlags&) = delete;
+  RecipeFlags& operator=(const RecipeFlags&) = delete;
+
+  // A flag overrules the environment, that the recipe file, that the defaults. Throws UsageError, Error as reading a
+  // recipe does; whether the fields fit together remains to be checked.
+  Recipe resolve() const;
+
+ private:
+  struct Flag {
+    const RecipeField* field;
+    const CLI::Option* option;
+    std::string text;
+  };
+
+  std::string file_;
+  std::deque<Flag> flags_;  // the options point into it
+};
+
+}  // namespace convoy::cli

@@ -1,0 +1,44 @@
+#include "report/summary.h"
+
+#include <algorithm>
+#include <set>
+
+namespace convoy {
+namespace {
+
+// Adds what lives under a name to the layer that reads it, and names the layer after it.
+void count_variables(const Graph& graph, const Node& node, std::set<ValueId>& counted, LayerSummary& layer) {
+  for (const ValueId id : node.inputs) {
+    if (id == kNoValue) continue;
+    const ValueInfo& info = graph.value(id);
+    if (info.kind != ValueKind::parameter && info.kind != ValueKind::state) continue;
+    if (layer.name.empty()) layer.name = info.name.substr(0, info.name.rfind('.'));
+    if (!counted.insert(id).second) continue;
+    (info.kind == ValueKind::parameter ? layer.parameters : layer.statistics) += info.type.shape.elements();
+  }
+}
+
+}  // namespace
+
+NetworkSummary summarize(const Graph& graph) {
+  NetworkSummary summary;
+  std::set<ValueId> counted;
+  for (const Node& node : graph.nodes()) {
+    LayerSummary layer;
+    layer.op = node.op->name();
+    count_variables(graph, node, counted, layer);
+    const std::vector<TensorType> inputs = graph.types(node.inputs);
+    const std::vector<TensorType> outputs = graph.types(node.outputs);
+    layer.output = outputs.front().shape;
+    layer.multiply_adds = node.op->multiply_adds({*node.op, inputs, outputs});
+
+    summary.total.parameters += layer.parameters;
+    summary.total.statistics += layer.statistics;
+    summary.total.multiply_adds += layer.multiply_adds;
+    summary.activation_bytes += layer.output.elements() * size_of(outputs.front().dtype);
+    summary.layers.push_back(std::move(layer));
+  }
+  return summary;
+}
+
+}  // namespace convoy

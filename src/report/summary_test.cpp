@@ -1,0 +1,46 @@
+#include "report/summary.h"
+
+#include <gtest/gtest.h>
+
+#include "convoy/ops.h"
+
+namespace convoy {
+namespace {
+
+TEST(Summarize, CountsParametersAndWorkOfEveryLayer) {
+  Graph graph(Mode::inference);
+  const Builder b(graph);
+  const Value images(&graph, graph.add_input("images", {Shape{2, 8, 8, 3}}));
+  const Value features =
+      conv2d(b / "stem" / "conv", images, {.out_channels = 16, .kernel = 3, .stride = 2, .padding = 1});
+  conv2d(b / "head", features, {.out_channels = 10, .bias = false});
+
+  const NetworkSummary summary = summarize(graph);
+  ASSERT_EQ(summary.layers.size(), 2U);
+  const LayerSummary& conv = summary.layers[0];
+  EXPECT_EQ(conv.name, "stem.conv");
+  EXPECT_EQ(conv.op, "conv2d");
+  EXPECT_EQ(conv.output, (Shape{2, 4, 4, 16}));
+  EXPECT_EQ(conv.parameters, 3 * 3 * 3 * 16 + 16);
+  EXPECT_EQ(conv.multiply_adds, 2 * 4 * 4 * 16 * 3 * 3 * 3);
+  EXPECT_EQ(summary.layers[1].name, "head");
+  EXPECT_EQ(summary.layers[1].parameters, 160);
+  EXPECT_EQ(summary.total.parameters, 448 + 160);
+  EXPECT_EQ(summary.total.statistics, 0);
+  EXPECT_EQ(summary.total.multiply_adds, 2 * 4 * 4 * 16 * 27 + 2 * 4 * 4 * 160);
+  EXPECT_EQ(summary.activation_bytes, 4 * 2 * 4 * 4 * (16 + 10));
+}
+
+TEST(Summarize, AParameterThatTwoLayersShareCountsOnce) {
+  Graph graph(Mode::inference);
+  const Builder b(graph);
+  const Value weight = b.parameter("weight", {4, 4}, Initializer::constant(1));
+  add(weight, weight);
+  add(weight, weight);
+  const NetworkSummary summary = summarize(graph);
+  EXPECT_EQ(summary.layers.size(), 2U);
+  EXPECT_EQ(summary.total.parameters, 16);
+}
+
+}  // namespace
+}  // namespace convoy
