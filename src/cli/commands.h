@@ -20,6 +20,8 @@ struct Command {
 
 extern const Command kModels;
 extern const Command kSummary;
+extern const Command kPlan;
+extern const Command kVerify;
 extern const Command kCompletion;
 
 // In the order in which --help lists them.

@@ -30,12 +30,14 @@ Shape NetworkFlags::input() const {
   return {batch_size, size, size, 3};
 }
 
+ModelOptions NetworkFlags::options() const {
+  return {.num_classes = num_classes > 0 ? num_classes : chosen().num_classes};
+}
+
 Graph NetworkFlags::build(Mode mode) const {
-  const Model& network = chosen();
   Graph graph(mode);
   const Value images(&graph, graph.add_input("images", {input()}));
-  const ModelOptions options{.num_classes = num_classes > 0 ? num_classes : network.num_classes};
-  graph.set_output("logits", network.build(Builder(graph), images, options).id());
+  graph.set_output("logits", chosen().build(Builder(graph), images, options()).id());
   return graph;
 }
 

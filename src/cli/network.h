@@ -24,6 +24,7 @@ struct NetworkFlags {
   // Throws UsageError for an unknown model.
   const Model& chosen() const { return find_model(model); }
   Shape input() const;
+  ModelOptions options() const;
   // The network for inference on `input()`, its result being the output "logits".
   Graph build(Mode mode) const;
 };
