@@ -10,7 +10,7 @@
 #include <set>
 
 #include "convoy/error.h"
-#include "tests/ppm.h"
+#include "tests/support/ppm.h"
 
 namespace convoy {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "convoy/error.h"
-#include "tests/ppm.h"
+#include "tests/support/ppm.h"
 
 namespace convoy {
 namespace {

@@ -5,16 +5,12 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/resample.h"
+
 namespace convoy {
 namespace {
 
-constexpr int kPrecisionBits = 32 - 8 - 2;
-constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
 constexpr std::array<std::string_view, 4> kNames{"nearest", "box", "bilinear", "bicubic"};
-
-uint8_t to_pixel(int32_t fixed_point) {
-  return static_cast<uint8_t>(std::clamp(fixed_point >> kPrecisionBits, 0, 255));
-}
 
 // Half of the width over which filter() is not zero.
 double support(Interpolation interpolation) {
@@ -34,75 +30,50 @@ double filter(Interpolation interpolation, double x) {
   return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
 }
 
-// For each output position: the first input position that it reads, and its weights, padded with zeros to `taps`.
+// Weights of a pass; kernels/resample.h says how they are stored.
 struct Taps {
-  int taps = 0;
-  std::vector<int> first;
+  size_t capacity = 0;
+  std::vector<int32_t> first;
+  std::vector<int32_t> count;
   std::vector<int32_t> weights;
 
-  const int32_t* at(int position) const { return weights.data() + ptrdiff_t{position} * taps; }
+  int outputs() const { return static_cast<int>(first.size()); }
+  int begin() const { return first.front(); }
+  int end() const { return first.back() + count.back(); }
+  kernels::ResampleTaps pointers() const {
+    return {first.data(), count.data(), weights.data(), static_cast<int64_t>(capacity)};
+  }
 };
 
-// Weights of output positions [begin, begin + count) when `input` positions become `output` ones.
-Taps make_taps(int input, int64_t output, int64_t begin, int count, Interpolation interpolation) {
+// Weights of the output positions [begin, begin + outputs) when `input` positions become `output` ones.
+Taps make_taps(int input, int64_t output, int64_t begin, int outputs, Interpolation interpolation) {
   const double scale = static_cast<double>(input) / static_cast<double>(output);
   const double stretch = std::max(scale, 1.0);
   const double radius = support(interpolation) * stretch;
-  const int capacity = std::min(input, static_cast<int>(std::ceil(radius)) * 2 + 1);
-  Taps result{capacity, std::vector<int>(static_cast<size_t>(count)),
-              std::vector<int32_t>(static_cast<size_t>(count) * static_cast<size_t>(capacity))};
-  std::vector<double> weights(static_cast<size_t>(capacity));
-  for (int i = 0; i < count; ++i) {
+  Taps result;
+  result.capacity = static_cast<size_t>(std::min(input, static_cast<int>(std::ceil(radius)) * 2 + 1));
+  result.weights.resize(static_cast<size_t>(outputs) * result.capacity);
+  std::vector<double> weights(result.capacity);
+  for (int i = 0; i < outputs; ++i) {
     const double center = (static_cast<double>(begin + i) + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(center - radius + 0.5));
-    const int taps = std::min(input, static_cast<int>(center + radius + 0.5)) - first;
+    const int count = std::min(input, static_cast<int>(center + radius + 0.5)) - first;
     double sum = 0.0;
-    for (int tap = 0; tap < taps; ++tap) {
+    for (int tap = 0; tap < count; ++tap) {
       const double weight = filter(interpolation, (tap + first - center + 0.5) * (1.0 / stretch));
       weights[static_cast<size_t>(tap)] = weight;
       sum += weight;
     }
-    // A window of `capacity` taps must not reach beyond the input: shift it left, with zero weights before `first`.
-    const int shifted = std::min(first, input - capacity);
-    result.first[static_cast<size_t>(i)] = shifted;
-    int32_t* out = result.weights.data() + ptrdiff_t{i} * capacity + (first - shifted);
-    for (int tap = 0; tap < taps; ++tap) {
+    int32_t* out = result.weights.data() + static_cast<size_t>(i) * result.capacity;
+    for (int tap = 0; tap < count; ++tap) {
       double weight = weights[static_cast<size_t>(tap)];
       if (sum != 0.0) weight /= sum;
-      out[tap] = static_cast<int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
+      out[tap] = static_cast<int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kernels::kResampleBits));
     }
+    result.first.push_back(first);
+    result.count.push_back(count);
   }
   return result;
-}
-
-void resample_row(const uint8_t* in, uint8_t* out, const Taps& columns) {
-  const int width = static_cast<int>(columns.first.size());
-  for (int x = 0; x < width; ++x, out += 3) {
-    const uint8_t* pixel = in + ptrdiff_t{3} * columns.first[static_cast<size_t>(x)];
-    const int32_t* weights = columns.at(x);
-    int32_t r = kHalf, g = kHalf, b = kHalf;
-    for (int tap = 0; tap < columns.taps; ++tap, pixel += 3) {
-      r += pixel[0] * weights[tap];
-      g += pixel[1] * weights[tap];
-      b += pixel[2] * weights[tap];
-    }
-    out[0] = to_pixel(r);
-    out[1] = to_pixel(g);
-    out[2] = to_pixel(b);
-  }
-}
-
-// One output row out of `taps` input rows; `sums` has an entry a byte of the row.
-void resample_column(const uint8_t* in, ptrdiff_t stride, const int32_t* weights, int taps, std::vector<int32_t>& sums,
-                     uint8_t* out) {
-  const size_t count = sums.size();
-  std::fill(sums.begin(), sums.end(), kHalf);
-  for (int tap = 0; tap < taps; ++tap, in += stride) {
-    const int32_t weight = weights[tap];
-    if (weight == 0) continue;
-    for (size_t i = 0; i < count; ++i) sums[i] += in[i] * weight;
-  }
-  for (size_t i = 0; i < count; ++i) out[i] = to_pixel(sums[i]);
 }
 
 Image crop_copy(ImageView input, const ResizeWindow& window) {
@@ -132,19 +103,22 @@ Image resize_nearest(ImageView input, const ResizeWindow& window) {
 // Horizontal pass over the rows [begin, end) of the input, row `begin` becoming row 0.
 Image resample_rows(ImageView input, int begin, int end, const ResizeWindow& window, Interpolation interpolation) {
   const Taps columns = make_taps(input.width, window.full_width, window.left, window.width, interpolation);
+  const auto resample = kernels::resample_kernels().row;
   Image output(window.width, end - begin);
-  for (int y = begin; y < end; ++y) resample_row(input.row(y), output.row(y - begin), columns);
+  for (int y = begin; y < end; ++y) {
+    resample(input.row(y), input.width, columns.pointers(), window.width, output.row(y - begin));
+  }
   return output;
 }
 
-// Vertical pass; row 0 of `input` is row `begin` of the image that `rows` speaks of.
-Image resample_columns(ImageView input, int begin, const Taps& rows) {
-  const int height = static_cast<int>(rows.first.size());
-  Image output(input.width, height);
-  std::vector<int32_t> sums(static_cast<size_t>(output.stride()));
-  for (int y = 0; y < height; ++y) {
-    const uint8_t* in = input.row(rows.first[static_cast<size_t>(y)] - begin);
-    resample_column(in, input.stride, rows.at(y), rows.taps, sums, output.row(y));
+// Vertical pass; row 0 of `input` is row rows.begin() of the image whose rows are meant.
+Image resample_columns(ImageView input, const Taps& rows) {
+  const auto resample = kernels::resample_kernels().column;
+  Image output(input.width, rows.outputs());
+  const int32_t* weights = rows.weights.data();
+  for (size_t y = 0; y < rows.first.size(); ++y, weights += rows.capacity) {
+    resample(input.row(rows.first[y] - rows.begin()), input.stride, rows.count[y], weights, output.stride(),
+             output.row(static_cast<int>(y)));
   }
   return output;
 }
@@ -169,13 +143,12 @@ Image resize(ImageView input, const ResizeWindow& window, Interpolation interpol
     return resample_rows(input, top, top + window.height, window, interpolation);
   }
   const Taps rows = make_taps(input.height, window.full_height, window.top, window.height, interpolation);
-  const int begin = rows.first.front();
   if (!horizontal) {
     const int left = static_cast<int>(window.left);
-    return resample_columns(input.crop(left, begin, window.width, input.height - begin), begin, rows);
+    return resample_columns(input.crop(left, rows.begin(), window.width, rows.end() - rows.begin()), rows);
   }
-  const Image narrowed = resample_rows(input, begin, rows.first.back() + rows.taps, window, interpolation);
-  return resample_columns(narrowed.view(), begin, rows);
+  const Image narrowed = resample_rows(input, rows.begin(), rows.end(), window, interpolation);
+  return resample_columns(narrowed.view(), rows);
 }
 
 }  // namespace convoy

@@ -1,10 +1,12 @@
 #include "data/resize.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
 
-#include "tests/ppm.h"
+#include "core/cpu.h"
+#include "tests/support/ppm.h"
 
 namespace convoy {
 namespace {
@@ -13,17 +15,20 @@ Image source() { return load_image(testing::data_folder() / "images" / "source.p
 
 TEST(Resize, EqualsPillowInEveryModeAndDirection) {
   const Image image = source();
-  int cases = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(testing::data_folder() / "resize")) {
-    const std::string name = entry.path().stem().string();
-    const auto interpolation = interpolation_from_string(name.substr(0, name.find('_')));
-    int width = 0, height = 0;
-    ASSERT_TRUE(interpolation && std::sscanf(name.c_str(), "%*[^_]_%dx%d", &width, &height) == 2) << name;
-    testing::expect_same_pixels(resize(image.view(), width, height, *interpolation), testing::read_ppm(entry.path()),
-                                name);
-    ++cases;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    int cases = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(testing::data_folder() / "resize")) {
+      const std::string name = entry.path().stem().string();
+      const auto interpolation = interpolation_from_string(name.substr(0, name.find('_')));
+      int width = 0, height = 0;
+      ASSERT_TRUE(interpolation && std::sscanf(name.c_str(), "%*[^_]_%dx%d", &width, &height) == 2) << name;
+      testing::expect_same_pixels(resize(image.view(), width, height, *interpolation), testing::read_ppm(entry.path()),
+                                  name);
+      ++cases;
+    }
+    EXPECT_EQ(cases, 20);
   }
-  EXPECT_EQ(cases, 20);
 }
 
 TEST(Resize, AWindowIsThatPartOfTheWhole) {

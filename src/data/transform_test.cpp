@@ -8,7 +8,7 @@
 
 #include "convoy/error.h"
 #include "data/rotate.h"
-#include "tests/ppm.h"
+#include "tests/support/ppm.h"
 
 namespace convoy {
 namespace {

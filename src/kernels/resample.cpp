@@ -1,0 +1,5 @@
+#include "kernels/resample.h"
+
+#include "kernels/dispatch.h"
+
+CONVOY_DISPATCH(ResampleKernels, resample_kernels)
