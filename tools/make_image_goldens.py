@@ -5,7 +5,8 @@
 
 tests/data/images/NAME.{jpg,png,webp} come with NAME.ppm (what Pillow decodes, upright, as RGB) or, where the file must
 be refused, without. tests/data/resize/*.ppm are Image.resize of images/source.png, tests/data/rotate/*.ppm
-Image.rotate of it, tests/data/prepare/*.ppm torchvision's Resize + CenterCrop of it (and of its transpose).
+Image.rotate of it, tests/data/prepare/*.ppm torchvision's Resize + CenterCrop of it (and of its transpose),
+tests/data/color/*.ppm ImageEnhance of it.
 Needs Pillow, NumPy and torchvision.
 """
 import io
@@ -15,7 +16,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 from torchvision import transforms
 
 WIDTH, HEIGHT = 37, 29
@@ -116,8 +117,9 @@ def write_ppm(path, image):
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "tests" / "data")
-    images, resized, rotated, prepared = (root / name for name in ("images", "resize", "rotate", "prepare"))
-    for folder in (images, resized, rotated, prepared):
+    images, resized, rotated, prepared, colors = (
+        root / name for name in ("images", "resize", "rotate", "prepare", "color"))
+    for folder in (images, resized, rotated, prepared, colors):
         folder.mkdir(parents=True, exist_ok=True)
     for name, data in readable():
         (images / name).write_bytes(data)
@@ -135,6 +137,10 @@ def main():
             write_ppm(resized / f"{mode}_{size[0]}x{size[1]}.ppm", source.resize(size, resample))
     for degrees in (-170, -31.25, -1.5, 0.75, 10, 45, 123.5):
         write_ppm(rotated / f"{degrees}.ppm", source.rotate(degrees))
+    enhancers = {"brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast, "saturation": ImageEnhance.Color}
+    for word, enhancer in enhancers.items():
+        for factor in (0.25, 0.8, 1.3):
+            write_ppm(colors / f"{word}_{factor}.ppm", enhancer(source).enhance(factor))
     for shape, image in (("wide", source), ("tall", source.transpose(Image.TRANSPOSE))):
         for size, resize in ((16, 16), (16, 18), (17, 24), (29, 29), (40, 45), (13, 32)):
             eval_transform = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(size)])

@@ -13,6 +13,7 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
+#include "data/mix.h"
 
 namespace convoy {
 namespace {
@@ -99,6 +100,7 @@ void Loader::open_slot(int64_t number) {
   slot.samples = std::min(options_.batch_size, dataset_->size() - slot.batch.step * options_.batch_size);
   slot.batch.size = slot.samples;
   slot.taken = slot.finished = 0;
+  slot.ready = false;
   slot.error = nullptr;
 }
 
@@ -133,7 +135,22 @@ void Loader::run(const Work& work, std::unique_lock<std::mutex>& lock) {
     slot.error_position = position;
   }
   slot.finished += work.end - work.begin;
-  if (slot.finished == slot.samples) batch_finished_.notify_all();
+  if (slot.finished < slot.samples) return;
+  if (!slot.error) {
+    lock.unlock();
+    mix_samples(slot);
+    lock.lock();
+  }
+  slot.ready = true;
+  batch_ready_.notify_all();
+}
+
+void Loader::mix_samples(Slot& slot) const {
+  if (!options_.augmentation) return;
+  Batch& batch = slot.batch;
+  mix(batch.images.floats(), batch.targets.floats(), slot.samples, options_.preprocessing.image_size,
+      static_cast<int64_t>(dataset_->class_names().size()), *options_.augmentation,
+      RandomStream(options_.seed, "mix", static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(batch.step)));
 }
 
 void Loader::serve(const std::stop_token& stop) {
@@ -158,10 +175,16 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
     return false;
   }
   Batch& batch = slot.batch;
-  const RandomStream random(options_.seed, "augment", static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index));
-  const Image image = options_.augmentation ? augment(view, options_.preprocessing, *options_.augmentation, random)
-                                            : prepare(view, options_.preprocessing);
-  normalizer_(image, batch.images.floats() + position * static_cast<int64_t>(image.bytes()));
+  const auto stream = [&](std::string_view purpose) {
+    return RandomStream(options_.seed, purpose, static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index));
+  };
+  const Preprocessing& preprocessing = options_.preprocessing;
+  const auto& augmentation = options_.augmentation;
+  const Image image =
+      augmentation ? augment(view, preprocessing, *augmentation, stream("augment")) : prepare(view, preprocessing);
+  float* floats = batch.images.floats() + position * static_cast<int64_t>(image.bytes());
+  normalizer_(image, floats);
+  if (augmentation) erase(floats, preprocessing.image_size, *augmentation, stream("erase"));
   const auto classes = static_cast<int64_t>(dataset_->class_names().size());
   const int label = dataset_->label(index);
   float* target = batch.targets.floats() + position * classes;
@@ -208,11 +231,11 @@ const Batch& Loader::next() {
   if (std::exchange(lent_, false)) slot_freed_.notify_all();
   if (consumed_ >= end_) throw Error("data: the loader is past its last epoch");
   Slot& slot = slot_of(consumed_);
-  while (opened_ <= consumed_ || slot.finished < slot.samples) {
+  while (opened_ <= consumed_ || !slot.ready) {
     if (const auto work = take_work(consumed_ + 1)) {
       run(*work, lock);
-    } else if (opened_ <= consumed_ || slot.finished < slot.samples) {
-      batch_finished_.wait(lock);
+    } else if (!slot.ready) {
+      batch_ready_.wait(lock);
     }
   }
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -87,6 +87,7 @@ class Loader {
     int64_t samples = 0;        // wanted
     int64_t taken = 0;          // handed out to workers
     int64_t finished = 0;       // prepared
+    bool ready = false;         // all prepared, and mixed
     std::vector<uint8_t> good;  // whether each sample could be read
     std::exception_ptr error;   // of the first sample that failed, in batch order
     int64_t error_position = 0;
@@ -105,6 +106,8 @@ class Loader {
   std::optional<Work> take_work(int64_t end);
   // Prepares them; `lock` is held before and after, not meanwhile.
   void run(const Work& work, std::unique_lock<std::mutex>& lock);
+  // What concerns the whole batch, once its samples are there.
+  void mix_samples(Slot& slot) const;
   void prepare_sample(Slot& slot, int64_t position);
   // Decodes, transforms and stores one sample; false when it cannot be read and need not be.
   bool load_into(Slot& slot, int64_t position, int64_t index);
@@ -121,7 +124,7 @@ class Loader {
 
   mutable std::mutex mutex_;
   std::condition_variable_any slot_freed_;
-  std::condition_variable batch_finished_;
+  std::condition_variable batch_ready_;
   std::vector<std::unique_ptr<Slot>> slots_;
   int64_t opened_ = 0;    // batches are numbered epoch * steps_per_epoch + step; slots hold [consumed_, opened_)
   int64_t working_ = 0;   // the first one with samples to hand out

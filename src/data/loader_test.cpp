@@ -48,6 +48,8 @@ LoaderOptions training_options(int workers) {
   options.augmentation->crop = Augmentation::Crop::resized;
   options.augmentation->horizontal_flip = 0.5F;
   options.augmentation->rotation = 15;
+  options.augmentation->erasing = 0.5F;
+  options.augmentation->mixup_alpha = 0.4;
   options.seed = 5;
   options.workers = workers;
   options.batches_ahead = 3;
@@ -182,6 +184,7 @@ TEST(Loader, ABadImageIsReplacedByTheNextOneAndReported) {
 TEST(Loader, EvaluationLeavesBadImagesOut) {
   LoaderOptions options = training_options(2);
   options.shuffle = false;
+  options.augmentation.reset();
   options.on_bad_image = OnBadImage::leave_out;
   options.end_epoch = 1;
   const auto bad = std::make_shared<NoiseDataset>(14, std::vector<int64_t>{0, 3, 6, 7, 8, 9, 10, 11, 12, 13});

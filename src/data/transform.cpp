@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "convoy/error.h"
+#include "data/color.h"
 #include "data/rotate.h"
 
 namespace convoy {
@@ -92,6 +93,22 @@ void flip_vertically(Image& image) {
   }
 }
 
+void jitter_colors(Image& image, const Augmentation& augmentation, RandomStream& random) {
+  struct Change {
+    float strength;
+    void (*apply)(Image&, float);
+  };
+  std::array<Change, 3> changes{{{augmentation.brightness, change_brightness},
+                                 {augmentation.contrast, change_contrast},
+                                 {augmentation.saturation, change_saturation}}};
+  for (uint32_t i = 3; i > 1; --i) std::swap(changes[i - 1], changes[random.below(i)]);
+  for (const Change& change : changes) {
+    if (change.strength > 0) {
+      change.apply(image, random.uniform(std::max(0.0F, 1 - change.strength), 1 + change.strength));
+    }
+  }
+}
+
 void require(bool holds, std::string_view field, std::string_view expected) {
   if (!holds) throw Error(fmt::format("{}: expected {}", field, expected));
 }
@@ -125,6 +142,12 @@ void check(const Augmentation& augmentation) {
   require(probability(augmentation.horizontal_flip), "horizontal flip", "a probability from 0 to 1");
   require(probability(augmentation.vertical_flip), "vertical flip", "a probability from 0 to 1");
   require(augmentation.rotation >= 0 && augmentation.rotation <= 180, "rotation", "0 to 180 degrees");
+  require(probability(augmentation.brightness), "brightness", "a strength from 0 to 1");
+  require(probability(augmentation.contrast), "contrast", "a strength from 0 to 1");
+  require(probability(augmentation.saturation), "saturation", "a strength from 0 to 1");
+  require(probability(augmentation.erasing), "erasing", "a probability from 0 to 1");
+  require(augmentation.mixup_alpha >= 0 && std::isfinite(augmentation.mixup_alpha), "mixup", "0 or more");
+  require(augmentation.cutmix_alpha >= 0 && std::isfinite(augmentation.cutmix_alpha), "cutmix", "0 or more");
 }
 
 Image prepare(ImageView image, const Preprocessing& preprocessing) {
@@ -155,7 +178,27 @@ Image augment(ImageView image, const Preprocessing& preprocessing, const Augment
     const double degrees = augmentation.rotation * (2.0 * random.uniform() - 1.0);
     output = rotate(output.view(), degrees);
   }
+  if (augmentation.brightness > 0 || augmentation.contrast > 0 || augmentation.saturation > 0) {
+    jitter_colors(output, augmentation, random);
+  }
   return output;
+}
+
+void erase(float* image, int side, const Augmentation& augmentation, RandomStream random) {
+  if (augmentation.erasing <= 0 || random.uniform() >= augmentation.erasing) return;
+  constexpr float kMinArea = 0.02F, kMaxArea = 1.0F / 3, kMinRatio = 0.3F;
+  const float log_ratio = std::log(kMinRatio);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const float area = static_cast<float>(side) * static_cast<float>(side) * random.uniform(kMinArea, kMaxArea);
+    const float ratio = std::exp(random.uniform(log_ratio, -log_ratio));
+    const auto height = static_cast<int>(std::nearbyint(std::sqrt(area * ratio)));
+    const auto width = static_cast<int>(std::nearbyint(std::sqrt(area / ratio)));
+    if (height < 1 || width < 1 || height >= side || width >= side) continue;
+    const auto top = static_cast<int>(random.below(static_cast<uint32_t>(side - height + 1)));
+    const auto left = static_cast<int>(random.below(static_cast<uint32_t>(side - width + 1)));
+    for (int y = top; y < top + height; ++y) std::fill_n(image + (ptrdiff_t{y} * side + left) * 3, 3 * width, 0.0F);
+    return;
+  }
 }
 
 Normalizer::Normalizer(const Preprocessing& preprocessing) {

@@ -52,6 +52,15 @@ struct Augmentation {
   float horizontal_flip = 0;                               // probability
   float vertical_flip = 0;                                 // probability
   double rotation = 0;  // degrees, drawn from [-rotation, rotation]; corners turn black
+  // Drawn from [1 - x, 1 + x], applied in random order (torchvision's ColorJitter).
+  float brightness = 0;
+  float contrast = 0;
+  float saturation = 0;
+  // Probability that a rectangle becomes the mean colour (Random Erasing, arXiv 1708.04896).
+  float erasing = 0;
+  // Parameters of the Beta distributions of MixUp and CutMix; 0: off. mix.h has the method.
+  double mixup_alpha = 0;
+  double cutmix_alpha = 0;
 
   friend bool operator==(const Augmentation&, const Augmentation&) = default;
 };
@@ -64,9 +73,13 @@ void check(const Augmentation& augmentation);
 // image_size)).
 Image prepare(ImageView image, const Preprocessing& preprocessing);
 
-// The image_size x image_size pixels that training sees; a pure function of its arguments.
+// The image_size x image_size pixels that training sees, erasing and mixing left out; a pure function of its arguments.
 Image augment(ImageView image, const Preprocessing& preprocessing, const Augmentation& augmentation,
               RandomStream random);
+
+// Random erasing of a normalised image {side, side, 3}, as torchvision's and timm's: 2 to 33 % of the area, sides in a
+// ratio of 0.3 to 3.3, becomes 0.
+void erase(float* image, int side, const Augmentation& augmentation, RandomStream random);
 
 // Turns pixels into (pixel / 255 - mean) / std, rounded as torchvision's ToTensor + Normalize.
 class Normalizer {
