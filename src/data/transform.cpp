@@ -125,7 +125,7 @@ std::optional<ResizeMode> resize_mode_from_string(std::string_view word) {
 
 void check(const Preprocessing& preprocessing) {
   require(preprocessing.image_size >= 1 && preprocessing.image_size <= 16384, "image size", "1 to 16384 pixels");
-  require(preprocessing.crop_pct > 0 && preprocessing.crop_pct <= 1, "crop_pct", "a share above 0, at most 1");
+  require(preprocessing.crop_pct >= 0.01 && preprocessing.crop_pct <= 1, "crop_pct", "a share from 0.01 to 1");
   for (size_t c = 0; c < 3; ++c) {
     require(std::isfinite(preprocessing.mean[c]), "mean", "finite numbers");
     require(std::isfinite(preprocessing.std[c]) && preprocessing.std[c] > 0, "std", "positive numbers");

@@ -28,7 +28,7 @@ Shape file_shape(const Shape& shape, FileLayout layout) {
   switch (layout) {
     case FileLayout::same: return shape;
     case FileLayout::conv: return {shape[3], shape[2], shape[0], shape[1]};
-    case FileLayout::linear: return {shape[1], shape[0]};
+    case FileLayout::linear: return {shape[-1], shape[-2]};
   }
   return shape;
 }
@@ -37,7 +37,7 @@ void to_file_layout(const Shape& shape, FileLayout layout, std::span<const float
   switch (layout) {
     case FileLayout::same: std::copy(from.begin(), from.end(), into.begin()); break;
     case FileLayout::conv: reverse_axes(from.data(), shape[0] * shape[1], shape[2], shape[3], into.data()); break;
-    case FileLayout::linear: transpose(from.data(), shape[0], shape[1], into.data()); break;
+    case FileLayout::linear: transpose(from.data(), shape[-2], shape[-1], into.data()); break;
   }
 }
 
@@ -45,7 +45,7 @@ void from_file_layout(const Shape& shape, FileLayout layout, std::span<const flo
   switch (layout) {
     case FileLayout::same: std::copy(from.begin(), from.end(), into.begin()); break;
     case FileLayout::conv: reverse_axes(from.data(), shape[3], shape[2], shape[0] * shape[1], into.data()); break;
-    case FileLayout::linear: transpose(from.data(), shape[1], shape[0], into.data()); break;
+    case FileLayout::linear: transpose(from.data(), shape[-1], shape[-2], into.data()); break;
   }
 }
 

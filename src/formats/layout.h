@@ -9,7 +9,7 @@
 
 namespace convoy {
 
-// The shape in files of a parameter that has `shape` inside: OIHW for HWIO, {out, in} for {in, out}.
+// The shape in files of a parameter that has `shape` inside: OIHW for HWIO, {out, in} for {..., in, out}.
 Shape file_shape(const Shape& shape, FileLayout layout);
 
 // A parameter of `shape` (inside) between the order of files and that inside. `from` and `into` have shape.elements()

@@ -295,7 +295,7 @@ void add_preprocessing(Fields& fields) {
   using Interpolation = Recipe::Interpolation;
   fields.add("resize-mode", &Recipe::resize_mode, Choices<Resize>{{"crop", Resize::crop}, {"squash", Resize::squash}},
              "keep the shape and crop the centre, or change the shape");
-  fields.add("crop-pct", &Recipe::crop_pct, "crop: share of the shorter side that is kept", {0, 1, true});
+  fields.add("crop-pct", &Recipe::crop_pct, "crop: share of the shorter side that is kept", {0.01, 1});
   fields.add("interpolation", &Recipe::interpolation,
              Choices<Interpolation>{{"nearest", Interpolation::nearest},
                                     {"box", Interpolation::box},

@@ -1,0 +1,85 @@
+// Using a trained classifier.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "convoy/train.h"
+
+namespace convoy {
+
+struct Prediction {
+  std::string class_name;
+  int class_index = 0;
+  double probability = 0;
+};
+
+struct ImagePredictions {
+  std::string image;
+  std::string error;                // why the image could not be read; empty when it could
+  std::vector<Prediction> classes;  // the most probable first
+};
+
+// How a class fared in an evaluation.
+struct ClassReport {
+  std::string class_name;
+  int64_t images = 0;
+  int64_t predicted = 0;  // images taken for this class
+  int64_t correct = 0;
+  double recall() const { return images == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(images); }
+  double precision() const {
+    return predicted == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(predicted);
+  }
+};
+
+struct EvaluationReport {
+  Evaluation total;
+  std::vector<ClassReport> classes;
+  std::vector<std::vector<int64_t>> confusion;  // counts, [true class][predicted class]
+  std::vector<std::string> skipped;             // images that could not be read, and why
+  double seconds = 0;
+};
+
+struct ClassifierOptions {
+  int64_t batch_size = 32;
+  int64_t workers = 2;  // threads that prepare images
+};
+
+// A network with its weights, class names and preprocessing, from a model file (best.safetensors, last.safetensors).
+class Classifier {
+ public:
+  // Throws Error when the file is missing, damaged, or of a network that this program does not know, and when a batch
+  // does not fit into memory.
+  explicit Classifier(const std::filesystem::path& model_file, const ClassifierOptions& options = {});
+  ~Classifier();
+  Classifier(Classifier&&) noexcept;
+  Classifier& operator=(Classifier&&) noexcept;
+
+  const std::string& architecture() const;
+  int64_t image_size() const;
+  const std::vector<std::string>& class_names() const;
+  // What training recorded, such as val_top1.
+  const std::map<std::string, double>& metrics() const;
+
+  // The k most probable classes of every image: of each file, and of all images below each folder, in order. `each`
+  // hears of an image as soon as it is done. Throws Error when a path names no image.
+  void predict(const std::vector<std::filesystem::path>& paths, int k,
+               const std::function<void(const ImagePredictions&)>& each);
+  std::vector<ImagePredictions> predict(const std::vector<std::filesystem::path>& paths, int k = 5);
+
+  // Every image of a dataset once: data as `convoy train` takes it, of which the validation images where it has some.
+  // Throws Error when its classes are not the classifier's, and for an image that cannot be read, unless skip_bad.
+  EvaluationReport evaluate(const std::filesystem::path& data, bool skip_bad = false,
+                            const std::function<void(const ValidationReport&)>& on_step = {});
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace convoy

@@ -1,0 +1,106 @@
+// Training a classifier on a folder of images.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "convoy/recipe.h"
+
+namespace convoy {
+
+// Of a pass over the validation images; shares are in [0, 1].
+struct Evaluation {
+  int64_t images = 0;
+  double loss = 0;  // mean cross entropy, without label smoothing
+  double top1 = 0;
+  double top5 = 0;
+};
+
+struct TrainStart {
+  std::filesystem::path folder;
+  Recipe recipe;  // with everything settled that was left open: learning rate, image size, experiment
+  std::vector<std::string> class_names;
+  int64_t train_images = 0;
+  int64_t val_images = 0;  // 0: there are none
+  int64_t batch_size = 0;  // the recipe's, or all images where they are fewer
+  int64_t steps_per_epoch = 0;
+  int64_t parameters = 0;    // trained numbers
+  size_t planned_bytes = 0;  // of weights, optimizer and activations
+  // Where the run begins; past 0 when it is resumed.
+  int64_t first_epoch = 0;
+  int64_t first_step = 0;
+  int64_t first_batch = 0;  // the same, counted over all epochs
+};
+
+// After a step; means are over the images of the epoch so far, times are in seconds since the epoch began here.
+struct StepReport {
+  int64_t epoch = 0;    // from 0
+  int64_t step = 0;     // done in this epoch
+  int64_t batches = 0;  // done in all epochs
+  double lr = 0;
+  double loss = 0;       // mean
+  double step_loss = 0;  // of this step
+  double top1 = 0;       // mean, on the augmented images
+  double seconds = 0;
+  double reader_seconds = 0;  // of which the step waited for images
+};
+
+// After a step of the validation.
+struct ValidationReport {
+  int64_t epoch = 0;
+  int64_t step = 0;
+  int64_t steps = 0;
+  Evaluation so_far;
+  double seconds = 0;
+  double reader_seconds = 0;
+};
+
+struct EpochReport {
+  int64_t epoch = 0;    // from 0
+  int64_t batches = 0;  // done in all epochs
+  double lr = 0;        // of its last step
+  double train_loss = 0;
+  double train_top1 = 0;
+  std::optional<Evaluation> val;
+  bool best = false;
+  double seconds = 0;
+};
+
+// What a program may want to hear of; each may be empty. What they throw ends the run.
+struct TrainCallbacks {
+  std::function<void(const TrainStart&)> on_train_begin;
+  std::function<void(const StepReport&)> on_step_end;
+  std::function<void(const ValidationReport&)> on_validation_step_end;
+  std::function<void(const EpochReport&)> on_epoch_end;
+  // Something that does not stop the run but that a user should know: an image that was skipped, a damaged state.
+  std::function<void(const std::string&)> on_warning;
+};
+
+struct TrainResult {
+  bool interrupted = false;  // by the stop flag; everything is saved
+  std::filesystem::path folder;
+  int64_t epochs = 0;             // finished in all
+  std::optional<Evaluation> val;  // of the last validation of this call
+  std::optional<double> best;     // greatest top1 of all validations, or least training loss where there are none
+  int64_t best_epoch = 0;         // from 0
+};
+
+// Trains as the recipe says. The folder <output>/<experiment> then holds recipe.toml, command.txt, best.safetensors and
+// last.safetensors (model files for Classifier), and the state to resume from. The same recipe, images and instruction
+// set give the same weights, bit for bit, for any number of threads and however often the run was stopped and resumed.
+//
+// stop: when it becomes true, the step at hand is finished, everything is saved, and the result says `interrupted`.
+// command: how the run was started, for command.txt.
+//
+// Throws UsageError for a recipe that cannot work, and Error for images that cannot be read, a batch that does not fit
+// into memory (before the first step), a loss that is not finite (the last saved state stays), a failing disk.
+TrainResult train(const Recipe& recipe, const TrainCallbacks& callbacks = {}, const std::atomic<bool>* stop = nullptr,
+                  const std::string& command = "");
+
+}  // namespace convoy

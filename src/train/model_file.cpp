@@ -1,0 +1,180 @@
+#include "train/model_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "convoy/error.h"
+#include "convoy/version.h"
+#include "formats/layout.h"
+#include "formats/strict_json.h"
+
+namespace convoy {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kMetadataKey = "convoy";
+constexpr int kFormat = 1;
+
+json to_json(const ModelCard& card) {
+  const Preprocessing& preprocessing = card.preprocessing;
+  return {{"format", kFormat},
+          {"version", version()},
+          {"architecture", card.architecture},
+          {"options",
+           {{"num_classes", card.options.num_classes},
+            {"dropout", card.options.dropout},
+            {"drop_path", card.options.drop_path}}},
+          {"preprocessing",
+           {{"image_size", preprocessing.image_size},
+            {"resize_mode", to_string(preprocessing.resize_mode)},
+            {"crop_pct", preprocessing.crop_pct},
+            {"interpolation", to_string(preprocessing.interpolation)},
+            {"mean", preprocessing.mean},
+            {"std", preprocessing.std}}},
+          {"class_names", card.class_names},
+          {"metrics", card.metrics}};
+}
+
+// A number of the file that must lie in a range before it becomes an integer or float.
+double number(const json& node, double low, double high) {
+  const auto value = node.get<double>();
+  if (!(value >= low && value <= high))
+    throw Error(fmt::format("expected a number from {} to {}, got {}", low, high, value));
+  return value;
+}
+
+std::array<float, 3> three_floats(const json& node) {
+  std::array<float, 3> values{};
+  if (!node.is_array() || node.size() != 3) throw Error("expected three numbers for mean and std");
+  std::ranges::transform(node, values.begin(), [](const json& x) { return static_cast<float>(number(x, -1e6, 1e6)); });
+  return values;
+}
+
+template <class Enum>
+Enum known(std::optional<Enum> value, const json& word) {
+  if (!value) throw Error(fmt::format("unknown word {}", quote_name(word.get_ref<const std::string&>())));
+  return *value;
+}
+
+ModelCard from_json(const json& root) {
+  if (const auto format = number(root.at("format"), 0, 1e9); format > kFormat) {
+    throw Error(fmt::format("expected format {} or older, got {}; use a newer version of Convoy", kFormat, format));
+  }
+  ModelCard card;
+  card.architecture = root.at("architecture").get<std::string>();
+  const json& options = root.at("options");
+  card.options.num_classes = static_cast<int64_t>(number(options.at("num_classes"), 1, 1e6));
+  card.options.dropout = static_cast<float>(number(options.at("dropout"), -1, 1));
+  card.options.drop_path = static_cast<float>(number(options.at("drop_path"), -1, 1));
+  const json& node = root.at("preprocessing");
+  Preprocessing& preprocessing = card.preprocessing;
+  preprocessing.image_size = static_cast<int>(number(node.at("image_size"), 1, 16384));
+  const json& mode = node.at("resize_mode");
+  preprocessing.resize_mode = known(resize_mode_from_string(mode.get<std::string>()), mode);
+  preprocessing.crop_pct = node.at("crop_pct").get<double>();
+  const json& filter = node.at("interpolation");
+  preprocessing.interpolation = known(interpolation_from_string(filter.get<std::string>()), filter);
+  preprocessing.mean = three_floats(node.at("mean"));
+  preprocessing.std = three_floats(node.at("std"));
+  check(preprocessing);
+  card.class_names = root.at("class_names").get<std::vector<std::string>>();
+  if (card.class_names.size() != static_cast<size_t>(card.options.num_classes)) {
+    throw Error(fmt::format("expected {} class names, got {}", card.options.num_classes, card.class_names.size()));
+  }
+  card.metrics = root.at("metrics").get<std::map<std::string, double>>();
+  return card;
+}
+
+bool is_variable(const ValueInfo& info) { return info.kind == ValueKind::parameter || info.kind == ValueKind::state; }
+
+std::vector<int64_t> extents_of(const Shape& shape) { return {shape.extents().begin(), shape.extents().end()}; }
+
+// At most a few names, for a message of one line.
+void append_names(std::string& message, std::string_view what, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  constexpr size_t kMost = 4;
+  const std::vector<std::string> shown(names.begin(), names.begin() + static_cast<long>(std::min(names.size(), kMost)));
+  message +=
+      fmt::format("; {} {}: {}{}", names.size(), what, fmt::join(shown, ", "), names.size() > kMost ? ", ..." : "");
+}
+
+void check_tensors(const SafetensorsReader& file, const std::map<std::string, Shape>& wanted) {
+  std::vector<std::string> missing, misshapen, unexpected;
+  for (const auto& [name, shape] : wanted) {
+    const StoredTensor* stored = file.find(name);
+    if (stored == nullptr) {
+      missing.push_back(name);
+    } else if (stored->shape != extents_of(shape)) {
+      misshapen.push_back(
+          fmt::format("{} (expected {}, got {})", name, shape.to_string(), fmt::join(stored->shape, "x")));
+    }
+  }
+  for (const StoredTensor& stored : file.tensors()) {
+    if (!wanted.contains(stored.name)) unexpected.push_back(quote_name(stored.name));
+  }
+  if (missing.empty() && misshapen.empty() && unexpected.empty()) return;
+  std::string message = fmt::format("{}: the tensors are not those of the network", file.path().string());
+  append_names(message, "missing", missing);
+  append_names(message, "of another shape", misshapen);
+  append_names(message, "unexpected", unexpected);
+  throw Error(message);
+}
+
+}  // namespace
+
+void write_model_file(const std::filesystem::path& path, const ModelCard& card, const Graph& graph,
+                      std::string_view prefix, const Variables& variables) {
+  std::vector<std::vector<float>> converted;
+  std::vector<TensorToStore> tensors;
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    if (!is_variable(graph.value(id))) continue;
+    const std::string& name = graph.value(id).name;
+    const Variables::Variable& variable = variables.at(name);
+    const std::span<const float> values(variable.data, static_cast<size_t>(variable.shape.elements()));
+    std::vector<float>& stored = converted.emplace_back(values.size());
+    // The graph knows the layout also of averages, which are states among the variables.
+    to_file_layout(variable.shape, graph.value(id).layout, values, stored);
+    tensors.push_back({.name = name.substr(prefix.size()),
+                       .type = StoredType::f32,
+                       .shape = extents_of(file_shape(variable.shape, graph.value(id).layout)),
+                       .data = std::as_bytes(std::span(stored))});
+  }
+  write_safetensors(path, std::move(tensors), {{kMetadataKey, to_json(card).dump()}});
+}
+
+ModelCard read_model_card(const SafetensorsReader& file) {
+  const auto found = file.metadata().find(kMetadataKey);
+  if (found == file.metadata().end()) {
+    throw Error(fmt::format("{}: expected a model file of Convoy, got a safetensors file without '{}' in its metadata",
+                            file.path().string(), kMetadataKey));
+  }
+  try {
+    return from_json(parse_strict_json(found->second, 3, "the model's description"));
+  } catch (const json::exception& error) {
+    throw Error(
+        fmt::format("{}: the model's description is damaged: {}", file.path().string(), quote_name(error.what())));
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: the model's description is damaged: {}", file.path().string(), error.what()));
+  }
+}
+
+void read_weights(const SafetensorsReader& file, const Graph& graph, const Variables& variables) {
+  std::map<std::string, Shape> wanted;
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    const ValueInfo& info = graph.value(id);
+    if (is_variable(info)) wanted[info.name] = file_shape(info.type.shape, info.layout);
+  }
+  check_tensors(file, wanted);
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    const ValueInfo& info = graph.value(id);
+    if (!is_variable(info)) continue;
+    const std::vector<float> stored = file.floats(info.name);
+    from_file_layout(info.type.shape, info.layout, stored, {variables.at(info.name).data, stored.size()});
+  }
+}
+
+}  // namespace convoy

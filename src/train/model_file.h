@@ -1,0 +1,39 @@
+// The model file: weights and everything that is needed to use them, in one safetensors file.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "convoy/model.h"
+#include "data/transform.h"
+#include "formats/safetensors.h"
+#include "graph/graph.h"
+#include "plan/variables.h"
+
+namespace convoy {
+
+// What a model file says of its weights.
+struct ModelCard {
+  std::string architecture;  // a name that find_model knows
+  ModelOptions options;
+  Preprocessing preprocessing;
+  std::vector<std::string> class_names;   // options.num_classes of them
+  std::map<std::string, double> metrics;  // such as val_top1
+};
+
+// Writes the parameters and states of `graph`, with `prefix` taken off their names, each in the order of axes that
+// PyTorch uses, and the card as the metadata "convoy". Atomic; throws Error when the file cannot be written.
+void write_model_file(const std::filesystem::path& path, const ModelCard& card, const Graph& graph,
+                      std::string_view prefix, const Variables& variables);
+
+// Throws Error when the file is none that write_model_file wrote, or its card does not hold together.
+ModelCard read_model_card(const SafetensorsReader& file);
+
+// Sets the parameters and states of `graph`. Throws Error that lists missing, unexpected and misshapen tensors; then
+// nothing is changed.
+void read_weights(const SafetensorsReader& file, const Graph& graph, const Variables& variables);
+
+}  // namespace convoy

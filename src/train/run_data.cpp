@@ -1,0 +1,88 @@
+#include "train/run_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "convoy/error.h"
+#include "core/random.h"
+
+namespace convoy {
+namespace {
+
+ResizeMode resize_mode_of(Recipe::Resize mode) {
+  return mode == Recipe::Resize::crop ? ResizeMode::crop : ResizeMode::squash;
+}
+
+Interpolation interpolation_of(Recipe::Interpolation interpolation) {
+  switch (interpolation) {
+    case Recipe::Interpolation::nearest: return Interpolation::nearest;
+    case Recipe::Interpolation::box: return Interpolation::box;
+    case Recipe::Interpolation::bilinear: return Interpolation::bilinear;
+    case Recipe::Interpolation::bicubic: return Interpolation::bicubic;
+  }
+  return Interpolation::bilinear;
+}
+
+Augmentation::Crop crop_of(Recipe::Crop crop) {
+  switch (crop) {
+    case Recipe::Crop::none: return Augmentation::Crop::none;
+    case Recipe::Crop::padded: return Augmentation::Crop::padded;
+    case Recipe::Crop::resized: return Augmentation::Crop::resized;
+  }
+  return Augmentation::Crop::none;
+}
+
+}  // namespace
+
+TrainVal open_run_data(const Recipe& recipe) {
+  TrainVal data{open_dataset(recipe.data, Split::train), nullptr};
+  if (!recipe.val.empty()) {
+    data.val = open_dataset(recipe.val, Split::val);
+  } else if (has_own_val_split(recipe.data)) {
+    if (recipe.val_split > 0) {
+      throw UsageError(fmt::format("val-split: expected 0, because {} has validation images of its own, got {}",
+                                   recipe.data, recipe.val_split));
+    }
+    data.val = open_dataset(recipe.data, Split::val);
+  } else if (recipe.val_split > 0) {
+    return split_off_val(data.train, recipe.val_split, static_cast<uint64_t>(recipe.seed));
+  }
+  if (data.val != nullptr) check_same_classes(*data.train, *data.val);
+  return data;
+}
+
+uint64_t hash_of(const Dataset& dataset) {
+  uint64_t hash = hash_name("images");
+  const auto mix = [&](uint64_t word) { hash = (hash ^ word) * 0x100000001B3; };
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    mix(hash_name(std::filesystem::path(dataset.name(i)).filename().string()));
+    mix(static_cast<uint64_t>(dataset.label(i)));
+  }
+  return hash;
+}
+
+Preprocessing preprocessing_of(const Recipe& recipe, int64_t image_size) {
+  Preprocessing preprocessing;
+  preprocessing.image_size = static_cast<int>(image_size);
+  preprocessing.resize_mode = resize_mode_of(recipe.resize_mode);
+  preprocessing.crop_pct = recipe.crop_pct;
+  preprocessing.interpolation = interpolation_of(recipe.interpolation);
+  std::ranges::transform(recipe.mean, preprocessing.mean.begin(), [](double x) { return static_cast<float>(x); });
+  std::ranges::transform(recipe.std, preprocessing.std.begin(), [](double x) { return static_cast<float>(x); });
+  return preprocessing;
+}
+
+Augmentation augmentation_of(const Recipe& recipe) {
+  Augmentation augmentation;
+  augmentation.crop = crop_of(recipe.train_crop);
+  augmentation.crop_padding = static_cast<int>(recipe.crop_padding);
+  augmentation.crop_scale = recipe.scale;
+  augmentation.crop_ratio = recipe.ratio;
+  augmentation.horizontal_flip = static_cast<float>(recipe.hflip);
+  augmentation.vertical_flip = static_cast<float>(recipe.vflip);
+  augmentation.rotation = recipe.rotate;
+  return augmentation;
+}
+
+}  // namespace convoy

@@ -1,0 +1,22 @@
+// The images of a run, as its recipe describes them.
+#pragma once
+
+#include "convoy/recipe.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "data/transform.h"
+
+namespace convoy {
+
+// The training and validation images; val is null when there are none. Throws UsageError when the recipe asks for a
+// split of data that has validation images of its own, Error as open_dataset and check_same_classes do.
+TrainVal open_run_data(const Recipe& recipe);
+
+// A hash of the names, without their folders, and the labels of all images.
+uint64_t hash_of(const Dataset& dataset);
+
+// image_size: what the recipe leaves open is settled.
+Preprocessing preprocessing_of(const Recipe& recipe, int64_t image_size);
+Augmentation augmentation_of(const Recipe& recipe);
+
+}  // namespace convoy

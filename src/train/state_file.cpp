@@ -1,0 +1,212 @@
+#include "train/state_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <functional>
+#include <map>
+
+#include "convoy/error.h"
+#include "core/random.h"
+#include "formats/safetensors.h"
+#include "formats/strict_json.h"
+
+namespace convoy {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kMetadataKey = "convoy_state";
+constexpr int kFormat = 1;
+
+// A hash of `bytes` and what went before: FNV-1a on words of 64 bits, which one multiplication each makes fast enough
+// for gigabytes.
+uint64_t hash_bytes(uint64_t hash, std::span<const std::byte> bytes) {
+  const auto mix = [&](uint64_t word) { hash = std::rotl((hash ^ word) * 0x100000001B3, 23); };
+  size_t i = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + i, 8);
+    mix(word);
+  }
+  for (; i < bytes.size(); ++i) mix(std::to_integer<uint64_t>(bytes[i]));
+  return hash;
+}
+
+std::span<const std::byte> bytes_of(const Variables::Variable& variable) {
+  return std::as_bytes(std::span(variable.data, static_cast<size_t>(variable.shape.elements())));
+}
+
+json to_json(const TrainingPosition& position) {
+  json node = {{"epoch", position.epoch},          {"step", position.step},
+               {"batches", position.batches},      {"samples", position.epoch_sums.samples},
+               {"top1", position.epoch_sums.top1}, {"top5", position.epoch_sums.top5},
+               {"loss", position.epoch_sums.loss}, {"best_epoch", position.best_epoch}};
+  if (position.best) node["best"] = *position.best;
+  return node;
+}
+
+int64_t count(const json& node) {
+  const auto value = node.get<int64_t>();
+  if (value < 0) throw Error(fmt::format("expected a count, got {}", value));
+  return value;
+}
+
+TrainingPosition position_from(const json& node) {
+  TrainingPosition position;
+  position.epoch = count(node.at("epoch"));
+  position.step = count(node.at("step"));
+  position.batches = count(node.at("batches"));
+  position.epoch_sums = {.samples = count(node.at("samples")),
+                         .top1 = count(node.at("top1")),
+                         .top5 = count(node.at("top5")),
+                         .loss = node.at("loss").get<double>()};
+  position.best_epoch = count(node.at("best_epoch"));
+  if (node.contains("best")) position.best = node.at("best").get<double>();
+  return position;
+}
+
+// A state file whose header has been read.
+struct Candidate {
+  int slot = 0;
+  SafetensorsReader file;
+  json root;
+  TrainingPosition position;
+};
+
+Candidate open_candidate(int slot, const std::filesystem::path& path) {
+  SafetensorsReader file(path);
+  const auto found = file.metadata().find(kMetadataKey);
+  if (found == file.metadata().end()) throw Error(fmt::format("{}: no training state", path.string()));
+  try {
+    json root = parse_strict_json(found->second, 2, "the description of the state");
+    if (root.at("format").get<int>() != kFormat) {
+      throw Error(fmt::format("expected format {}, got {}", kFormat, root.at("format").get<int>()));
+    }
+    TrainingPosition position = position_from(root.at("position"));
+    return {slot, std::move(file), std::move(root), position};
+  } catch (const json::exception& error) {
+    throw Error(fmt::format("{}: damaged: {}", path.string(), quote_name(error.what())));
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: damaged: {}", path.string(), error.what()));
+  }
+}
+
+// Throws UsageError unless the state belongs to the run; json::exception when it is damaged.
+void check_identity(const Candidate& candidate, const RunIdentity& identity) {
+  const std::string path = candidate.file.path().string();
+  Recipe saved;
+  read_recipe_text(saved, candidate.root.at("recipe").get<std::string>(), path);
+  for (const RecipeField& field : recipe_fields()) {
+    if (!field.identifies_run) continue;
+    const std::string before = field.get(saved).value_or("auto");
+    const std::string now = field.get(identity.recipe).value_or("auto");
+    if (before == now) continue;
+    throw UsageError(
+        fmt::format("{}: the run to resume has {} = {}, expected by this one is {}; use the same settings "
+                    "or another experiment",
+                    path, field.name, before, now));
+  }
+  if (candidate.root.at("class_names").get<std::vector<std::string>>() != identity.class_names) {
+    throw UsageError(fmt::format("{}: the run to resume has other classes than the data ({})", path,
+                                 fmt::join(identity.class_names, ", ")));
+  }
+  if (candidate.root.at("data").get<uint64_t>() != identity.data) {
+    throw UsageError(fmt::format("{}: the training images are not those that the run to resume began with", path));
+  }
+}
+
+// All tensors, then checks, then the variables: a damaged file changes nothing.
+void read_variables(const Candidate& candidate, const Variables& variables) {
+  const std::string path = candidate.file.path().string();
+  if (candidate.file.tensors().size() != variables.all().size()) {
+    throw Error(fmt::format("{}: damaged: expected {} tensors, got {}", path, variables.all().size(),
+                            candidate.file.tensors().size()));
+  }
+  std::map<std::string, std::vector<std::byte>> contents;
+  uint64_t digest = hash_name(candidate.root.at("position").dump());
+  for (const auto& [name, variable] : variables.all()) {
+    const StoredTensor& stored = candidate.file.tensor(name);
+    const std::span<const int64_t> expected = variable.shape.extents();
+    if (stored.type != StoredType::f32 || !std::ranges::equal(stored.shape, expected)) {
+      throw Error(fmt::format("{}: damaged: {}: expected {} floats, got {} of {}", path, name,
+                              variable.shape.to_string(), fmt::join(stored.shape, "x"), to_string(stored.type)));
+    }
+    contents[name] = candidate.file.bytes(name);
+    digest = hash_bytes(digest, contents[name]);
+  }
+  if (candidate.root.at("digest").get<uint64_t>() != digest) {
+    throw Error(fmt::format("{}: damaged: the tensors are not those that were saved", path));
+  }
+  for (const auto& [name, variable] : variables.all()) {
+    std::memcpy(variable.data, contents[name].data(), contents[name].size());
+  }
+}
+
+}  // namespace
+
+std::filesystem::path StateFiles::slot(int index) const {
+  return folder_ / (index == 0 ? "state-a.safetensors" : "state-b.safetensors");
+}
+
+bool StateFiles::exist() const { return std::filesystem::exists(slot(0)) || std::filesystem::exists(slot(1)); }
+
+void StateFiles::save(const RunIdentity& identity, const TrainingPosition& position, const Variables& variables) {
+  std::vector<TensorToStore> tensors;
+  const json where = to_json(position);
+  uint64_t digest = hash_name(where.dump());
+  for (const auto& [name, variable] : variables.all()) {
+    const std::span<const int64_t> extents = variable.shape.extents();
+    tensors.push_back({name, StoredType::f32, {extents.begin(), extents.end()}, bytes_of(variable)});
+    digest = hash_bytes(digest, bytes_of(variable));
+  }
+  const json root = {{"format", kFormat},
+                     {"position", where},
+                     {"recipe", to_toml(identity.recipe)},
+                     {"class_names", identity.class_names},
+                     {"data", identity.data},
+                     {"digest", digest}};
+  const int target = newest_ == 0 ? 1 : 0;
+  write_safetensors(slot(target), std::move(tensors), {{kMetadataKey, root.dump()}});
+  newest_ = target;
+}
+
+std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, const Variables& variables,
+                                                 const std::function<void(const std::string&)>& warn) {
+  std::vector<Candidate> candidates;
+  std::string problem;
+  const auto pass_over = [&](const std::string& why) {
+    problem = why;
+    warn(fmt::format("{}; looking for an older state", why));
+  };
+  for (const int index : {0, 1}) {
+    if (!std::filesystem::exists(slot(index))) continue;
+    try {
+      candidates.push_back(open_candidate(index, slot(index)));
+    } catch (const Error& error) {
+      pass_over(error.what());
+    }
+  }
+  std::ranges::sort(candidates, std::greater{}, [](const Candidate& c) { return c.position.batches; });
+  for (const Candidate& candidate : candidates) {
+    try {
+      check_identity(candidate, identity);
+      read_variables(candidate, variables);
+      newest_ = candidate.slot;
+      return candidate.position;
+    } catch (const UsageError&) {
+      throw;
+    } catch (const json::exception& error) {
+      pass_over(fmt::format("{}: damaged: {}", candidate.file.path().string(), quote_name(error.what())));
+    } catch (const Error& error) {
+      pass_over(error.what());
+    }
+  }
+  if (!problem.empty()) throw Error(fmt::format("{}; there is no undamaged state to resume from", problem));
+  return std::nullopt;
+}
+
+}  // namespace convoy

@@ -1,0 +1,175 @@
+#include "train/state_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "convoy/error.h"
+
+namespace convoy {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class StateFilesTest : public testing::Test {
+ protected:
+  StateFilesTest() {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::path(testing::TempDir()) / "convoy_state" / test->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    Graph graph(Mode::training);
+    graph.add_parameter("conv.weight", {3, 3, 2, 4}, Initializer::normal(1), FileLayout::conv);
+    graph.add_state("momentum/conv.weight", {3, 3, 2, 4}, 0.5F);
+    graph.add_state("scale", {}, 2);
+    variables_.add(graph, 7);
+    identity_.recipe.data = "photos";
+    identity_.recipe.model = "resnet18";
+    identity_.class_names = {"cat", "dog"};
+    identity_.data = 0xFEDCBA9876543210;
+  }
+
+  static TrainingPosition position(int64_t batches) {
+    TrainingPosition position;
+    position.epoch = 2;
+    position.step = batches - 10;
+    position.batches = batches;
+    position.epoch_sums = {.samples = 31, .top1 = 4, .top5 = 5, .loss = 0.1 + 0.2};
+    position.best = 1.0 / 3;
+    position.best_epoch = 1;
+    return position;
+  }
+
+  // Sets every number to `value`.
+  void fill(float value) const {
+    for (const auto& [name, variable] : variables_.all()) std::fill_n(variable.data, variable.shape.elements(), value);
+  }
+  float first() const { return variables_.at("conv.weight").data[0]; }
+
+  std::optional<TrainingPosition> load(const RunIdentity& identity) {
+    warnings_.clear();
+    return StateFiles(folder_).load(identity, variables_, [&](const std::string& text) { warnings_.push_back(text); });
+  }
+
+  std::string complaint(const RunIdentity& identity) {
+    try {
+      load(identity);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  void flip_bit(const std::string& name, int64_t from_end) const {
+    std::fstream file(folder_ / name, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(-from_end, std::ios::end);
+    const auto byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(-from_end, std::ios::end);
+    file.put(byte);
+  }
+
+  std::filesystem::path folder_;
+  Variables variables_;
+  RunIdentity identity_;
+  std::vector<std::string> warnings_;
+};
+
+TEST_F(StateFilesTest, NothingToLoad) {
+  EXPECT_FALSE(StateFiles(folder_).exist());
+  EXPECT_FALSE(load(identity_).has_value());
+}
+
+TEST_F(StateFilesTest, EverythingComesBack) {
+  const std::vector<float> weights(variables_.at("conv.weight").data, variables_.at("conv.weight").data + 72);
+  StateFiles(folder_).save(identity_, position(12), variables_);
+  fill(-1);
+  const auto loaded = load(identity_);
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->epoch, 2);
+  EXPECT_EQ(loaded->step, 2);
+  EXPECT_EQ(loaded->batches, 12);
+  EXPECT_EQ(loaded->epoch_sums.samples, 31);
+  EXPECT_EQ(loaded->epoch_sums.top1, 4);
+  EXPECT_EQ(loaded->epoch_sums.top5, 5);
+  EXPECT_EQ(loaded->epoch_sums.loss, 0.1 + 0.2);
+  EXPECT_EQ(loaded->best, 1.0 / 3);
+  EXPECT_EQ(loaded->best_epoch, 1);
+  EXPECT_TRUE(std::equal(weights.begin(), weights.end(), variables_.at("conv.weight").data));
+  EXPECT_EQ(variables_.at("momentum/conv.weight").data[71], 0.5F);
+  EXPECT_EQ(variables_.at("scale").data[0], 2);
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(StateFilesTest, TheNewestOfTwoGenerationsIsLoaded) {
+  StateFiles files(folder_);
+  for (int64_t batches = 10; batches < 15; ++batches) {
+    fill(static_cast<float>(batches));
+    files.save(identity_, position(batches), variables_);
+    EXPECT_EQ(load(identity_)->batches, batches);
+    EXPECT_EQ(first(), static_cast<float>(batches));
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), std::filesystem::directory_iterator()), 2);
+  // A resumed run replaces the older one.
+  StateFiles resumed(folder_);
+  resumed.load(identity_, variables_, [](const std::string&) {});
+  fill(15);
+  resumed.save(identity_, position(15), variables_);
+  flip_bit("state-b.safetensors", 1);
+  EXPECT_EQ(load(identity_)->batches, 14);
+}
+
+TEST_F(StateFilesTest, ADamagedNewestFallsBackWithAWarning) {
+  StateFiles files(folder_);
+  fill(1);
+  files.save(identity_, position(11), variables_);
+  fill(2);
+  files.save(identity_, position(12), variables_);
+  const auto newest = folder_ / "state-b.safetensors";
+  const auto copy = folder_ / "copy";
+  std::filesystem::copy_file(newest, copy);
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(newest));
+  // Damage in the data, in the header and in its length; and a file cut short.
+  for (const int64_t from_end : {int64_t{1}, int64_t{300}, size - 200, size}) {
+    flip_bit("state-b.safetensors", from_end);
+    fill(0);
+    const auto loaded = load(identity_);
+    ASSERT_TRUE(loaded.has_value()) << from_end;
+    EXPECT_EQ(loaded->batches, 11) << from_end;
+    EXPECT_EQ(first(), 1) << from_end;
+    EXPECT_THAT(warnings_, SizeIs(1)) << from_end;
+    EXPECT_THAT(warnings_[0], HasSubstr("state-b.safetensors"));
+    std::filesystem::copy_file(copy, newest, std::filesystem::copy_options::overwrite_existing);
+  }
+  std::filesystem::resize_file(newest, static_cast<uintmax_t>(size) / 2);
+  EXPECT_EQ(load(identity_)->batches, 11);
+  flip_bit("state-a.safetensors", 1);
+  fill(0);
+  EXPECT_THAT(complaint(identity_), HasSubstr("no undamaged state"));
+  EXPECT_EQ(first(), 0);
+}
+
+TEST_F(StateFilesTest, AnotherRunIsNotResumed) {
+  StateFiles(folder_).save(identity_, position(12), variables_);
+  const auto changed = [&](auto change) {
+    RunIdentity other = identity_;
+    change(other);
+    return complaint(other);
+  };
+  EXPECT_EQ(changed([](RunIdentity& i) {
+              i.recipe.threads = 3;
+              i.recipe.epochs = 99;
+              i.recipe.data = "elsewhere";
+            }),
+            "");
+  EXPECT_THAT(changed([](RunIdentity& i) { i.recipe.lr = 0.5; }), HasSubstr("lr = auto, expected by this one is 0.5"));
+  EXPECT_THAT(changed([](RunIdentity& i) { i.class_names[1] = "wolf"; }), HasSubstr("other classes"));
+  EXPECT_THAT(changed([](RunIdentity& i) { ++i.data; }), HasSubstr("training images"));
+}
+
+}  // namespace
+}  // namespace convoy

@@ -1,0 +1,222 @@
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "convoy/error.h"
+#include "train/evaluation.h"
+#include "train/run_folder.h"
+
+namespace convoy {
+namespace {
+
+constexpr const char* kBestFile = "best.safetensors";
+constexpr const char* kLastFile = "last.safetensors";
+constexpr std::string_view kAveragePrefix = "ema.";
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+}  // namespace
+
+TrainResult train(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop,
+                  const std::string& command) {
+  return Trainer(recipe, callbacks, stop).run(command);
+}
+
+TrainResult Trainer::run(const std::string& command) {
+  resume();
+  begin_run_folder(folder_, recipe_, command);
+  report_start();
+  loader_ = make_loader(train_, true);
+  if (val_ != nullptr) val_loader_ = make_loader(val_, false);
+  Progress progress = Progress::finished;
+  while (progress == Progress::finished && position_.epoch < recipe_.epochs) progress = run_epoch();
+  if (progress == Progress::stopped) {
+    save_state();
+    save_model(kLastFile);
+  }
+  const std::optional<double> best =
+      position_.best && val_ == nullptr ? std::optional(-*position_.best) : position_.best;
+  return {.interrupted = progress == Progress::stopped,
+          .folder = folder_,
+          .epochs = position_.epoch,
+          .val = val_result_,
+          .best = best,
+          .best_epoch = position_.best_epoch};
+}
+
+void Trainer::resume() {
+  if (!recipe_.resume) return;
+  if (const auto position = states_.load(identity_, variables_, [this](const std::string& text) { warn(text); })) {
+    position_ = *position;
+    saved_batches_ = position_.batches;
+  }
+}
+
+Trainer::Progress Trainer::run_epoch() {
+  epoch_begin_ = Clock::now();
+  reader_seconds_before_ = loader_->wait_seconds();
+  while (position_.step < steps_per_epoch_) {
+    run_step(rate_now());
+    if (stop_asked()) return Progress::stopped;
+  }
+  const bool last = position_.epoch + 1 == recipe_.epochs;
+  const bool due = (position_.epoch + 1) % recipe_.eval_interval == 0 || last;
+  val_result_.reset();
+  if (val_ != nullptr && due && validate() == Progress::stopped) return Progress::stopped;
+  finish_epoch();
+  return stop_asked() && !last ? Progress::stopped : Progress::finished;
+}
+
+double Trainer::rate_now() const {
+  return schedule_.at(recipe_.sched_on_updates ? position_.batches / recipe_.grad_accum_steps : position_.epoch);
+}
+
+void Trainer::run_step(double rate) {
+  const Batch& batch = loader_->next();
+  std::copy_n(batch.images.floats(), batch.images.size() / sizeof(float), step_->images());
+  std::copy_n(batch.targets.floats(), batch.targets.size() / sizeof(float), step_->targets());
+  step_->run({.seed = static_cast<uint64_t>(recipe_.seed),
+              .step = position_.batches,
+              .update = position_.batches / recipe_.grad_accum_steps,
+              .learning_rate = static_cast<float>(rate)});
+  const double loss = step_->loss();
+  ++position_.step;
+  ++position_.batches;
+  if (!std::isfinite(loss)) stop_for(fmt::format("the loss is {}", loss));
+  ClassificationSums sums;
+  const auto count = static_cast<size_t>(batch.size * model_options_.num_classes);
+  add_batch({step_->logits(), count}, batch.labels, sums);
+  position_.epoch_sums.samples += sums.samples;
+  position_.epoch_sums.top1 += sums.top1;
+  position_.epoch_sums.top5 += sums.top5;
+  position_.epoch_sums.loss += loss * static_cast<double>(batch.size);
+  report_step(rate, loss);
+}
+
+void Trainer::report_step(double rate, double loss) const {
+  if (!callbacks_.on_step_end) return;
+  callbacks_.on_step_end({.epoch = position_.epoch,
+                          .step = position_.step,
+                          .batches = position_.batches,
+                          .lr = rate,
+                          .loss = position_.epoch_sums.mean_loss(),
+                          .step_loss = loss,
+                          .top1 = position_.epoch_sums.top1_share(),
+                          .seconds = seconds_in_epoch(),
+                          .reader_seconds = reader_seconds_in_epoch()});
+}
+
+Trainer::Progress Trainer::validate() {
+  const Clock::time_point begin = Clock::now();
+  const double reader_before = val_loader_->wait_seconds();
+  ClassificationSums sums;
+  int64_t step = 0;
+  const bool whole = infer_epoch(
+      *inference_, *val_loader_, model_options_.num_classes, [&](const Batch& batch, std::span<const float> logits) {
+        add_batch(logits, batch.labels, sums);
+        ++step;
+        if (callbacks_.on_validation_step_end) {
+          callbacks_.on_validation_step_end({.epoch = position_.epoch,
+                                             .step = step,
+                                             .steps = val_loader_->steps_per_epoch(),
+                                             .so_far = evaluation_of(sums),
+                                             .seconds = seconds_since(begin),
+                                             .reader_seconds = val_loader_->wait_seconds() - reader_before});
+        }
+        return !stop_asked();
+      });
+  if (!whole) return Progress::stopped;
+  val_result_ = evaluation_of(sums);
+  warn_of_bad_images(*val_loader_);
+  return Progress::finished;
+}
+
+void Trainer::finish_epoch() {
+  require_finite_variables();
+  warn_of_bad_images(*loader_);
+  EpochReport report{.epoch = position_.epoch,
+                     .batches = position_.batches,
+                     .lr = schedule_.at(recipe_.sched_on_updates ? (position_.batches - 1) / recipe_.grad_accum_steps
+                                                                 : position_.epoch),
+                     .train_loss = position_.epoch_sums.mean_loss(),
+                     .train_top1 = position_.epoch_sums.top1_share(),
+                     .val = val_result_,
+                     .best = false,
+                     .seconds = seconds_in_epoch()};
+  if (val_result_ || val_ == nullptr) {
+    const double score = val_result_ ? val_result_->top1 : -report.train_loss;
+    report.best = !position_.best || score > *position_.best;
+    if (report.best) {
+      position_.best = score;
+      position_.best_epoch = position_.epoch;
+      save_model(kBestFile);
+    }
+  }
+  if (callbacks_.on_epoch_end) callbacks_.on_epoch_end(report);
+  ++position_.epoch;
+  position_.step = 0;
+  position_.epoch_sums = {};
+  if (position_.epoch % recipe_.checkpoint_interval == 0 || position_.epoch == recipe_.epochs) {
+    save_state();
+    save_model(kLastFile);
+  }
+}
+
+double Trainer::seconds_in_epoch() const { return seconds_since(epoch_begin_); }
+
+void Trainer::warn(const std::string& text) const {
+  if (callbacks_.on_warning) callbacks_.on_warning(text);
+}
+
+void Trainer::warn_of_bad_images(const Loader& loader) {
+  for (const std::string& reason : loader.bad_images()) {
+    if (bad_images_.insert(reason).second) warn(fmt::format("skipped {}", reason));
+  }
+}
+
+void Trainer::stop_for(const std::string& problem) const {
+  const std::string kept = saved_batches_
+                               ? fmt::format("the state after step {} is kept in {}", *saved_batches_, folder_.string())
+                               : "nothing was saved before";
+  throw Error(fmt::format("{} after step {} (epoch {}, step {} of {}); {}; try a smaller learning rate than {}",
+                          problem, position_.batches, position_.epoch + 1, position_.step, steps_per_epoch_, kept,
+                          *recipe_.lr));
+}
+
+void Trainer::require_finite_variables() const {
+  for (const auto& [name, variable] : variables_.all()) {
+    const std::span<const float> values(variable.data, static_cast<size_t>(variable.shape.elements()));
+    if (!std::ranges::all_of(values, [](float x) { return std::isfinite(x); })) {
+      stop_for(fmt::format("{} is not finite", name));
+    }
+  }
+}
+
+void Trainer::save_state() {
+  require_finite_variables();
+  states_.save(identity_, position_, variables_);
+  saved_batches_ = position_.batches;
+}
+
+void Trainer::save_model(const char* file_name) const {
+  ModelCard card{.architecture = model_.name,
+                 .options = model_options_,
+                 .preprocessing = preprocessing_,
+                 .class_names = train_->class_names(),
+                 .metrics = {{"batches", static_cast<double>(position_.batches)}}};
+  if (val_result_) {
+    card.metrics["val_loss"] = val_result_->loss;
+    card.metrics["val_top1"] = val_result_->top1;
+    card.metrics["val_top5"] = val_result_->top5;
+  }
+  write_model_file(folder_ / file_name, card, inference_->program().graph(),
+                   recipe_.model_ema ? kAveragePrefix : std::string_view(), variables_);
+}
+
+}  // namespace convoy

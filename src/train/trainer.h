@@ -1,0 +1,94 @@
+// A training run from its first step to its last.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "convoy/model.h"
+#include "convoy/train.h"
+#include "core/buffer.h"
+#include "data/loader.h"
+#include "plan/variables.h"
+#include "train/metrics.h"
+#include "train/model_file.h"
+#include "train/schedule.h"
+#include "train/state_file.h"
+#include "train/step.h"
+
+namespace convoy {
+
+class Trainer {
+ public:
+  // Opens the images, plans the step and makes sure that it fits into memory. Writes nothing. Throws as train().
+  Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop);
+
+  // command: for command.txt. Throws as train().
+  TrainResult run(const std::string& command);
+
+ private:
+  enum class Progress : uint8_t { finished, stopped };
+
+  void open_data();
+  void plan();
+  StepOptions step_options(int64_t batch_size) const;
+  // Of the images that are prepared ahead.
+  size_t loader_bytes(int64_t batch_size) const;
+  // Throws Error that names a batch that would fit.
+  [[noreturn]] void refuse_batch(size_t needed, size_t available);
+  std::unique_ptr<Loader> make_loader(const DatasetPtr& images, bool training) const;
+  void resume();
+  void report_start() const;
+
+  Progress run_epoch();
+  void run_step(double rate);
+  void report_step(double rate, double loss) const;
+  Progress validate();
+  void finish_epoch();
+
+  bool stop_asked() const { return stop_ != nullptr && stop_->load(); }
+  double rate_now() const;
+  double seconds_in_epoch() const;
+  double reader_seconds_in_epoch() const { return loader_->wait_seconds() - reader_seconds_before_; }
+  void warn(const std::string& text) const;
+  void warn_of_bad_images(const Loader& loader);
+  // Throws Error that says where the run stopped and what is saved.
+  [[noreturn]] void stop_for(const std::string& problem) const;
+  void require_finite_variables() const;
+  void save_state();
+  void save_model(const char* file_name) const;
+
+  Recipe recipe_;
+  const TrainCallbacks& callbacks_;
+  const std::atomic<bool>* stop_;
+  const Model& model_;
+  ModelOptions model_options_;
+  std::filesystem::path folder_;
+  DatasetPtr train_, val_;  // val_ null: there are none
+  Preprocessing preprocessing_;
+  RunIdentity identity_;
+  int64_t batch_size_ = 0;
+  int64_t steps_per_epoch_ = 0;
+  Schedule schedule_;
+
+  Variables variables_;
+  std::unique_ptr<TrainingStep> step_;
+  std::unique_ptr<InferenceStep> inference_;  // of the weights that are validated and saved
+  Buffer arena_;                              // of both
+  size_t cache_bytes_ = 0;                    // of each loader
+  std::unique_ptr<Loader> loader_, val_loader_;
+
+  StateFiles states_;
+  TrainingPosition position_;
+  std::optional<int64_t> saved_batches_;  // position_.batches of the newest state on disk
+  std::optional<Evaluation> val_result_;  // of the last validation
+  std::set<std::string> bad_images_;      // that were warned of
+  std::chrono::steady_clock::time_point epoch_begin_;
+  double reader_seconds_before_ = 0;  // of loader_, when the epoch began
+};
+
+}  // namespace convoy

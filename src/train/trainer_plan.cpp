@@ -1,0 +1,167 @@
+// What a run decides before its first step: images, plan, memory.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "convoy/error.h"
+#include "core/parallel.h"
+#include "train/run_data.h"
+#include "train/run_folder.h"
+#include "train/trainer.h"
+
+namespace convoy {
+namespace {
+
+constexpr int kBatchesAhead = 4;
+constexpr size_t kLargestCache = size_t{512} << 20;
+
+OptimizerOptions optimizer_of(const Recipe& recipe) {
+  OptimizerOptions options;
+  switch (recipe.opt) {
+    case Recipe::Optimizer::sgd: options.kind = OptimizerOptions::Kind::sgd; break;
+    case Recipe::Optimizer::adam: options.kind = OptimizerOptions::Kind::adam; break;
+    case Recipe::Optimizer::adamw: options.kind = OptimizerOptions::Kind::adamw; break;
+  }
+  const bool is_sgd = recipe.opt == Recipe::Optimizer::sgd;
+  options.momentum = static_cast<float>(is_sgd ? recipe.momentum : recipe.opt_betas[0]);
+  options.nesterov = recipe.nesterov;
+  options.beta2 = static_cast<float>(recipe.opt_betas[1]);
+  options.eps = static_cast<float>(recipe.opt_eps);
+  options.weight_decay = static_cast<float>(recipe.weight_decay);
+  options.decay_vectors = recipe.decay_norms;
+  return options;
+}
+
+double gibibytes(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
+
+const Recipe& checked(const Recipe& recipe) {
+  check(recipe);
+  return recipe;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop)
+    : recipe_(checked(recipe)),
+      callbacks_(callbacks),
+      stop_(stop),
+      model_(find_model(recipe.model)),
+      folder_(settle_run_folder(recipe_)),
+      states_(folder_) {
+  if (recipe_.threads > 0) set_thread_count(static_cast<int>(recipe_.threads));
+  recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
+  recipe_.lr = base_learning_rate(recipe_);
+  open_data();
+  plan();
+}
+
+void Trainer::open_data() {
+  const TrainVal data = open_run_data(recipe_);
+  train_ = data.train;
+  val_ = data.val;
+  if (val_ == nullptr) {
+    warn("there are no images to validate with; give --val FOLDER or --val-split 0.2 to see how good the network is");
+  }
+  preprocessing_ = preprocessing_of(recipe_, *recipe_.img_size);
+  model_options_.num_classes = static_cast<int64_t>(train_->class_names().size());
+  if (recipe_.drop) model_options_.dropout = static_cast<float>(*recipe_.drop);
+  if (recipe_.drop_path) model_options_.drop_path = static_cast<float>(*recipe_.drop_path);
+  batch_size_ = std::min(recipe_.batch_size, train_->size());
+  steps_per_epoch_ = train_->size() / batch_size_;
+  const int64_t accumulate = recipe_.grad_accum_steps;
+  schedule_ = schedule_of(recipe_, (steps_per_epoch_ + accumulate - 1) / accumulate);
+  identity_ = {recipe_, train_->class_names(), hash_of(*train_)};
+}
+
+StepOptions Trainer::step_options(int64_t batch_size) const {
+  StepOptions options;
+  options.model = &model_;
+  options.model_options = model_options_;
+  options.batch_size = batch_size;
+  options.image_size = *recipe_.img_size;
+  options.label_smoothing = static_cast<float>(recipe_.smoothing);
+  options.optimizer = optimizer_of(recipe_);
+  options.clip_grad_norm = static_cast<float>(recipe_.clip_grad);
+  options.accumulate = static_cast<int>(recipe_.grad_accum_steps);
+  options.ema_decay = recipe_.model_ema ? static_cast<float>(recipe_.model_ema_decay) : 0;
+  return options;
+}
+
+size_t Trainer::loader_bytes(int64_t batch_size) const {
+  const int64_t side = preprocessing_.image_size;
+  const int64_t floats_per_image = 3 * side * side + model_options_.num_classes;
+  const int64_t batches = (kBatchesAhead + 1) * (val_ == nullptr ? 1 : 2);
+  return static_cast<size_t>(batches * batch_size * floats_per_image) * sizeof(float);
+}
+
+void Trainer::plan() {
+  const auto seed = static_cast<uint64_t>(recipe_.seed);
+  step_ = std::make_unique<TrainingStep>(step_options(batch_size_), variables_, seed);
+  inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size,
+                                               recipe_.model_ema, variables_, seed);
+  const size_t arena_bytes = std::max(step_->arena_bytes(), inference_->arena_bytes());
+  const size_t needed = arena_bytes + loader_bytes(batch_size_);
+  const size_t available = available_memory();
+  if (needed > available) refuse_batch(needed, available);
+  cache_bytes_ = std::min(kLargestCache, (available - needed) / 4);
+  arena_ = Buffer(arena_bytes);
+  step_->bind(variables_, arena_);
+  inference_->bind(variables_, arena_);
+}
+
+void Trainer::refuse_batch(size_t needed, size_t available) {
+  int64_t fitting = batch_size_ / 2;
+  for (; fitting > 0; fitting /= 2) {
+    const TrainingStep smaller(step_options(fitting), variables_, static_cast<uint64_t>(recipe_.seed));
+    if (smaller.arena_bytes() + loader_bytes(fitting) <= available) break;
+  }
+  throw Error(
+      fmt::format("batch-size: {} at batch size {} and image size {} needs {:.2f} GiB more memory, but {:.2f} "
+                  "GiB are available; {}",
+                  model_.name, batch_size_, *recipe_.img_size, gibibytes(needed), gibibytes(available),
+                  fitting > 0 ? fmt::format("a batch size of {} fits", fitting)
+                              : "not even one image fits, use smaller images or another network"));
+}
+
+std::unique_ptr<Loader> Trainer::make_loader(const DatasetPtr& images, bool training) const {
+  LoaderOptions options;
+  options.batch_size = batch_size_;
+  options.shuffle = training;
+  options.drop_last = training;
+  options.preprocessing = preprocessing_;
+  if (training) options.augmentation = augmentation_of(recipe_);
+  const OnBadImage skip = training ? OnBadImage::replace : OnBadImage::leave_out;
+  options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? skip : OnBadImage::error;
+  options.seed = static_cast<uint64_t>(recipe_.seed);
+  options.workers = static_cast<int>(recipe_.workers);
+  options.batches_ahead = kBatchesAhead;
+  options.cache_bytes = cache_bytes_;
+  if (training) {
+    options.first_epoch = position_.epoch;
+    options.first_step = position_.step;
+    options.end_epoch = recipe_.epochs;
+  }
+  return std::make_unique<Loader>(images, options);
+}
+
+void Trainer::report_start() const {
+  if (!callbacks_.on_train_begin) return;
+  int64_t parameters = 0;
+  for (const ValueId id : step_->program().graph().parameters()) {
+    parameters += step_->program().graph().value(id).type.shape.elements();
+  }
+  callbacks_.on_train_begin({.folder = folder_,
+                             .recipe = recipe_,
+                             .class_names = train_->class_names(),
+                             .train_images = train_->size(),
+                             .val_images = val_ == nullptr ? 0 : val_->size(),
+                             .batch_size = batch_size_,
+                             .steps_per_epoch = steps_per_epoch_,
+                             .parameters = parameters,
+                             .planned_bytes = arena_.size() + variables_.bytes(),
+                             .first_epoch = position_.epoch,
+                             .first_step = position_.step,
+                             .first_batch = position_.batches});
+}
+
+}  // namespace convoy
