@@ -1,5 +1,6 @@
 #include "kernels/elementwise.h"
 
+#include "core/buffer.h"
 #include "kernels/testing.h"
 
 namespace convoy::kernels {
@@ -7,6 +8,7 @@ namespace {
 
 using testing::check_kernel;
 using testing::expect_close;
+using testing::for_every_isa;
 using testing::GuardedFloats;
 using testing::random_floats;
 
@@ -111,6 +113,43 @@ TEST(Elementwise, MultiplyAndItsBackward) {
       other.check();
     }
   }
+}
+
+// Outputs that do not fit in the caches and are aligned are written around them.
+TEST(Elementwise, LargeAlignedOutputs) {
+  constexpr int64_t kSamples = 3, kPerSample = (2 << 20) + 16, kTail = 5, kCount = kSamples * kPerSample + kTail;
+  const std::vector<float> x = random_floats(kCount, 0), y = random_floats(kCount, 1), scales{2.0F, -0.5F, 1.0F};
+  const Buffer first(kCount * sizeof(float) + 64), second(kCount * sizeof(float) + 64);
+  const auto run = [&](int64_t count, const auto& kernel, const auto& expected) {
+    for_every_isa([&] {
+      std::fill_n(first.floats(), kCount + 16, -7.0F);
+      kernel();
+      for (int64_t i = 0; i < count; ++i) {
+        ASSERT_FLOAT_EQ(first.floats()[i], static_cast<float>(expected(static_cast<size_t>(i)))) << i;
+      }
+      ASSERT_EQ(first.floats()[count], -7.0F);
+    });
+  };
+  set_thread_count(2);
+  run(
+      kCount, [&] { elementwise_kernels().activation(Activation::relu, kCount, x.data(), first.floats()); },
+      [&](size_t i) { return std::max(x[i], 0.0F); });
+  const float* terms[] = {x.data(), y.data()};
+  run(
+      kCount, [&] { elementwise_kernels().add(2, kCount, terms, first.floats()); },
+      [&](size_t i) { return x[i] + y[i]; });
+  run(
+      kSamples * kPerSample,
+      [&] {
+        elementwise_kernels().scale_samples(kSamples, kPerSample, scales.data(), x.data(), nullptr, first.floats());
+      },
+      [&](size_t i) { return x[i] * scales[i / kPerSample]; });
+  run(
+      kCount,
+      [&] {
+        elementwise_kernels().multiply_backward(kCount, x.data(), y.data(), y.data(), first.floats(), second.floats());
+      },
+      [&](size_t i) { return y[i] * y[i]; });
 }
 
 }  // namespace

@@ -32,8 +32,6 @@ struct OptimizerKernels {
                float* second_moment);
   // average = decay average + (1 - decay) value.
   void (*moving_average)(float decay, int64_t count, const float* value, float* average);
-  // clipped = grad held within [-limit, limit]; may be grad.
-  void (*clip)(float limit, int64_t count, const float* grad, float* clipped);
   // The sum of squares.
   double (*squared_norm)(int64_t count, const float* grad, std::byte* workspace);
 };

@@ -104,15 +104,6 @@ TEST(Optimizer, EveryElementOfAnyCountAndTheGradientScale) {
             return 0.75 * weight[i] + 0.25 * grad[i];
           });
         });
-    check_kernel(
-        count,
-        [&](float* g) {
-          std::copy(grad.begin(), grad.end(), g);
-          optimizer_kernels().clip(0.5F, count, g, g);
-        },
-        [&](const std::vector<float>& g) {
-          expect_close(g, 0, [&](int64_t i) { return std::clamp(grad[static_cast<size_t>(i)], -0.5F, 0.5F); });
-        });
   }
 }
 

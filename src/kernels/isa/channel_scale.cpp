@@ -19,6 +19,7 @@ void parallel_each_chunk(const ChannelScaleShape& shape, const Body& body) {
 void forward(const ChannelScaleShape& shape, const float* input, const float* scales, const float* addend,
              float* output) {
   const int64_t channels = shape.channels;
+  const bool streamed = channels % kLanes == 0 && streams(shape.samples * shape.rows * channels, output, input, addend);
   parallel_each_chunk(shape, [&](int64_t sample, int64_t, int64_t first, int64_t last) {
     const float* scale = scales + sample * channels;
     for (int64_t row = first; row < last; ++row) {
@@ -26,14 +27,15 @@ void forward(const ChannelScaleShape& shape, const float* input, const float* sc
       float* y = output + row * channels;
       if (addend != nullptr) {
         const float* more = addend + row * channels;
-        each_register(0, channels, [&](int64_t c, auto part) {
+        each_register(0, channels, streamed, [&](int64_t c, auto part) {
           part.store(y + c, fma(part.load(x + c), part.load(scale + c), part.load(more + c)));
         });
       } else {
-        each_register(0, channels,
+        each_register(0, channels, streamed,
                       [&](int64_t c, auto part) { part.store(y + c, part.load(x + c) * part.load(scale + c)); });
       }
     }
+    stream_end();
   });
 }
 

@@ -56,12 +56,6 @@ void moving_average(float decay, int64_t count, const float* value, float* avera
   });
 }
 
-void clip(float limit, int64_t count, const float* grad, float* clipped) {
-  const Vec high = broadcast(limit), low = broadcast(-limit);
-  parallel_each_register(
-      count, [&](int64_t i, auto part) { part.store(clipped + i, min(high, max(low, part.load(grad + i)))); });
-}
-
 // A block is summed in floats, lane by lane; blocks are summed in double.
 double squared_norm(int64_t count, const float* grad, std::byte* workspace) {
   constexpr int64_t kBlock = 64 * kLanes;
@@ -87,7 +81,7 @@ double squared_norm(int64_t count, const float* grad, std::byte* workspace) {
 }  // namespace
 
 const OptimizerKernels& optimizer_kernels() {
-  static constexpr OptimizerKernels kKernels{sgd, adam, moving_average, clip, squared_norm};
+  static constexpr OptimizerKernels kKernels{sgd, adam, moving_average, squared_norm};
   return kKernels;
 }
 

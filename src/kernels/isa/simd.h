@@ -156,10 +156,14 @@ inline Vec exp2_integer(Vec a) { return {reinterpret_cast<Floats>((__builtin_con
 
 #endif
 
-// a * 2^n for integral n in [-252, 254], in two steps so that subnormal results and infinity come out right.
+// a * 2^n for integral n in [-252, 254]; subnormal results and infinity come out right.
 inline Vec ldexp(Vec a, Vec n) {
+#if defined(CONVOY_ISA_avx512)
+  return {_mm512_scalef_ps(a.v, n.v)};
+#else
   const Vec half = round(n * broadcast(0.5F));
   return a * exp2_integer(half) * exp2_integer(n - half);
+#endif
 }
 
 // A loop over registers is written once for both kinds of register: whole ones, and the rest of `lanes` elements.

@@ -9,19 +9,44 @@ namespace convoy::kernels::CONVOY_ISA {
 // Elements of one task: enough to hide what it costs to start it, few enough to share out.
 inline constexpr int64_t kTile = 16384;
 
-// Calls body(i, part) for every register of [begin, end): `part` loads and stores the elements from i on.
-template <class Body>
+// A whole register that is stored around the caches.
+struct StreamedRegister : WholeRegister {
+  void store(float* p, Vec a) const { stream(p, a); }
+};
+
+// Whether a tensor of `count` elements is written around the caches: where it is too large to be in them when its
+// reader comes, that spares reading it before it is overwritten. Only for outputs that are none of the inputs.
+template <class... Inputs>
+inline bool streams(int64_t count, const float* output, Inputs... inputs) {
+  constexpr int64_t kCachedFloats = 5 << 20;
+  return count > kCachedFloats && reinterpret_cast<uintptr_t>(output) % 64 == 0 && ((output != inputs) && ...);
+}
+
+// Calls body(i, part) for every register of [begin, end): `part` loads and stores the elements from i on, whole
+// registers as a `Whole` does.
+template <class Whole = WholeRegister, class Body>
 inline void each_register(int64_t begin, int64_t end, const Body& body) {
   int64_t i = begin;
-  for (; i + kLanes <= end; i += kLanes) body(i, WholeRegister{});
+  for (; i + kLanes <= end; i += kLanes) body(i, Whole{});
   if (i < end) body(i, PartRegister{static_cast<int>(end - i)});
+}
+// streamed: body's stores go around the caches, and stream_end() is to follow before the task ends.
+template <class Body>
+inline void each_register(int64_t begin, int64_t end, bool streamed, const Body& body) {
+  streamed ? each_register<StreamedRegister>(begin, end, body) : each_register(begin, end, body);
 }
 
 // The same for [0, count), from several threads.
 template <class Body>
+inline void parallel_each_register(int64_t count, bool streamed, const Body& body) {
+  parallel_for(ceil_div(count, kTile), [&](int64_t tile, int) {
+    each_register(tile * kTile, smaller(count, (tile + 1) * kTile), streamed, body);
+    stream_end();
+  });
+}
+template <class Body>
 inline void parallel_each_register(int64_t count, const Body& body) {
-  parallel_for(ceil_div(count, kTile),
-               [&](int64_t tile, int) { each_register(tile * kTile, smaller(count, (tile + 1) * kTile), body); });
+  parallel_each_register(count, false, body);
 }
 
 }  // namespace convoy::kernels::CONVOY_ISA

@@ -7,6 +7,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
+#include "kernels/rearrange.h"
 
 namespace convoy {
 namespace {
@@ -69,7 +70,7 @@ void run_accumulate(const NodeSpec& spec, const NodeMemory& memory) {
 }
 
 void run_clear(const NodeSpec& spec, const NodeMemory& memory) {
-  std::fill_n(memory.input(0), spec.inputs[0].shape.elements(), 0.0F);
+  kernels::fill(spec.inputs[0].shape.elements(), 0.0F, memory.input(0));
 }
 
 }  // namespace
