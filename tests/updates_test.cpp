@@ -1,0 +1,105 @@
+// The ops that update variables, run as a program runs them.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/optimizer/optimizer.h"
+#include "plan/program.h"
+
+namespace convoy {
+namespace {
+
+constexpr int64_t kCount = 21;
+
+// A graph with the states a, b, c and the inputs x, y, all {kCount}, and a program of the nodes that were added.
+class Updates : public testing::Test {
+ protected:
+  Updates() {
+    for (const char* name : {"a", "b", "c"}) graph.add_state(name, Shape{kCount}, 0);
+    for (const char* name : {"x", "y"}) graph.add_input(name, {Shape{kCount}});
+  }
+
+  ValueId add(std::shared_ptr<const Op> op, std::vector<ValueId> inputs) {
+    const std::vector<ValueId> outputs = graph.add_node(std::move(op), std::move(inputs));
+    return outputs.empty() ? kNoValue : outputs[0];
+  }
+  ValueId id(const char* name) const { return graph.named(name); }
+
+  // Starts element i of every tensor as start(name, i).
+  static double start(char name, int64_t i) { return 0.01 * static_cast<double>((i * 7 + name) % 50) + 0.1; }
+
+  void run(const StepScalars& step) {
+    program = std::make_unique<Program>(graph, true);
+    variables.add(graph, 1);
+    arena = Buffer(program->arena_bytes());
+    program->bind(variables, arena);
+    for (const char* name : {"a", "b", "c", "x", "y"}) {
+      for (int64_t i = 0; i < kCount; ++i) program->data(name)[i] = static_cast<float>(start(*name, i));
+    }
+    program->run(step);
+  }
+  template <class Expected>
+  void expect(const char* name, const Expected& expected) const {
+    for (int64_t i = 0; i < kCount; ++i) EXPECT_NEAR(program->data(name)[i], expected(i), 1e-6) << name << " " << i;
+  }
+
+  Graph graph{Mode::training};
+  Variables variables;
+  Buffer arena;
+  std::unique_ptr<Program> program;
+};
+
+TEST_F(Updates, SgdWithClippedGradient) {
+  const ValueId factor = add(std::make_shared<ClipFactorOp>(0.5F), {id("x"), id("y")});
+  graph.set_output("factor", factor);
+  add(std::make_shared<SgdOp>(SgdOp::Attributes{.momentum = 0.9F, .nesterov = true, .weight_decay = 0.1F}),
+      {id("a"), id("b"), id("x"), factor});
+  run({.learning_rate = 0.5F});
+  double norm = 0;
+  for (int64_t i = 0; i < kCount; ++i) norm += std::pow(start('x', i), 2) + std::pow(start('y', i), 2);
+  const double scale = 0.5 / (std::sqrt(norm) + 1e-6);
+  EXPECT_NEAR(*program->data("factor"), scale, 1e-6);
+  const auto gradient = [scale](int64_t i) { return start('x', i) * scale + 0.1 * start('a', i); };
+  const auto momentum = [&](int64_t i) { return 0.9 * start('b', i) + gradient(i); };
+  expect("b", momentum);
+  expect("a", [&](int64_t i) { return start('a', i) - 0.5 * (gradient(i) + 0.9 * momentum(i)); });
+}
+
+TEST_F(Updates, SmallGradientsAreNotClipped) {
+  graph.set_output("factor", add(std::make_shared<ClipFactorOp>(1e6F), {id("x"), id("y")}));
+  run({});
+  EXPECT_EQ(*program->data("factor"), 1.0F);
+}
+
+class AdamUpdates : public Updates, public testing::WithParamInterface<bool> {};
+
+TEST_P(AdamUpdates, CorrectTheBiasByTheUpdatesMade) {
+  const bool decoupled = GetParam();
+  add(std::make_shared<AdamOp>(AdamOp::Attributes{.weight_decay = 0.1F, .decoupled = decoupled}),
+      {id("a"), id("b"), id("c"), id("x"), kNoValue});
+  run({.step = 11, .update = 4, .learning_rate = 0.5F});
+  const auto gradient = [&](int64_t i) { return start('x', i) + (decoupled ? 0 : 0.1 * start('a', i)); };
+  const auto first = [&](int64_t i) { return 0.9 * start('b', i) + 0.1 * gradient(i); };
+  const auto second = [&](int64_t i) { return 0.999 * start('c', i) + 0.001 * gradient(i) * gradient(i); };
+  expect("b", first);
+  expect("c", second);
+  expect("a", [&](int64_t i) {
+    const double kept = start('a', i) * (decoupled ? 1 - 0.5 * 0.1 : 1);
+    return kept - 0.5 * (first(i) / (1 - std::pow(0.9, 5))) / (std::sqrt(second(i) / (1 - std::pow(0.999, 5))) + 1e-8);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(L2AndDecoupled, AdamUpdates, testing::Bool());
+
+TEST_F(Updates, MovingAverageAccumulateAndClear) {
+  add(std::make_shared<MovingAverageOp>(0.75F), {id("a"), id("x")});
+  add(std::make_shared<AccumulateOp>(), {id("b"), id("y")});
+  add(std::make_shared<ClearOp>(), {id("c")});
+  run({});
+  expect("a", [](int64_t i) { return 0.75 * start('a', i) + 0.25 * start('x', i); });
+  expect("b", [](int64_t i) { return start('b', i) + start('y', i); });
+  expect("c", [](int64_t) { return 0.0; });
+}
+
+}  // namespace
+}  // namespace convoy
