@@ -69,6 +69,7 @@ class CifarFiles : public Dataset {
     const Place place = find(index);
     return fmt::format("{} image {}", place.file->string(), place.number);
   }
+  bool in_memory() const override { return true; }
   Image load(int64_t index) const override {
     const uint8_t* planes = find(index).record + variant_.label_bytes;
     Image image(kSide, kSide);

@@ -27,6 +27,7 @@ class Subset : public Dataset {
   int label(int64_t index) const override { return base_->label(at(index)); }
   std::string name(int64_t index) const override { return base_->name(at(index)); }
   Image load(int64_t index) const override { return base_->load(at(index)); }
+  bool in_memory() const override { return base_->in_memory(); }
 
  private:
   int64_t at(int64_t index) const { return indices_[static_cast<size_t>(index)]; }

@@ -23,6 +23,8 @@ class Dataset {
   virtual std::string name(int64_t index) const = 0;
   // Throws Error that begins with name(index) when the sample cannot be decoded.
   virtual Image load(int64_t index) const = 0;
+  // Whether the pixels are in memory already, so that keeping what load() gives saves no time.
+  virtual bool in_memory() const { return false; }
 };
 
 using DatasetPtr = std::shared_ptr<const Dataset>;

@@ -52,7 +52,7 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
       end_(options_.end_epoch > std::numeric_limits<int64_t>::max() / steps_per_epoch_
                ? std::numeric_limits<int64_t>::max()
                : options_.end_epoch * steps_per_epoch_),
-      cache_(dataset_, options_.cache_bytes) {
+      cache_(dataset_, dataset_->in_memory() ? 0 : std::min(options_.cache_bytes, available_memory() / 4)) {
   consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
   opened_ = working_ = consumed_;
   const int64_t side = options_.preprocessing.image_size;

@@ -35,8 +35,9 @@ struct LoaderOptions {
   OnBadImage on_bad_image = OnBadImage::error;
   uint64_t seed = 0;
   int workers = 2;  // 0: everything happens inside next()
-  int batches_ahead = 4;
-  size_t cache_bytes = size_t{512} << 20;  // decoded images are kept until they fill this much
+  int batches_ahead = 3;
+  // Decoded images are kept until they fill this, or a quarter of the free memory.
+  size_t cache_bytes = size_t{512} << 20;
   // Where the first next() stands, and the epoch at which the loader ends.
   int64_t first_epoch = 0;
   int64_t first_step = 0;
