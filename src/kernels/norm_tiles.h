@@ -10,7 +10,7 @@ namespace convoy::kernels {
 // multiple of 16, so that tiles of an aligned map are aligned.
 constexpr int64_t norm_tile_pixels(int64_t channels) {
   const int64_t pixels = 65536 / channels / 16 * 16;
-  return pixels < 32 ? 32 : pixels > 4096 ? 4096 : pixels;
+  return pixels < 64 ? 64 : pixels > 4096 ? 4096 : pixels;
 }
 
 }  // namespace convoy::kernels

@@ -121,8 +121,8 @@ void backward_with(const BatchNormBackward& args) {
   spread(fold, args.mean, row.mean);
   for_tiles(args.pixels, tile_pixels, [&](int64_t first, int64_t count, int64_t tile, int worker) {
     float* sum = scratch + worker * moments_scratch(fold);
-    const GradSums<kActivation, kResidual> sums = {args.grad_output,   args.input, args.saved,       row,
-                                                   args.grad_residual, sum,        sum + fold.padded};
+    const GradSums<kActivation, kResidual> sums = {args.grad_output,   args.input, args.saved,        row,
+                                                   args.grad_residual, sum,        sum + fold.padded, fold.ahead};
     tile_grad_sums(fold, first, count, sums, partials + tile * 2 * args.channels);
   });
   merge_grad_sums(args, partials, row);

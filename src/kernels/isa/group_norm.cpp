@@ -161,8 +161,8 @@ void backward(const GroupNormBackward& args) {
     float* partials = memory.partials(worker);
     for_tiles(shape.pixels, memory.tile_pixels, [&](int64_t first, int64_t count, int64_t tile, int inner) {
       float* sum = memory.scratch(worker + inner);
-      const GradSums<Activation::none, false> sums = {grad_output, input, nullptr,          row,
-                                                      nullptr,     sum,   sum + fold.padded};
+      const GradSums<Activation::none, false> sums = {grad_output, input, nullptr,           row,
+                                                      nullptr,     sum,   sum + fold.padded, fold.ahead};
       tile_grad_sums(fold, first, count, sums, partials + tile * 2 * shape.channels);
     });
     merge_sample(args, memory, partials, sample, row);
