@@ -14,7 +14,7 @@ namespace {
 // Pixels reduced at a time: their panel of grad_output stays in the L1 cache.
 constexpr int64_t kBlockPixels = 96;
 // Input channels of a task: the panel's gradients stay in the L2 cache.
-constexpr int64_t kChannelChunk = 512;
+constexpr int64_t kChannelChunk = 256;
 // Tasks that a problem should have at least, and pixels that a task should have at least.
 constexpr int64_t kTasks = 16;
 constexpr int64_t kTaskPixels = 4 * kBlockPixels;
@@ -39,33 +39,14 @@ struct Partition {
   int64_t gradients() const { return gather.taps() * gather.channels * gather.result_pitch(); }
 };
 
-// Workspace: a row of zeros, the copies [split][gradients + biases], and for each worker a table and a packed panel.
-struct Workspace {
-  size_t zeros, copies, workers, panel, worker_stride, total;
-
-  explicit Workspace(const Partition& partition) {
-    const Gather& gather = partition.gather;
-    zeros = 0;
-    copies = align(static_cast<size_t>(larger(gather.source_pitch, gather.channels)) * sizeof(float));
-    const int64_t copy_floats =
-        partition.splits > 1 ? partition.splits * (partition.gradients() + gather.result_pitch()) : 0;
-    workers = copies + align(static_cast<size_t>(copy_floats) * sizeof(float));
-    panel = align(2 * Table::bytes(gather));
-    worker_stride = panel + kBlockPixels * kPanelVectors * kLanes * sizeof(float);
-    total = workers + worker_stride * static_cast<size_t>(thread_count());
-  }
-};
-
 // One block of pixels for one tap: gradients[c][...] += sum over pixels of sources[pixel][c] * packed[pixel].
 struct PixelBlock {
   const float* const* sources;
   const float* const* next_sources;  // of the next block, prefetched
   const float* packed;               // [pixel][kVectors * kLanes]
   int64_t pixels;
-  float* gradients;  // [channel][gradient_pitch]
-  int64_t gradient_pitch;
-  bool first;  // gradients are overwritten
-  int last_lanes;
+  float* gradients;  // [channel][kVectors * kLanes]
+  bool first;        // gradients are overwritten
 };
 
 template <int kRows, int kVectors>
@@ -76,13 +57,9 @@ void multiply_channels(const PixelBlock& block, int64_t channel) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      __builtin_prefetch(block.gradients + (channel + r) * block.gradient_pitch + v * kLanes, 1);
-    }
-  }
+  float* gradients = block.gradients + channel * kVectors * kLanes;
+#pragma GCC unroll 48
+  for (int i = 0; i < kRows * kVectors; ++i) __builtin_prefetch(gradients + i * kLanes, 1);
   const float* packed = block.packed;
   for (int64_t pixel = 0; pixel < block.pixels; ++pixel, packed += kVectors * kLanes) {
     const float* source = block.sources[pixel] + channel;
@@ -99,16 +76,10 @@ void multiply_channels(const PixelBlock& block, int64_t channel) {
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    float* row = block.gradients + (channel + r) * block.gradient_pitch;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const int lanes = v + 1 == kVectors ? block.last_lanes : kLanes;
-      float* at = row + v * kLanes;
-      if (lanes == kLanes) {
-        store(at, block.first ? sum[r][v] : sum[r][v] + load(at));
-      } else {
-        store_n(at, block.first ? sum[r][v] : sum[r][v] + load_n(at, lanes), lanes);
-      }
+      float* at = gradients + (r * kVectors + v) * kLanes;
+      store(at, block.first ? sum[r][v] : sum[r][v] + load(at));
     }
   }
 }
@@ -123,28 +94,28 @@ void multiply_some_channels(const PixelBlock& block, int64_t channel, int64_t ro
 }
 
 template <int kVectors>
-void multiply_block(const PixelBlock& block, int64_t first, int64_t last) {
+void multiply_block(const PixelBlock& block, int64_t channels) {
   constexpr int kRows = kPixelRows<kVectors>;
-  const int64_t pieces = ceil_div(last - first, kRows);
+  const int64_t pieces = ceil_div(channels, kRows);
   for (int64_t piece = 0; piece < pieces; ++piece) {
-    const int64_t begin = first + (last - first) * piece / pieces;
-    const int64_t end = first + (last - first) * (piece + 1) / pieces;
+    const int64_t begin = channels * piece / pieces;
+    const int64_t end = channels * (piece + 1) / pieces;
     multiply_some_channels<kRows, kVectors>(block, begin, end - begin);
   }
 }
 
-void multiply_block(const PixelBlock& block, int vectors, int64_t first, int64_t last) {
+void multiply_block(const PixelBlock& block, int vectors, int64_t channels) {
   if constexpr (kPanelVectors == 4) {
-    if (vectors == 4) return multiply_block<4>(block, first, last);
-    if (vectors == 3) return multiply_block<3>(block, first, last);
+    if (vectors == 4) return multiply_block<4>(block, channels);
+    if (vectors == 3) return multiply_block<3>(block, channels);
   }
-  if (vectors == 2) return multiply_block<2>(block, first, last);
-  return multiply_block<1>(block, first, last);
+  if (vectors == 2) return multiply_block<2>(block, channels);
+  return multiply_block<1>(block, channels);
 }
 
-void sum_pixels(const PixelBlock& block, int vectors, float* bias) {
+void sum_pixels(const PixelBlock& block, int vectors, int last_lanes, float* bias) {
   for (int v = 0; v < vectors; ++v) {
-    const int lanes = v + 1 == vectors ? block.last_lanes : kLanes;
+    const int lanes = v + 1 == vectors ? last_lanes : kLanes;
     Vec sum = zero();
     for (int64_t pixel = 0; pixel < block.pixels; ++pixel) {
       sum = sum + load(block.packed + (pixel * vectors + v) * kLanes);
@@ -153,53 +124,108 @@ void sum_pixels(const PixelBlock& block, int vectors, float* bias) {
   }
 }
 
-struct Task {
-  int64_t group, chunk, panel, split;
+// A worker's memory: the addresses for a block of pixels and for the one after it, the block's panel of grad_output,
+// and the sums of the task's gradients [tap][channel][panel's lanes].
+struct Scratch {
+  Table tables[2];
+  float* panel;
+  float* gradients;
+
+  static size_t bytes(const Partition& partition) {
+    const Gather& gather = partition.gather;
+    const int64_t rows = kBlockPixels + gather.taps() * smaller(kChannelChunk, gather.channels);
+    return align(2 * Table::bytes(gather)) + static_cast<size_t>(rows * kPanelVectors * kLanes) * sizeof(float);
+  }
+  Scratch(const Gather& gather, std::byte* memory)
+      : tables{Table(gather, memory), Table(gather, memory + Table::bytes(gather))},
+        panel(reinterpret_cast<float*>(memory + align(2 * Table::bytes(gather)))),
+        gradients(panel + kBlockPixels * kPanelVectors * kLanes) {}
 };
 
-// Sums one task's gradients into `gradients` and, where not null, `bias`.
-void run_task(const Partition& partition, const Task& task, const ConvGradWeightArgs& args, const float* zeros,
-              std::byte* scratch, float* packed, float* gradients, float* bias) {
-  const Gather& gather = partition.gather;
-  const Panels& panels = partition.panels;
-  const int vectors = panels.width(task.panel);
-  const int64_t output = task.group * gather.outputs + panels.first_vector(task.panel) * kLanes;
-  const int64_t first_channel = gather.channels * task.chunk / partition.chunks;
-  const int64_t last_channel = gather.channels * (task.chunk + 1) / partition.chunks;
-  const int64_t blocks = ceil_div(gather.pixels(), kBlockPixels);
-  const int64_t first_block = blocks * task.split / partition.splits;
-  const int64_t last_block = blocks * (task.split + 1) / partition.splits;
-  Table tables[2] = {Table(gather, scratch), Table(gather, scratch + Table::bytes(gather))};
-  const auto fill = [&](Table& table, int64_t b) {
-    table.fill(gather, args.input + task.group * gather.channels, zeros, b * kBlockPixels,
-               smaller(kBlockPixels, gather.pixels() - b * kBlockPixels));
-  };
-  PixelBlock block{};
-  block.packed = packed;
-  block.gradient_pitch = gather.result_pitch();
-  block.last_lanes = panels.last_lanes(task.panel);
-  for (int64_t b = first_block; b < last_block; ++b) {
-    const int64_t pixel = b * kBlockPixels;
-    block.pixels = smaller(kBlockPixels, gather.pixels() - pixel);
-    block.first = b == first_block;
-    if (block.first) fill(tables[b % 2], b);
-    fill(tables[(b + 1) % 2], smaller(b + 1, last_block - 1));
-    const float* grad_output = args.grad_output + pixel * gather.result_pitch() + output;
-    for (int64_t p = 0; p < kBlockPixels; ++p) {
-      for (int v = 0; v < vectors; ++v) {
-        __builtin_prefetch(grad_output + (p + kBlockPixels) * gather.result_pitch() + v * kLanes, 0, 2);
+// One task: its part of the gradients and, where not null, of grad_bias goes to `gradients` and `bias`.
+class Task {
+ public:
+  Task(const Partition& partition, int64_t column, int64_t split)
+      : partition_(partition), gather_(partition.gather), split_(split) {
+    const Panels& panels = partition.panels;
+    const int64_t panel = column % panels.count();
+    const int64_t chunk = column / panels.count() % partition.chunks;
+    const int64_t group = column / panels.count() / partition.chunks;
+    first_channel_ = gather_.channels * chunk / partition.chunks;
+    channels_ = gather_.channels * (chunk + 1) / partition.chunks - first_channel_;
+    input_ = group * gather_.channels + first_channel_;
+    output_ = group * gather_.outputs + panels.first_vector(panel) * kLanes;
+    vectors_ = panels.width(panel);
+    last_lanes_ = panels.last_lanes(panel);
+  }
+
+  void run(const ConvGradWeightArgs& args, const float* zeros, Scratch& scratch, float* gradients, float* bias) const {
+    const int64_t blocks = ceil_div(gather_.pixels(), kBlockPixels);
+    const int64_t first = blocks * split_ / partition_.splits, last = blocks * (split_ + 1) / partition_.splits;
+    const auto fill = [&](int64_t b) {
+      const int64_t count = smaller(kBlockPixels, gather_.pixels() - b * kBlockPixels);
+      scratch.tables[b % 2].fill(gather_, args.input + input_, zeros, b * kBlockPixels, count);
+    };
+    fill(first);
+    PixelBlock block{};
+    block.packed = scratch.panel;
+    for (int64_t b = first; b < last; ++b) {
+      if (b + 1 < last) fill(b + 1);
+      block.pixels = smaller(kBlockPixels, gather_.pixels() - b * kBlockPixels);
+      block.first = b == first;
+      pack(args.grad_output + b * kBlockPixels * gather_.result_pitch() + output_, block.pixels, scratch.panel);
+      if (bias != nullptr && first_channel_ == 0) sum_pixels(block, vectors_, last_lanes_, bias + output_);
+      for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
+        block.sources = scratch.tables[b % 2].sources + tap * kBlockPixels;
+        block.next_sources = b + 1 < last ? scratch.tables[(b + 1) % 2].sources + tap * kBlockPixels : block.sources;
+        block.gradients = scratch.gradients + tap * channels_ * vectors_ * kLanes;
+        multiply_block(block, vectors_, channels_);
       }
     }
-    pack_rows(grad_output, gather.result_pitch(), block.pixels, vectors, block.last_lanes, packed);
-    if (bias != nullptr && task.chunk == 0) sum_pixels(block, vectors, bias + output);
-    for (int64_t tap = 0; tap < gather.taps(); ++tap) {
-      block.sources = tables[b % 2].sources + tap * kBlockPixels;
-      block.next_sources = tables[(b + 1) % 2].sources + tap * kBlockPixels;
-      block.gradients = gradients + tap * gather.channels * gather.result_pitch() + output;
-      multiply_block(block, vectors, first_channel, last_channel);
+    unpack(scratch.gradients, gradients);
+  }
+
+ private:
+  // The block's panel, while the next block's comes into the cache.
+  void pack(const float* grad_output, int64_t pixels, float* panel) const {
+    const int64_t pitch = gather_.result_pitch();
+    for (int64_t pixel = kBlockPixels; pixel < 2 * kBlockPixels; ++pixel) {
+      for (int v = 0; v < vectors_; ++v) __builtin_prefetch(grad_output + pixel * pitch + v * kLanes, 0, 2);
+    }
+    pack_rows(grad_output, pitch, pixels, vectors_, last_lanes_, panel);
+  }
+
+  void unpack(const float* sums, float* gradients) const {
+    for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
+      for (int64_t c = 0; c < channels_; ++c, sums += vectors_ * kLanes) {
+        float* row = gradients + (tap * gather_.channels + first_channel_ + c) * gather_.result_pitch() + output_;
+        for (int v = 0; v + 1 < vectors_; ++v) store(row + v * kLanes, load(sums + v * kLanes));
+        store_n(row + (vectors_ - 1) * kLanes, load(sums + (vectors_ - 1) * kLanes), last_lanes_);
+      }
     }
   }
-}
+
+  const Partition& partition_;
+  const Gather& gather_;
+  int64_t split_, first_channel_, channels_, input_, output_;
+  int vectors_, last_lanes_;
+};
+
+// Workspace: a row of zeros, the copies [split][gradients + biases], each worker's Scratch.
+struct Workspace {
+  size_t zeros, copies, workers, worker_stride, total;
+
+  explicit Workspace(const Partition& partition) {
+    const Gather& gather = partition.gather;
+    zeros = 0;
+    copies = align(static_cast<size_t>(larger(gather.source_pitch, gather.channels)) * sizeof(float));
+    const int64_t copy_floats =
+        partition.splits > 1 ? partition.splits * (partition.gradients() + gather.result_pitch()) : 0;
+    workers = copies + align(static_cast<size_t>(copy_floats) * sizeof(float));
+    worker_stride = align(Scratch::bytes(partition));
+    total = workers + worker_stride * static_cast<size_t>(thread_count());
+  }
+};
 
 // result[i] = sum over splits of copies[split][i], in the order of the splits.
 void add_copies(const float* copies, int64_t splits, int64_t stride, int64_t count, float* result) {
@@ -229,15 +255,12 @@ void conv_grad_weight(const ConvGeometry& geometry, const ConvGradWeightArgs& ar
   const bool direct = partition.splits == 1;
   const int64_t columns = partition.gather.groups * partition.chunks * partition.panels.count();
   parallel_for(columns * partition.splits, [&](int64_t index, int worker) {
-    const int64_t column = index % columns;
-    const Task task{column / (partition.chunks * partition.panels.count()),
-                    column / partition.panels.count() % partition.chunks, column % partition.panels.count(),
-                    index / columns};
-    std::byte* scratch = memory + layout.workers + layout.worker_stride * static_cast<size_t>(worker);
-    float* copy = copies + task.split * copy_stride;
+    const int64_t split = index / columns;
+    const Task task(partition, index % columns, split);
+    Scratch scratch(partition.gather, memory + layout.workers + layout.worker_stride * static_cast<size_t>(worker));
+    float* copy = copies + split * copy_stride;
     float* bias = args.grad_bias == nullptr ? nullptr : (direct ? args.grad_bias : copy + gradients);
-    run_task(partition, task, args, zeros, scratch, reinterpret_cast<float*>(scratch + layout.panel),
-             direct ? args.grad_weight : copy, bias);
+    task.run(args, zeros, scratch, direct ? args.grad_weight : copy, bias);
   });
   if (direct) return;
   add_copies(copies, partition.splits, copy_stride, gradients, args.grad_weight);
