@@ -20,6 +20,11 @@ Initializer uniform_by_fan_in(Initializer chosen, int64_t fan_in) {
   return chosen.chosen ? chosen : Initializer::uniform(1.0F / std::sqrt(static_cast<float>(fan_in)));
 }
 
+// Multiply-accumulates of a convolution, padding counted: as many in each of the three directions.
+int64_t products(const Shape& output, const Shape& weight) {
+  return output.elements() * weight[0] * weight[1] * weight[2];
+}
+
 Shape output_shape(const Shape& input, const kernels::ConvGeometry& g) {
   if (input.rank() == 4) return {g.batch, g.out_h, g.out_w, g.out_c};
   std::vector<int64_t> extents(input.extents().begin(), input.extents().end());
@@ -95,8 +100,15 @@ void Conv2dOp::gradient(GradientScope& scope) const {
 }
 
 int64_t Conv2dOp::multiply_adds(const NodeSpec& spec) const {
-  const Shape& weight = spec.inputs[1].shape;
-  return spec.outputs[0].shape.elements() * weight[0] * weight[1] * weight[2];
+  return products(spec.outputs[0].shape, spec.inputs[1].shape);
+}
+
+int64_t Conv2dGradInputOp::multiply_adds(const NodeSpec& spec) const {
+  return products(spec.inputs[0].shape, spec.inputs[1].shape);
+}
+
+int64_t Conv2dGradWeightOp::multiply_adds(const NodeSpec& spec) const {
+  return products(spec.inputs[1].shape, spec.outputs[0].shape);
 }
 
 std::vector<TensorType> Conv2dGradInputOp::infer(std::span<const TensorType>) const { return {{input_}}; }

@@ -67,6 +67,7 @@ class Conv2dGradInputOp : public Op {
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 2}}; }
   int addend() const override { return 2; }
   std::span<const Kernel> kernels() const override;
+  int64_t multiply_adds(const NodeSpec& spec) const override;
 
  private:
   ConvAttributes attributes_;
@@ -84,6 +85,7 @@ class Conv2dGradWeightOp : public Op {
   std::string attributes() const override { return attributes_.to_string(); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::span<const Kernel> kernels() const override;
+  int64_t multiply_adds(const NodeSpec& spec) const override;
 
  private:
   ConvAttributes attributes_;

@@ -1,7 +1,6 @@
 // Which kernels compute a convolution, in order of preference.
-#include "ops/conv2d/conv2d.h"
-
 #include "kernels/conv.h"
+#include "ops/conv2d/conv2d.h"
 #include "ops/reference_kernel.h"
 
 namespace convoy {
@@ -12,15 +11,13 @@ kernels::ConvGeometry forward_geometry(const NodeSpec& spec) {
 }
 
 kernels::ConvGeometry grad_input_geometry(const NodeSpec& spec) {
-  return static_cast<const Conv2dGradInputOp&>(spec.op)
-      .conv()
-      .geometry(spec.outputs[0].shape, spec.inputs[0].shape[-1]);
+  return static_cast<const Conv2dGradInputOp&>(spec.op).conv().geometry(spec.outputs[0].shape,
+                                                                        spec.inputs[0].shape[-1]);
 }
 
 kernels::ConvGeometry grad_weight_geometry(const NodeSpec& spec) {
-  return static_cast<const Conv2dGradWeightOp&>(spec.op)
-      .conv()
-      .geometry(spec.inputs[0].shape, spec.inputs[1].shape[-1]);
+  return static_cast<const Conv2dGradWeightOp&>(spec.op).conv().geometry(spec.inputs[0].shape,
+                                                                         spec.inputs[1].shape[-1]);
 }
 
 float* output_or_null(const NodeMemory& memory, size_t i) {

@@ -1,0 +1,19 @@
+// The arithmetic limit of this machine, to hold other figures against.
+#pragma once
+
+#include <cstdint>
+
+namespace convoy::kernels {
+
+struct PeakKernels {
+  // Runs `rounds` rounds of independent fused multiply-adds in registers and returns the floating-point operations
+  // done, two a multiply-add; `sink` keeps the compiler from leaving the work out.
+  int64_t (*run)(int64_t rounds, float* sink);
+};
+
+const PeakKernels& peak_kernels();
+
+// Floating-point operations a second of all threads together, the best of some short trials (about 50 ms in all).
+double measure_peak();
+
+}  // namespace convoy::kernels
