@@ -9,11 +9,11 @@
 
 namespace convoy {
 
-// Element types. Arithmetic accumulates in f32 whatever the storage.
-enum class DType : uint8_t { f32, bf16 };
+// Element types. Arithmetic accumulates in f32 whatever the storage; u8 holds small indices.
+enum class DType : uint8_t { f32, bf16, u8 };
 
 // Bytes of one element.
-constexpr int64_t size_of(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
+constexpr int64_t size_of(DType dtype) { return dtype == DType::f32 ? 4 : dtype == DType::bf16 ? 2 : 1; }
 
 // Up to six extents, outermost first, dense row-major. Feature maps are {N, H, W, C}, vectors {N, C}.
 class Shape {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "ops/activation/activation.h"
+#include "ops/batch_norm/batch_norm.h"
+#include "ops/conv2d/conv2d.h"
 #include "ops/sum/sum.h"
 #include "plan/graph_index.h"
 
@@ -57,6 +60,26 @@ bool fuse_one_addend(Graph& graph) {
   return false;
 }
 
+bool fuse_one_activation(Graph& graph) {
+  const GraphIndex index(graph);
+  for (size_t position = 0; position < graph.nodes().size(); ++position) {
+    const Node& node = graph.nodes()[position];
+    const auto* activation = dynamic_cast<const ActivationOp*>(node.op.get());
+    if (activation == nullptr || !index.read_once(node.inputs[0])) continue;
+    const int maker = index.producer(node.inputs[0]);
+    if (maker < 0) continue;
+    Node& source = graph.nodes()[static_cast<size_t>(maker)];
+    if (source.outputs[0] != node.inputs[0]) continue;
+    std::shared_ptr<const Op> fused = source.op->with_activation(activation->function());
+    if (fused == nullptr) continue;
+    source.op = std::move(fused);
+    source.outputs[0] = node.outputs[0];
+    erase_node(graph, static_cast<int>(position));
+    return true;
+  }
+  return false;
+}
+
 int repeat(Graph& graph, bool (*rewrite)(Graph&)) {
   int count = 0;
   while (rewrite(graph)) ++count;
@@ -66,6 +89,28 @@ int repeat(Graph& graph, bool (*rewrite)(Graph&)) {
 }  // namespace
 
 int fuse_addends(Graph& graph) { return repeat(graph, fuse_one_addend); }
+
+int fuse_activations(Graph& graph) { return repeat(graph, fuse_one_activation); }
+
+int fuse_statistics(Graph& graph) {
+  const GraphIndex index(graph);
+  int count = 0;
+  for (Node& node : graph.nodes()) {
+    const auto* norm = dynamic_cast<const BatchNormOp*>(node.op.get());
+    if (norm == nullptr || !norm->training() || node.inputs[BatchNormOp::kStatistics] != kNoValue) continue;
+    const int maker = index.producer(node.inputs[0]);
+    if (maker < 0) continue;
+    Node& source = graph.nodes()[static_cast<size_t>(maker)];
+    const auto* conv = dynamic_cast<const Conv2dOp*>(source.op.get());
+    if (conv == nullptr || conv->statistics() || source.outputs[0] != node.inputs[0]) continue;
+    Node with_statistics = graph.make_node(std::make_shared<Conv2dOp>(conv->conv(), true), source.inputs);
+    with_statistics.outputs[0] = source.outputs[0];
+    node.inputs[BatchNormOp::kStatistics] = with_statistics.outputs[1];
+    source = std::move(with_statistics);
+    ++count;
+  }
+  return count;
+}
 
 int remove_dead_nodes(Graph& graph) {
   int count = 0;

@@ -8,6 +8,12 @@ namespace convoy {
 // sum(x, f(y)) -> f(y, addend x), where f can add (Op::addend) and nobody else reads f's result.
 int fuse_addends(Graph& graph);
 
+// activation(f(x)) -> f'(x), where f can activate (Op::with_activation) and nobody else reads f's result.
+int fuse_activations(Graph& graph);
+
+// batch_norm(conv2d(x)) -> the convolution hands the norm its per-tile sums, which saves a pass over its output.
+int fuse_statistics(Graph& graph);
+
 // Drops nodes of which no output is read and that change nothing in place.
 int remove_dead_nodes(Graph& graph);
 

@@ -15,6 +15,8 @@ namespace {
 
 constexpr Pass kForwardPasses[] = {
     {"fuse-addend", "a sum becomes part of the op that made one of its terms", fuse_addends},
+    {"fuse-activation", "an activation becomes part of the op before it", fuse_activations},
+    {"fuse-statistics", "a convolution sums what the batch norm behind it needs", fuse_statistics},
     {"remove-dead", "nodes that nobody reads go", remove_dead_nodes},
 };
 

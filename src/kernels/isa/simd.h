@@ -182,6 +182,18 @@ struct PartRegister {
   }
 };
 
+// The first n bytes as floats, and whole floats in [0, 255] as bytes; the same lanes as load_n and store_n.
+inline Vec load_bytes(const uint8_t* p, int n) {
+  float lanes[kLanes] = {};
+  for (int i = 0; i < n; ++i) lanes[i] = static_cast<float>(p[i]);
+  return load(lanes);
+}
+inline void store_bytes(uint8_t* p, Vec a, int n) {
+  float lanes[kLanes];
+  store(lanes, a);
+  for (int i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(lanes[i]);
+}
+
 // Sum of the lanes, pairwise: halves are added until one is left.
 #if defined(CONVOY_ISA_avx512) || defined(CONVOY_ISA_avx2)
 inline float reduce_add(__m256 a) {

@@ -1,0 +1,97 @@
+// `convoy bench MODEL`: how fast a network trains or infers here.
+#include <algorithm>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/network.h"
+#include "cli/output.h"
+#include "core/cpu.h"
+#include "core/parallel.h"
+#include "train/benchmark.h"
+
+namespace convoy::cli {
+namespace {
+
+struct Options {
+  NetworkFlags network;
+  BenchmarkOptions bench;
+  std::string precision = "fp32";
+  int threads = 0;
+  bool json = false;
+};
+
+void print_parts(BenchmarkResult result) {
+  std::stable_sort(result.parts.begin(), result.parts.end(),
+                   [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  double total = 0;
+  for (const auto& part : result.parts) total += part.seconds;
+  print("\n{:>9} {:>6} {:>8}  {:<16} {:<20} {}\n", "ms", "share", "GFLOP/s", "kernel", "output", "op");
+  for (const auto& part : result.parts) {
+    const double rate = 2e-9 * static_cast<double>(part.multiply_adds) / std::max(part.seconds, 1e-9);
+    print("{:9.3f} {:5.1f}% {:>8}  {:<16} {:<20} {}\n", part.seconds * 1e3, 100 * part.seconds / total,
+          part.multiply_adds > 0 ? fmt::format("{:.0f}", rate) : "", part.kernel, part.output, part.op);
+  }
+}
+
+int run(const Options& options) {
+  const BenchmarkResult result = run_benchmark(options.bench);
+  if (options.json) {
+    print_json({{"model", options.network.model},
+                {"train", options.bench.train},
+                {"batch_size", options.network.batch_size},
+                {"img_size", options.bench.step.image_size},
+                {"precision", options.precision},
+                {"threads", thread_count()},
+                {"isa", to_string(active_isa())},
+                {"median_img_per_s", result.median_img_per_s},
+                {"best_img_per_s", result.best_img_per_s},
+                {"first_step_s", result.first_step_s},
+                {"planned_bytes", result.planned_bytes},
+                {"peak_rss_bytes", result.peak_rss_bytes},
+                {"peak_share", result.peak_share}});
+    return 0;
+  }
+  constexpr double kMebi = 1 << 20;
+  print("{} {}, batch {}, {}x{}, {}, {} threads, {}\n", options.network.model,
+        options.bench.train ? "training" : "inference", options.network.batch_size, options.bench.step.image_size,
+        options.bench.step.image_size, options.precision, thread_count(), to_string(active_isa()));
+  print("  {:.2f} img/s median, {:.2f} best of {} steps; {:.0f} % of the peak measured here\n", result.median_img_per_s,
+        result.best_img_per_s, options.bench.steps, 100 * result.peak_share);
+  print("  first step after {:.2f} s; {:.0f} MiB planned, {:.0f} MiB at most in use\n", result.first_step_s,
+        static_cast<double>(result.planned_bytes) / kMebi, static_cast<double>(result.peak_rss_bytes) / kMebi);
+  if (options.bench.profile) print_parts(result);
+  return 0;
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  options->network.declare(app);
+  app.add_flag("--train", options->bench.train, "Time a whole training step [inference]");
+  app.add_option("--precision", options->precision, "Arithmetic [fp32]")->check(one_of("precision", {"fp32"}));
+  app.add_option("--threads", options->threads, "Threads [all processors]")->check(CLI::Range(1, 4096));
+  app.add_option("-r,--steps", options->bench.steps, "Steps to time [10]")->check(CLI::Range(1, 1000000));
+  app.add_flag("--profile", options->bench.profile, "Also time every node of the plan");
+  app.add_flag("--json", options->json, "Print one JSON object");
+  return [options] {
+    const Model& model = options->network.chosen();
+    StepOptions& step = options->bench.step;
+    step.model = &model;
+    step.model_options.num_classes =
+        options->network.num_classes > 0 ? options->network.num_classes : model.num_classes;
+    step.batch_size = options->network.batch_size;
+    step.image_size = options->network.input()[1];
+    step.optimizer.weight_decay = 1e-4F;
+    if (options->threads > 0) set_thread_count(options->threads);
+    return run(*options);
+  };
+}
+
+}  // namespace
+
+const Command kBench = {"bench", "Measure how fast a network trains or infers here",
+                        "  convoy bench resnet50 --train --batch-size 16\n"
+                        "  convoy bench conv2former_n --batch-size 64 --threads 2 --json\n"
+                        "  convoy bench mobilenet_v2 --train --batch-size 16 --profile\n",
+                        declare};
+
+}  // namespace convoy::cli

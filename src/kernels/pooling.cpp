@@ -1,0 +1,5 @@
+#include "kernels/pooling.h"
+
+#include "kernels/dispatch.h"
+
+CONVOY_DISPATCH(PoolKernels, pool_kernels)
