@@ -22,6 +22,7 @@ extern const Command kModels;
 extern const Command kSummary;
 extern const Command kPlan;
 extern const Command kVerify;
+extern const Command kBench;
 extern const Command kCompletion;
 
 // In the order in which --help lists them.

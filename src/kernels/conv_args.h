@@ -20,6 +20,8 @@ struct ConvGeometry {
   int64_t groups = 1;
 };
 
+constexpr bool is_depthwise(const ConvGeometry& g) { return g.groups == g.in_c && g.groups == g.out_c; }
+
 // output = convolution(input, weight) + bias + addend; activated = activation(output).
 // Unless noted, buffers do not overlap.
 struct ConvForwardArgs {

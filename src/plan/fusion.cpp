@@ -97,15 +97,19 @@ int fuse_statistics(Graph& graph) {
   int count = 0;
   for (Node& node : graph.nodes()) {
     const auto* norm = dynamic_cast<const BatchNormOp*>(node.op.get());
-    if (norm == nullptr || !norm->training() || node.inputs[BatchNormOp::kStatistics] != kNoValue) continue;
-    const int maker = index.producer(node.inputs[0]);
+    if (norm == nullptr || !norm->batch_norm().training || node.inputs[BatchNormOp::kStatistics] != kNoValue) continue;
+    const int maker = index.producer(node.inputs[BatchNormOp::kX]);
     if (maker < 0) continue;
     Node& source = graph.nodes()[static_cast<size_t>(maker)];
     const auto* conv = dynamic_cast<const Conv2dOp*>(source.op.get());
-    if (conv == nullptr || conv->statistics() || source.outputs[0] != node.inputs[0]) continue;
+    if (conv == nullptr || conv->statistics() || source.outputs[0] != node.inputs[BatchNormOp::kX]) continue;
+    BatchNormAttributes attributes = norm->batch_norm();
+    attributes.statistics_pixels = conv->statistics_pixels(graph.value(source.inputs[0]).type.shape,
+                                                           graph.value(source.outputs[0]).type.shape[-1]);
     Node with_statistics = graph.make_node(std::make_shared<Conv2dOp>(conv->conv(), true), source.inputs);
     with_statistics.outputs[0] = source.outputs[0];
     node.inputs[BatchNormOp::kStatistics] = with_statistics.outputs[1];
+    node.op = std::make_shared<BatchNormOp>(attributes);
     source = std::move(with_statistics);
     ++count;
   }

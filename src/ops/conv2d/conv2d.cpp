@@ -8,6 +8,7 @@
 #include "graph/autodiff.h"
 #include "graph/graph.h"
 #include "kernels/conv.h"
+#include "kernels/depthwise.h"
 
 namespace convoy {
 namespace {
@@ -78,10 +79,15 @@ std::vector<TensorType> Conv2dOp::infer(std::span<const TensorType> inputs) cons
   }
   std::vector<TensorType> outputs{{output_shape(inputs[0].shape, g)}};
   if (statistics_) {
-    const int64_t pixels = kernels::conv_kernels().statistics_pixels(g);
+    const int64_t pixels = statistics_pixels(inputs[0].shape, g.out_c);
     outputs.push_back({Shape{(g.batch * g.out_h * g.out_w + pixels - 1) / pixels, 2, g.out_c}});
   }
   return outputs;
+}
+
+int64_t Conv2dOp::statistics_pixels(const Shape& input, int64_t out_channels) const {
+  const kernels::ConvGeometry g = attributes_.geometry(input, out_channels);
+  return (kernels::is_depthwise(g) ? kernels::depthwise_kernels() : kernels::conv_kernels()).statistics_pixels(g);
 }
 
 void Conv2dOp::gradient(GradientScope& scope) const {

@@ -29,6 +29,8 @@ class Conv2dOp : public Op {
 
   const ConvAttributes& conv() const { return attributes_; }
   bool statistics() const { return statistics_; }
+  // Pixels in a tile of the statistics of a convolution of `input`.
+  int64_t statistics_pixels(const Shape& input, int64_t out_channels) const;
 
   std::string_view name() const override { return "conv2d"; }
   std::string attributes() const override;

@@ -1,5 +1,8 @@
 // Which kernels compute a convolution, in order of preference.
+#include <fmt/format.h>
+
 #include "kernels/conv.h"
+#include "kernels/depthwise.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/reference_kernel.h"
 
@@ -20,43 +23,64 @@ kernels::ConvGeometry grad_weight_geometry(const NodeSpec& spec) {
                                                                          spec.inputs[1].shape[-1]);
 }
 
+// A family of kernels: the register-blocked GEMM, or the depthwise ones.
+using Family = const kernels::ConvKernels& (*)();
+using Geometry = kernels::ConvGeometry (*)(const NodeSpec&);
+
+template <Geometry geometry>
+std::string refuse_unless_depthwise(const NodeSpec& spec) {
+  const kernels::ConvGeometry g = geometry(spec);
+  return kernels::is_depthwise(g) ? "" : fmt::format("{} groups of {} channels", g.groups, g.in_c / g.groups);
+}
+
 float* output_or_null(const NodeMemory& memory, size_t i) {
   return i < memory.outputs.size() ? memory.output(static_cast<int>(i)) : nullptr;
 }
 
-void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
-  kernels::conv_kernels().forward(forward_geometry(spec), {.input = memory.input(0),
-                                                           .weight = memory.input(1),
-                                                           .bias = memory.input(2),
-                                                           .addend = memory.input(3),
-                                                           .output = memory.output(0),
-                                                           .statistics = output_or_null(memory, 1),
-                                                           .workspace = memory.workspace});
+template <Family family>
+constexpr Kernel forward_kernel(std::string_view name, std::string (*refuse)(const NodeSpec&)) {
+  return {name, refuse, [](const NodeSpec& spec) { return family().forward_workspace(forward_geometry(spec)); },
+          [](const NodeSpec& spec, const NodeMemory& memory) {
+            family().forward(forward_geometry(spec), {.input = memory.input(0),
+                                                      .weight = memory.input(1),
+                                                      .bias = memory.input(2),
+                                                      .addend = memory.input(3),
+                                                      .output = memory.output(0),
+                                                      .statistics = output_or_null(memory, 1),
+                                                      .workspace = memory.workspace});
+          }};
 }
 
-void run_grad_input(const NodeSpec& spec, const NodeMemory& memory) {
-  kernels::conv_kernels().grad_input(grad_input_geometry(spec), {.grad_output = memory.input(0),
-                                                                 .weight = memory.input(1),
-                                                                 .addend = memory.input(2),
-                                                                 .grad_input = memory.output(0),
-                                                                 .workspace = memory.workspace});
+template <Family family>
+constexpr Kernel grad_input_kernel(std::string_view name, std::string (*refuse)(const NodeSpec&)) {
+  return {name, refuse, [](const NodeSpec& spec) { return family().grad_input_workspace(grad_input_geometry(spec)); },
+          [](const NodeSpec& spec, const NodeMemory& memory) {
+            family().grad_input(grad_input_geometry(spec), {.grad_output = memory.input(0),
+                                                            .weight = memory.input(1),
+                                                            .addend = memory.input(2),
+                                                            .grad_input = memory.output(0),
+                                                            .workspace = memory.workspace});
+          }};
 }
 
-void run_grad_weight(const NodeSpec& spec, const NodeMemory& memory) {
-  kernels::conv_kernels().grad_weight(grad_weight_geometry(spec), {.input = memory.input(0),
-                                                                   .grad_output = memory.input(1),
-                                                                   .grad_weight = memory.output(0),
-                                                                   .grad_bias = output_or_null(memory, 1),
-                                                                   .workspace = memory.workspace});
+template <Family family>
+constexpr Kernel grad_weight_kernel(std::string_view name, std::string (*refuse)(const NodeSpec&)) {
+  return {name, refuse, [](const NodeSpec& spec) { return family().grad_weight_workspace(grad_weight_geometry(spec)); },
+          [](const NodeSpec& spec, const NodeMemory& memory) {
+            family().grad_weight(grad_weight_geometry(spec), {.input = memory.input(0),
+                                                              .grad_output = memory.input(1),
+                                                              .grad_weight = memory.output(0),
+                                                              .grad_bias = output_or_null(memory, 1),
+                                                              .workspace = memory.workspace});
+          }};
 }
 
 }  // namespace
 
 std::span<const Kernel> Conv2dOp::kernels() const {
   static constexpr Kernel kTable[] = {
-      {"gemm", nullptr,
-       [](const NodeSpec& spec) { return kernels::conv_kernels().forward_workspace(forward_geometry(spec)); },
-       run_forward},
+      forward_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<forward_geometry>),
+      forward_kernel<kernels::conv_kernels>("gemm", nullptr),
       kReferenceKernel,
   };
   return kTable;
@@ -64,18 +88,16 @@ std::span<const Kernel> Conv2dOp::kernels() const {
 
 std::span<const Kernel> Conv2dGradInputOp::kernels() const {
   static constexpr Kernel kTable[] = {
-      {"gemm", nullptr,
-       [](const NodeSpec& spec) { return kernels::conv_kernels().grad_input_workspace(grad_input_geometry(spec)); },
-       run_grad_input},
+      grad_input_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<grad_input_geometry>),
+      grad_input_kernel<kernels::conv_kernels>("gemm", nullptr),
   };
   return kTable;
 }
 
 std::span<const Kernel> Conv2dGradWeightOp::kernels() const {
   static constexpr Kernel kTable[] = {
-      {"gemm", nullptr,
-       [](const NodeSpec& spec) { return kernels::conv_kernels().grad_weight_workspace(grad_weight_geometry(spec)); },
-       run_grad_weight},
+      grad_weight_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<grad_weight_geometry>),
+      grad_weight_kernel<kernels::conv_kernels>("gemm", nullptr),
   };
   return kTable;
 }
