@@ -11,7 +11,7 @@
 namespace convoy::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 2> kCommands = {&kBench, &kCompletion};
+  static constexpr std::array kCommands = {&kSummary, &kModels, &kPlan, &kBench, &kVerify, &kCompletion};
   return kCommands;
 }
 
