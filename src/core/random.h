@@ -55,11 +55,18 @@ class RandomStream {
   float uniform(float low, float high) { return low + (high - low) * uniform(); }
   // Uniform integer in [0, bound), bound at least 1, without bias beyond 2^-32.
   uint32_t below(uint32_t bound) { return static_cast<uint32_t>((uint64_t{next_u32()} * bound) >> 32); }
-  // Standard normal (Box-Muller, one of the pair).
+  // Standard normal, by pairs (Box and Muller, 1958).
   float normal() {
+    if (has_spare_) {
+      has_spare_ = false;
+      return spare_;
+    }
     const double u = (static_cast<double>(next_u32()) + 1.0) * 0x1p-32;
-    const double v = static_cast<double>(next_u32()) * 0x1p-32;
-    return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v));
+    const double angle = 6.283185307179586 * static_cast<double>(next_u32()) * 0x1p-32;
+    const double radius = std::sqrt(-2.0 * std::log(u));
+    spare_ = static_cast<float>(radius * std::sin(angle));
+    has_spare_ = true;
+    return static_cast<float>(radius * std::cos(angle));
   }
 
  private:
@@ -68,6 +75,8 @@ class RandomStream {
   uint32_t index_ = 0;
   std::array<uint32_t, 4> block_{};
   int left_ = 0;
+  float spare_ = 0;
+  bool has_spare_ = false;
 };
 
 }  // namespace convoy

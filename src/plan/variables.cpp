@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 
 #include "convoy/error.h"
+#include "core/parallel.h"
 #include "core/random.h"
 
 namespace convoy {
@@ -15,20 +17,26 @@ size_t padded_bytes(const Shape& shape) {
   return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
 }
 
-void fill(float* data, int64_t count, Initializer start, RandomStream random) {
-  const auto draw = [&]() -> float {
-    switch (start.kind) {
-      case Initializer::Kind::constant: return start.value;
-      case Initializer::Kind::normal: return start.value * random.normal();
-      case Initializer::Kind::uniform: return random.uniform(-start.value, start.value);
-      case Initializer::Kind::truncated_normal:
-        for (;;) {
-          if (const float x = random.normal(); x >= -2 && x <= 2) return start.value * x;
-        }
-    }
-    return 0;
-  };
-  std::generate_n(data, count, draw);
+float draw(Initializer start, RandomStream& random) {
+  switch (start.kind) {
+    case Initializer::Kind::constant: break;
+    case Initializer::Kind::normal: return start.value * random.normal();
+    case Initializer::Kind::uniform: return random.uniform(-start.value, start.value);
+    case Initializer::Kind::truncated_normal:
+      for (;;) {
+        if (const float x = random.normal(); x >= -2 && x <= 2) return start.value * x;
+      }
+  }
+  return start.value;
+}
+
+// Each run of kRun elements has a random stream of its own, so that threads share the work.
+void fill(float* data, int64_t count, Initializer start, uint64_t seed, const std::string& name) {
+  constexpr int64_t kRun = 16384;
+  parallel_for((count + kRun - 1) / kRun, [&](int64_t run, int) {
+    RandomStream random(seed, name, static_cast<uint64_t>(run));
+    std::generate(data + run * kRun, data + std::min(count, (run + 1) * kRun), [&] { return draw(start, random); });
+  });
 }
 
 }  // namespace
@@ -54,7 +62,7 @@ void Variables::add(const Graph& graph, uint64_t seed) {
   for (const ValueId id : missing) {
     const ValueInfo& info = graph.value(id);
     variables_[info.name] = {info.type.shape, info.kind, info.layout, next};
-    fill(next, info.type.shape.elements(), info.start, RandomStream(seed, info.name));
+    fill(next, info.type.shape.elements(), info.start, seed, info.name);
     next += padded_bytes(info.type.shape) / sizeof(float);
   }
 }
