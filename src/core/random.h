@@ -61,12 +61,12 @@ class RandomStream {
       has_spare_ = false;
       return spare_;
     }
-    const double u = (static_cast<double>(next_u32()) + 1.0) * 0x1p-32;
-    const double angle = 6.283185307179586 * static_cast<double>(next_u32()) * 0x1p-32;
-    const double radius = std::sqrt(-2.0 * std::log(u));
-    spare_ = static_cast<float>(radius * std::sin(angle));
+    const float u = 1 - uniform();  // in (0, 1]
+    const float angle = 6.2831853F * uniform();
+    const float radius = std::sqrt(-2.0F * std::log(u));
+    spare_ = radius * std::sin(angle);
     has_spare_ = true;
-    return static_cast<float>(radius * std::cos(angle));
+    return radius * std::cos(angle);
   }
 
  private:
