@@ -84,12 +84,17 @@ constexpr Kernel grad_weight_kernel(std::string_view name, std::string (*refuse)
           }};
 }
 
+constexpr Kernel approximate(Kernel kernel) {
+  kernel.approximate = true;
+  return kernel;
+}
+
 }  // namespace
 
 std::span<const Kernel> Conv2dOp::kernels() const {
   static constexpr Kernel kTable[] = {
       forward_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<forward_geometry>),
-      forward_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<forward_geometry>),
+      approximate(forward_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<forward_geometry>)),
       forward_kernel<kernels::conv_kernels>("gemm", nullptr),
       kReferenceKernel,
   };
@@ -99,7 +104,8 @@ std::span<const Kernel> Conv2dOp::kernels() const {
 std::span<const Kernel> Conv2dGradInputOp::kernels() const {
   static constexpr Kernel kTable[] = {
       grad_input_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<grad_input_geometry>),
-      grad_input_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<grad_input_geometry>),
+      approximate(
+          grad_input_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<grad_input_geometry>)),
       grad_input_kernel<kernels::conv_kernels>("gemm", nullptr),
   };
   return kTable;
@@ -108,7 +114,8 @@ std::span<const Kernel> Conv2dGradInputOp::kernels() const {
 std::span<const Kernel> Conv2dGradWeightOp::kernels() const {
   static constexpr Kernel kTable[] = {
       grad_weight_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<grad_weight_geometry>),
-      grad_weight_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<grad_weight_geometry>),
+      approximate(
+          grad_weight_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<grad_weight_geometry>)),
       grad_weight_kernel<kernels::conv_kernels>("gemm", nullptr),
   };
   return kTable;
