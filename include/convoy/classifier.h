@@ -73,7 +73,8 @@ class Classifier {
   std::vector<ImagePredictions> predict(const std::vector<std::filesystem::path>& paths, int k = 5);
 
   // Every image of a dataset once: data as `convoy train` takes it, of which the validation images where it has some.
-  // Throws Error when its classes are not the classifier's, and for an image that cannot be read, unless skip_bad.
+  // Classes are matched by name; some may be absent. Throws Error for a class that the classifier does not know, and
+  // for an image that cannot be read, unless skip_bad.
   EvaluationReport evaluate(const std::filesystem::path& data, bool skip_bad = false,
                             const std::function<void(const ValidationReport&)>& on_step = {});
 

@@ -66,6 +66,10 @@ struct Recipe {
   double hflip = 0.5;                                     // probability
   double vflip = 0;                                       // probability
   double rotate = 0;                                      // degrees, either way
+  double color_jitter = 0;  // brightness, contrast and saturation change by up to this share
+  double reprob = 0;        // probability that a rectangle is erased
+  double mixup = 0;         // alpha of MixUp; 0: off
+  double cutmix = 0;        // alpha of CutMix; 0: off
 
   Resize resize_mode = Resize::crop;
   double crop_pct = 0.875;

@@ -92,13 +92,12 @@ Blocks assign_blocks(const Graph& graph, size_t guard) {
 
 }  // namespace
 
-Program::Program(Graph graph, ProgramOptions options)
-    : graph_(std::move(graph)), guard_(options.guarded ? kGuardBytes : 0) {
-  choose_kernels(options.exact);
+Program::Program(Graph graph, bool guarded) : graph_(std::move(graph)), guard_(guarded ? kGuardBytes : 0) {
+  choose_kernels();
   plan_memory();
 }
 
-void Program::choose_kernels(bool exact) {
+void Program::choose_kernels() {
   for (const Node& node : graph_.nodes()) {
     Step step;
     step.input_types = graph_.types(node.inputs);
@@ -106,8 +105,7 @@ void Program::choose_kernels(bool exact) {
     const NodeSpec spec{*node.op, step.input_types, step.output_types};
     NodeReport report;
     for (const Kernel& kernel : node.op->kernels()) {
-      std::string why = kernel.refuse == nullptr ? std::string() : kernel.refuse(spec);
-      if (exact && kernel.approximate) why = "not exact";
+      const std::string why = kernel.refuse == nullptr ? std::string() : kernel.refuse(spec);
       if (why.empty()) {
         step.kernel = &kernel;
         break;

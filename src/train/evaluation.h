@@ -11,6 +11,11 @@
 
 namespace convoy {
 
+// The labels of the batch's samples.
+inline std::span<const int> labels_of(const Batch& batch) {
+  return {batch.labels.data(), static_cast<size_t>(batch.size)};
+}
+
 // Hears of every batch and the logits {batch.size, classes} of its samples; false ends the pass.
 using BatchVisitor = std::function<bool(const Batch& batch, std::span<const float> logits)>;
 

@@ -287,6 +287,11 @@ void add_augmentation(Fields& fields) {
   fields.add("hflip", &Recipe::hflip, "probability to mirror left and right", kProbability);
   fields.add("vflip", &Recipe::vflip, "probability to mirror top and bottom", kProbability);
   fields.add("rotate", &Recipe::rotate, "largest rotation either way, in degrees", {0, 180});
+  fields.add("color-jitter", &Recipe::color_jitter, "largest change of brightness, contrast and saturation",
+             kProbability);
+  fields.add("reprob", &Recipe::reprob, "probability to erase a rectangle", kProbability);
+  fields.add("mixup", &Recipe::mixup, "alpha of MixUp; 0: off", {0, 1000});
+  fields.add("cutmix", &Recipe::cutmix, "alpha of CutMix; 0: off", {0, 1000});
 }
 
 void add_preprocessing(Fields& fields) {

@@ -82,6 +82,10 @@ Augmentation augmentation_of(const Recipe& recipe) {
   augmentation.horizontal_flip = static_cast<float>(recipe.hflip);
   augmentation.vertical_flip = static_cast<float>(recipe.vflip);
   augmentation.rotation = recipe.rotate;
+  augmentation.brightness = augmentation.contrast = augmentation.saturation = static_cast<float>(recipe.color_jitter);
+  augmentation.erasing = static_cast<float>(recipe.reprob);
+  augmentation.mixup_alpha = recipe.mixup;
+  augmentation.cutmix_alpha = recipe.cutmix;
   return augmentation;
 }
 

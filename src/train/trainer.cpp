@@ -91,7 +91,7 @@ void Trainer::run_step(double rate) {
   if (!std::isfinite(loss)) stop_for(fmt::format("the loss is {}", loss));
   ClassificationSums sums;
   const auto count = static_cast<size_t>(batch.size * model_options_.num_classes);
-  add_batch({step_->logits(), count}, batch.labels, sums);
+  add_batch({step_->logits(), count}, labels_of(batch), sums);
   position_.epoch_sums.samples += sums.samples;
   position_.epoch_sums.top1 += sums.top1;
   position_.epoch_sums.top5 += sums.top5;
@@ -119,7 +119,7 @@ Trainer::Progress Trainer::validate() {
   int64_t step = 0;
   const bool whole = infer_epoch(
       *inference_, *val_loader_, model_options_.num_classes, [&](const Batch& batch, std::span<const float> logits) {
-        add_batch(logits, batch.labels, sums);
+        add_batch(logits, labels_of(batch), sums);
         ++step;
         if (callbacks_.on_validation_step_end) {
           callbacks_.on_validation_step_end({.epoch = position_.epoch,

@@ -12,9 +12,6 @@
 namespace convoy {
 namespace {
 
-constexpr int kBatchesAhead = 4;
-constexpr size_t kLargestCache = size_t{512} << 20;
-
 OptimizerOptions optimizer_of(const Recipe& recipe) {
   OptimizerOptions options;
   switch (recipe.opt) {
@@ -90,7 +87,7 @@ StepOptions Trainer::step_options(int64_t batch_size) const {
 size_t Trainer::loader_bytes(int64_t batch_size) const {
   const int64_t side = preprocessing_.image_size;
   const int64_t floats_per_image = 3 * side * side + model_options_.num_classes;
-  const int64_t batches = (kBatchesAhead + 1) * (val_ == nullptr ? 1 : 2);
+  const int64_t batches = (LoaderOptions().batches_ahead + 1) * (val_ == nullptr ? 1 : 2);
   return static_cast<size_t>(batches * batch_size * floats_per_image) * sizeof(float);
 }
 
@@ -103,7 +100,7 @@ void Trainer::plan() {
   const size_t needed = arena_bytes + loader_bytes(batch_size_);
   const size_t available = available_memory();
   if (needed > available) refuse_batch(needed, available);
-  cache_bytes_ = std::min(kLargestCache, (available - needed) / 4);
+  cache_bytes_ = std::min(LoaderOptions().cache_bytes, (available - needed) / 4);
   arena_ = Buffer(arena_bytes);
   step_->bind(variables_, arena_);
   inference_->bind(variables_, arena_);
@@ -134,7 +131,6 @@ std::unique_ptr<Loader> Trainer::make_loader(const DatasetPtr& images, bool trai
   options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? skip : OnBadImage::error;
   options.seed = static_cast<uint64_t>(recipe_.seed);
   options.workers = static_cast<int>(recipe_.workers);
-  options.batches_ahead = kBatchesAhead;
   options.cache_bytes = cache_bytes_;
   if (training) {
     options.first_epoch = position_.epoch;

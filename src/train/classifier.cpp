@@ -1,0 +1,196 @@
+#include "convoy/classifier.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "convoy/error.h"
+#include "core/buffer.h"
+#include "core/text.h"
+#include "data/loader.h"
+#include "train/evaluation.h"
+#include "train/model_file.h"
+
+namespace convoy {
+
+struct Classifier::Parts {
+  std::filesystem::path path;
+  ClassifierOptions options;
+  ModelCard card;
+  const Model* model = nullptr;
+  Variables variables;
+  int64_t batch_size = 0;  // that `step` is planned for
+  std::unique_ptr<InferenceStep> step;
+  Buffer arena;
+
+  int64_t classes() const { return card.options.num_classes; }
+
+  std::unique_ptr<InferenceStep> make_step(int64_t batch) {
+    return std::make_unique<InferenceStep>(*model, card.options, batch, card.preprocessing.image_size, false, variables,
+                                           0);
+  }
+
+  // Plans for batches of at most `images`, and loads them from `dataset`.
+  std::unique_ptr<Loader> prepare(DatasetPtr dataset, OnBadImage on_bad_image) {
+    const int64_t batch = std::min(options.batch_size, dataset->size());
+    if (batch != batch_size) {
+      step = make_step(batch);
+      batch_size = batch;
+      if (const size_t available = available_memory(); step->arena_bytes() > available + arena.size()) {
+        throw Error(
+            fmt::format("batch-size: {} at batch size {} needs {} MiB more memory, but {} MiB are available; use "
+                        "a smaller batch",
+                        card.architecture, batch, step->arena_bytes() >> 20, available >> 20));
+      }
+      arena = Buffer();
+      arena = Buffer(step->arena_bytes());
+      step->bind(variables, arena);
+    }
+    LoaderOptions loader_options;
+    loader_options.batch_size = batch;
+    loader_options.preprocessing = card.preprocessing;
+    loader_options.on_bad_image = on_bad_image;
+    loader_options.workers = static_cast<int>(options.workers);
+    loader_options.cache_bytes = 0;
+    loader_options.end_epoch = 1;
+    return std::make_unique<Loader>(std::move(dataset), loader_options);
+  }
+};
+
+Classifier::Classifier(const std::filesystem::path& model_file, const ClassifierOptions& options)
+    : parts_(std::make_unique<Parts>()) {
+  const SafetensorsReader file(model_file);
+  parts_->path = model_file;
+  parts_->options = options;
+  parts_->card = read_model_card(file);
+  try {
+    parts_->model = &find_model(parts_->card.architecture);
+  } catch (const UsageError& error) {
+    throw Error(fmt::format("{}: {}", model_file.string(), error.what()));
+  }
+  // A small plan names the weights before any batch is known.
+  const auto step = parts_->make_step(1);
+  read_weights(file, step->program().graph(), parts_->variables);
+}
+
+Classifier::~Classifier() = default;
+Classifier::Classifier(Classifier&&) noexcept = default;
+Classifier& Classifier::operator=(Classifier&&) noexcept = default;
+
+const std::string& Classifier::architecture() const { return parts_->card.architecture; }
+int64_t Classifier::image_size() const { return parts_->card.preprocessing.image_size; }
+const std::vector<std::string>& Classifier::class_names() const { return parts_->card.class_names; }
+const std::map<std::string, double>& Classifier::metrics() const { return parts_->card.metrics; }
+
+namespace {
+
+ImagePredictions predictions_of(std::string image, std::span<const float> logits, int k,
+                                const std::vector<std::string>& class_names) {
+  ImagePredictions result{.image = std::move(image), .error = {}, .classes = {}};
+  const std::vector<double> probabilities = softmax_of(logits);
+  for (const int label : top_classes(logits, k)) {
+    const auto index = static_cast<size_t>(label);
+    result.classes.push_back({class_names[index], label, probabilities[index]});
+  }
+  return result;
+}
+
+// Why the loader could not read the image of that name.
+std::string reason_for(const std::string& image, const std::vector<std::string>& bad_images) {
+  for (const std::string& reason : bad_images) {
+    if (reason.starts_with(image + ":")) return reason;
+  }
+  return image + ": cannot be read";
+}
+
+// The model's number of every class of the dataset, matched by name.
+std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::path& data,
+                               const std::vector<std::string>& names, const std::filesystem::path& model_file) {
+  std::vector<int> numbers;
+  for (const std::string& name : dataset.class_names()) {
+    const auto found = std::ranges::find(names, name);
+    if (found == names.end()) {
+      throw Error(fmt::format("{}: {}, which {} does not know", data.string(), unknown_name("class", name, names),
+                              model_file.string()));
+    }
+    numbers.push_back(static_cast<int>(found - names.begin()));
+  }
+  return numbers;
+}
+
+}  // namespace
+
+void Classifier::predict(const std::vector<std::filesystem::path>& paths, int k,
+                         const std::function<void(const ImagePredictions&)>& each) {
+  const DatasetPtr images = open_unlabelled(paths);
+  const auto loader = parts_->prepare(images, OnBadImage::leave_out);
+  const int64_t classes = parts_->classes();
+  int64_t next = 0;  // the first image that `each` has not heard of
+  const auto tell_bad_until = [&](int64_t end) {
+    for (; next < end; ++next) {
+      const std::string name = images->name(next);
+      each({.image = name, .error = reason_for(name, loader->bad_images()), .classes = {}});
+    }
+  };
+  infer_epoch(*parts_->step, *loader, classes, [&](const Batch& batch, std::span<const float> logits) {
+    for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+      tell_bad_until(batch.indices[i]);
+      const auto width = static_cast<size_t>(classes);
+      each(predictions_of(images->name(next), logits.subspan(i * width, width), k, parts_->card.class_names));
+      ++next;
+    }
+    return true;
+  });
+  tell_bad_until(images->size());
+}
+
+std::vector<ImagePredictions> Classifier::predict(const std::vector<std::filesystem::path>& paths, int k) {
+  std::vector<ImagePredictions> results;
+  predict(paths, k, [&](const ImagePredictions& result) { results.push_back(result); });
+  return results;
+}
+
+EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool skip_bad,
+                                      const std::function<void(const ValidationReport&)>& on_step) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+  const DatasetPtr dataset = open_dataset(data, Split::val);
+  const std::vector<std::string>& names = parts_->card.class_names;
+  const std::vector<int> class_of = match_classes(*dataset, data, names, parts_->path);
+  const auto loader = parts_->prepare(dataset, skip_bad ? OnBadImage::leave_out : OnBadImage::error);
+  ClassificationSums sums;
+  ConfusionMatrix confusion(static_cast<int>(parts_->classes()));
+  int64_t step = 0;
+  infer_epoch(*parts_->step, *loader, parts_->classes(), [&](const Batch& batch, std::span<const float> logits) {
+    std::vector<int> labels;
+    for (const int label : labels_of(batch)) labels.push_back(class_of[static_cast<size_t>(label)]);
+    add_batch(logits, labels, sums, &confusion);
+    ++step;
+    if (on_step) {
+      on_step({.epoch = 0,
+               .step = step,
+               .steps = loader->steps_per_epoch(),
+               .so_far = evaluation_of(sums),
+               .seconds = seconds(),
+               .reader_seconds = loader->wait_seconds()});
+    }
+    return true;
+  });
+  EvaluationReport report{.total = evaluation_of(sums),
+                          .classes = {},
+                          .confusion = {},
+                          .skipped = loader->bad_images(),
+                          .seconds = seconds()};
+  for (int label = 0; label < confusion.classes(); ++label) {
+    report.classes.push_back({names[static_cast<size_t>(label)], confusion.samples_of(label),
+                              confusion.predictions_of(label), confusion.count(label, label)});
+    std::vector<int64_t>& row = report.confusion.emplace_back();
+    for (int predicted = 0; predicted < confusion.classes(); ++predicted)
+      row.push_back(confusion.count(label, predicted));
+  }
+  return report;
+}
+
+}  // namespace convoy

@@ -1,0 +1,140 @@
+#include "convoy/classifier.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "convoy/error.h"
+#include "train/testing.h"
+
+namespace convoy {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class ClassifierTest : public testing::Test {
+ protected:
+  // One training run for all tests.
+  static void SetUpTestSuite() {
+    add_tiny_net();
+    root_ = std::filesystem::path(testing::TempDir()) / "convoy_classifier";
+    std::filesystem::remove_all(root_);
+    write_dataset(root_ / "data" / "train", 20);
+    write_dataset(root_ / "data" / "val", 5);
+    Recipe recipe;
+    recipe.data = (root_ / "data").string();
+    recipe.output = root_.string();
+    recipe.experiment = "run";
+    recipe.model = "tiny";
+    recipe.batch_size = 8;
+    recipe.epochs = 6;
+    recipe.lr = 0.05;
+    recipe.workers = 0;
+    recipe.model_ema = true;
+    recipe.model_ema_decay = 0.5;
+    recipe.mean = {0.4, 0.5, 0.6};
+    recipe.interpolation = Recipe::Interpolation::bicubic;
+    trained_ = train(recipe);
+  }
+
+  static std::filesystem::path model_file() { return root_ / "run" / "last.safetensors"; }
+
+  template <class Call>
+  static std::string complaint(const Call& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  static inline std::filesystem::path root_;
+  static inline TrainResult trained_;
+};
+
+TEST_F(ClassifierTest, EvaluatesAsTrainingDid) {
+  Classifier classifier(model_file(), {.batch_size = 4, .workers = 1});
+  EXPECT_EQ(classifier.architecture(), "tiny");
+  EXPECT_EQ(classifier.image_size(), kSide);
+  EXPECT_THAT(classifier.class_names(), testing::ElementsAre("class0", "class1", "class2"));
+  int64_t steps = 0;
+  const EvaluationReport report =
+      classifier.evaluate(root_ / "data", false, [&](const ValidationReport& step) { steps = step.step; });
+  EXPECT_EQ(steps, 4);
+  ASSERT_TRUE(trained_.val.has_value());
+  EXPECT_EQ(report.total.images, 15);
+  EXPECT_DOUBLE_EQ(report.total.top1, trained_.val->top1);
+  EXPECT_NEAR(report.total.loss, trained_.val->loss, 1e-6);
+  EXPECT_DOUBLE_EQ(classifier.metrics().at("val_top1"), report.total.top1);
+  int64_t correct = 0;
+  for (const ClassReport& one : report.classes) {
+    EXPECT_EQ(one.images, 5);
+    correct += one.correct;
+  }
+  EXPECT_DOUBLE_EQ(static_cast<double>(correct) / 15, report.total.top1);
+  EXPECT_EQ(report.confusion[2][2], report.classes[2].correct);
+}
+
+TEST_F(ClassifierTest, PredictsEveryImageWhateverTheBatch) {
+  Classifier classifier(model_file(), {.batch_size = 4, .workers = 0});
+  const auto all = classifier.predict({root_ / "data/val"}, 2);
+  ASSERT_THAT(all, SizeIs(15));
+  Classifier single(model_file());
+  int right = 0;
+  for (const ImagePredictions& image : all) {
+    ASSERT_THAT(image.classes, SizeIs(2));
+    EXPECT_GE(image.classes[0].probability, image.classes[1].probability);
+    EXPECT_LE(image.classes[0].probability + image.classes[1].probability, 1 + 1e-9);
+    right += image.image.find(image.classes[0].class_name) != std::string::npos ? 1 : 0;
+    const auto alone = single.predict({image.image}, 5);
+    ASSERT_THAT(alone, SizeIs(1));
+    EXPECT_THAT(alone[0].classes, SizeIs(3));
+    EXPECT_EQ(alone[0].classes[0].class_name, image.classes[0].class_name);
+    EXPECT_NEAR(alone[0].classes[0].probability, image.classes[0].probability, 1e-6);
+  }
+  EXPECT_EQ(right, static_cast<int>(trained_.val->top1 * 15 + 0.5));
+}
+
+TEST_F(ClassifierTest, NamesImagesThatItCannotRead) {
+  const auto folder = root_ / "mixed";
+  write_class(folder, 1, 3);
+  std::ofstream(folder / "image1.png") << "not a picture";
+  std::ofstream(folder / "zz.png") << "nor this";
+  Classifier classifier(model_file());
+  const auto images = classifier.predict({folder}, 1);
+  ASSERT_THAT(images, SizeIs(4));
+  EXPECT_EQ(images[0].error, "");
+  EXPECT_THAT(images[1].error, HasSubstr("image1.png"));
+  EXPECT_THAT(images[1].classes, SizeIs(0));
+  EXPECT_EQ(images[2].error, "");
+  EXPECT_THAT(images[3].error, HasSubstr("zz.png"));
+}
+
+TEST_F(ClassifierTest, MatchesClassesByName) {
+  const auto data = root_ / "two_classes";
+  std::filesystem::remove_all(data);
+  write_class(data / "class1", 1, 4);
+  write_class(data / "class2", 2, 4);
+  Classifier classifier(model_file());
+  const EvaluationReport report = classifier.evaluate(data);
+  EXPECT_EQ(report.classes[0].images, 0);
+  EXPECT_EQ(report.classes[1].images, 4);
+  EXPECT_GE(report.total.top1, 0.5);
+  write_class(data / "klass0", 0, 1);
+  EXPECT_THAT(complaint([&] { classifier.evaluate(data); }),
+              HasSubstr("unknown class 'klass0' (did you mean 'class0'?)"));
+}
+
+TEST_F(ClassifierTest, RefusesWhatIsNoModelFile) {
+  EXPECT_THAT(complaint([] { Classifier("no/such.safetensors"); }), HasSubstr("no/such.safetensors"));
+  const auto foreign = root_ / "foreign.safetensors";
+  std::ofstream(foreign) << "rubbish";
+  EXPECT_THAT(complaint([&] { Classifier{foreign}; }), HasSubstr("foreign.safetensors"));
+  EXPECT_THAT(complaint([] { Classifier(root_ / "run/state-a.safetensors"); }), HasSubstr("expected a model file"));
+}
+
+}  // namespace
+}  // namespace convoy
