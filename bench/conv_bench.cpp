@@ -1,7 +1,8 @@
 // Speed of the convolution kernels on the layers of ResNet-50, MobileNetV2 (its 1x1 layers) and Conv2Former-N.
 //   conv_bench [NETWORK [THREADS [SECONDS]]]    NETWORK: resnet50, mobilenet_v2, conv2former_n; default: all
 // Prints GFLOP/s (the best of the runs that fit into SECONDS, 0.2 unless told) of forward, input gradient and weight
-// gradient, and for each network the time of all its layers.
+// gradient, and for each network the time of all its layers; where Winograd's way is preferred, a second line gives
+// its speed as if it did the direct way's work.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "kernels/conv.h"
+#include "kernels/winograd.h"
 
 namespace {
 
@@ -93,8 +95,7 @@ struct Times {
   double forward, grad_input, grad_weight;
 };
 
-Times measure(const ConvGeometry& g, double budget) {
-  const ConvKernels& kernels = conv_kernels();
+Times measure(const ConvKernels& kernels, const ConvGeometry& g, double budget) {
   const int64_t outputs = g.batch * g.out_h * g.out_w * g.out_c;
   const int64_t weights = g.kernel_h * g.kernel_w * g.in_c * g.out_c;
   const Buffer input = random_floats(g.batch * g.in_h * g.in_w * g.in_c), weight = random_floats(weights);
@@ -124,16 +125,20 @@ void bench(const Network& network, double budget) {
               to_string(active_isa()).data(), thread_count());
   std::printf("%5s %5s %5s %6s %6s %5s | %8s %10s %11s\n", "size", "in_c", "out_c", "kernel", "stride", "count",
               "forward", "grad_input", "grad_weight");
+  const auto print = [](const Layer& layer, const char* family, double flop, const Times& times) {
+    std::printf("%5ld %5ld %5ld %6ld %6ld %5ld | %8.1f %10.1f %11.1f%s\n", layer.size, layer.in_c, layer.out_c,
+                layer.kernel, layer.stride, layer.count, flop / times.forward, flop / times.grad_input,
+                flop / times.grad_weight, family);
+  };
   Times total{};
   double work = 0;
   for (const Layer& layer : network.layers) {
     const ConvGeometry g = geometry_of(layer, network.batch);
     const double flop =
         2e-9 * static_cast<double>(g.batch * g.out_h * g.out_w * g.kernel_h * g.kernel_w * g.in_c * g.out_c);
-    const Times times = measure(g, budget);
-    std::printf("%5ld %5ld %5ld %6ld %6ld %5ld | %8.1f %10.1f %11.1f\n", layer.size, layer.in_c, layer.out_c,
-                layer.kernel, layer.stride, layer.count, flop / times.forward, flop / times.grad_input,
-                flop / times.grad_weight);
+    const Times times = measure(conv_kernels(), g, budget);
+    print(layer, "", flop, times);
+    if (winograd_is_faster(g)) print(layer, " winograd", flop, measure(winograd_kernels(), g, budget));
     const auto count = static_cast<double>(layer.count);
     work += flop * count;
     total.forward += times.forward * count;

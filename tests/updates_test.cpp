@@ -29,7 +29,7 @@ class Updates : public testing::Test {
   static double start(char name, int64_t i) { return 0.01 * static_cast<double>((i * 7 + name) % 50) + 0.1; }
 
   void run(const StepScalars& step) {
-    program = std::make_unique<Program>(graph, true);
+    program = std::make_unique<Program>(graph, ProgramOptions{.guarded = true});
     variables.add(graph, 1);
     arena = Buffer(program->arena_bytes());
     program->bind(variables, arena);

@@ -62,6 +62,8 @@ struct Kernel {
   // Bytes of scratch memory, aligned to 64 bytes, contents undefined. Null: none.
   size_t (*workspace)(const NodeSpec&);
   void (*run)(const NodeSpec&, const NodeMemory&);
+  // Trades some of f32's exactness for speed; programs that are to be exact leave it out.
+  bool approximate = false;
 };
 
 // A tensor of the double-precision reference.

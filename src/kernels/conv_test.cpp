@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <ostream>
@@ -11,6 +12,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "kernels/depthwise.h"
+#include "kernels/winograd.h"
 
 namespace convoy::kernels {
 namespace {
@@ -42,6 +44,9 @@ ConvGeometry conv(int64_t batch, int64_t height, int64_t width, int64_t in_c, in
 struct Case {
   const ConvKernels& (*kernels)();
   ConvGeometry geometry;
+  // Allowed error as a share of the magnitudes of the result's largest element, beside 1e-6 of each element's own:
+  // Winograd's transforms mix the pixels of a tile.
+  double error_of_largest = 0;
 };
 
 const ConvGeometry kGeometries[] = {
@@ -91,6 +96,13 @@ const ConvGeometry kDepthwiseGeometries[] = {
     depthwise(1, 5, 5, 16, 3, 1, 6),
     conv(1, 9, 14, 24, 24, 1, 3, 1, 1, 1, 24),
     conv(2, 9, 12, 20, 20, 5, 3, 2, 2, 1, 20),
+};
+
+const ConvGeometry kWinogradGeometries[] = {
+    conv(2, 8, 8, 32, 32, 3, 3, 1, 1),   conv(3, 7, 7, 64, 128, 3, 3, 1, 1), conv(1, 13, 18, 40, 33, 3, 3, 1, 1),
+    conv(1, 9, 10, 17, 96, 3, 3, 1, 0),  conv(1, 5, 6, 16, 48, 3, 3, 1, 2),  conv(2, 3, 1, 20, 20, 3, 3, 1, 1),
+    conv(1, 1, 1, 600, 64, 3, 3, 1, 1),  conv(1, 4, 4, 3, 5, 3, 3, 1, 1),    conv(7, 30, 28, 32, 40, 3, 3, 1, 1),
+    conv(4, 2, 2, 130, 144, 3, 3, 1, 1),
 };
 
 std::string to_string(const ConvGeometry& g) {
@@ -147,10 +159,11 @@ struct Reference {
     value[at] += x;
     magnitude[at] += std::abs(x);
   }
-  void expect_near(Guarded<float>& result, const char* what) const {
+  void expect_near(Guarded<float>& result, const char* what, double error_of_largest = 0) const {
     ASSERT_EQ(result.size(), value.size());
+    const double error = error_of_largest * *std::max_element(magnitude.begin(), magnitude.end()) + 1e-12;
     for (size_t i = 0; i < value.size(); ++i) {
-      ASSERT_NEAR(result[i], value[i], 1e-6 * magnitude[i] + 1e-12) << what << " at " << i;
+      ASSERT_NEAR(result[i], value[i], 1e-6 * magnitude[i] + error) << what << " at " << i;
     }
     EXPECT_TRUE(result.intact()) << what << ": written past its end";
   }
@@ -199,6 +212,7 @@ class Conv : public ::testing::TestWithParam<Case> {
   static const ConvKernels& kernels() { return GetParam().kernels(); }
 
   const ConvGeometry g = GetParam().geometry;
+  const double error_of_largest = GetParam().error_of_largest;
   Guarded<float> input = random_floats(input_size(g), 1);
   Guarded<float> weight = random_floats(weight_size(g), 2);
   Guarded<float> bias = random_floats(static_cast<size_t>(g.out_c), 3);
@@ -223,12 +237,12 @@ TEST_P(Conv, Forward) {
     args.output = output.data();
     args.workspace = workspace.data();
     kernels().forward(g, args);
-    plain.expect_near(output, "output");
+    plain.expect_near(output, "output", error_of_largest);
     std::memcpy(output.data(), addend.data(), output_size(g) * sizeof(float));
     args.bias = bias.data();
     args.addend = output.data();
     kernels().forward(g, args);
-    full.expect_near(output, "output with bias and addend");
+    full.expect_near(output, "output with bias and addend", error_of_largest);
     EXPECT_TRUE(workspace.intact());
     return output.values();
   });
@@ -288,11 +302,11 @@ TEST_P(Conv, GradInput) {
     args.grad_input = grad_input.data();
     args.workspace = workspace.data();
     kernels().grad_input(g, args);
-    plain.expect_near(grad_input, "grad_input");
+    plain.expect_near(grad_input, "grad_input", error_of_largest);
     std::memcpy(grad_input.data(), addend.data(), input_size(g) * sizeof(float));
     args.addend = grad_input.data();
     kernels().grad_input(g, args);
-    full.expect_near(grad_input, "grad_input with addend");
+    full.expect_near(grad_input, "grad_input with addend", error_of_largest);
     EXPECT_TRUE(workspace.intact());
     return grad_input.values();
   });
@@ -311,10 +325,10 @@ TEST_P(Conv, GradWeight) {
     args.grad_weight = grad_weight.data();
     args.workspace = workspace.data();
     kernels().grad_weight(g, args);
-    expected.expect_near(grad_weight, "grad_weight");
+    expected.expect_near(grad_weight, "grad_weight", error_of_largest);
     args.grad_bias = grad_bias.data();
     kernels().grad_weight(g, args);
-    expected.expect_near(grad_weight, "grad_weight");
+    expected.expect_near(grad_weight, "grad_weight", error_of_largest);
     expected_bias.expect_near(grad_bias, "grad_bias");
     EXPECT_TRUE(workspace.intact());
     std::vector<float> all = grad_weight.values();
@@ -325,9 +339,10 @@ TEST_P(Conv, GradWeight) {
 }
 
 template <size_t kCount>
-std::vector<Case> cases_of(const ConvKernels& (*kernels)(), const ConvGeometry (&geometries)[kCount]) {
+std::vector<Case> cases_of(const ConvKernels& (*kernels)(), const ConvGeometry (&geometries)[kCount],
+                           double error_of_largest = 0) {
   std::vector<Case> cases;
-  for (const ConvGeometry& geometry : geometries) cases.push_back({kernels, geometry});
+  for (const ConvGeometry& geometry : geometries) cases.push_back({kernels, geometry, error_of_largest});
   return cases;
 }
 
@@ -335,6 +350,9 @@ const auto case_name = [](const auto& info) { return "Case" + std::to_string(inf
 
 INSTANTIATE_TEST_SUITE_P(Dense, Conv, ::testing::ValuesIn(cases_of(conv_kernels, kGeometries)), case_name);
 INSTANTIATE_TEST_SUITE_P(Depthwise, Conv, ::testing::ValuesIn(cases_of(depthwise_kernels, kDepthwiseGeometries)),
+                         case_name);
+
+INSTANTIATE_TEST_SUITE_P(Winograd, Conv, ::testing::ValuesIn(cases_of(winograd_kernels, kWinogradGeometries, 2e-6)),
                          case_name);
 
 void PrintTo(const Case& c, std::ostream* out) { *out << to_string(c.geometry); }

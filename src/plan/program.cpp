@@ -92,12 +92,13 @@ Blocks assign_blocks(const Graph& graph, size_t guard) {
 
 }  // namespace
 
-Program::Program(Graph graph, bool guarded) : graph_(std::move(graph)), guard_(guarded ? kGuardBytes : 0) {
-  choose_kernels();
+Program::Program(Graph graph, ProgramOptions options)
+    : graph_(std::move(graph)), guard_(options.guarded ? kGuardBytes : 0) {
+  choose_kernels(options.exact);
   plan_memory();
 }
 
-void Program::choose_kernels() {
+void Program::choose_kernels(bool exact) {
   for (const Node& node : graph_.nodes()) {
     Step step;
     step.input_types = graph_.types(node.inputs);
@@ -105,7 +106,8 @@ void Program::choose_kernels() {
     const NodeSpec spec{*node.op, step.input_types, step.output_types};
     NodeReport report;
     for (const Kernel& kernel : node.op->kernels()) {
-      const std::string why = kernel.refuse == nullptr ? std::string() : kernel.refuse(spec);
+      std::string why = kernel.refuse == nullptr ? std::string() : kernel.refuse(spec);
+      if (exact && kernel.approximate) why = "not exact";
       if (why.empty()) {
         step.kernel = &kernel;
         break;

@@ -13,6 +13,11 @@
 
 namespace convoy {
 
+struct ProgramOptions {
+  bool guarded = false;  // for tests, see Program::kGuardBytes
+  bool exact = false;    // no approximate kernels (graph/op.h)
+};
+
 // Runs a graph. Construction plans; bind() gives it memory; run() allocates nothing.
 class Program {
  public:
@@ -26,8 +31,8 @@ class Program {
     double seconds = 0;  // spent in all profiled runs
   };
 
-  // Chooses a kernel for every node. guarded: for tests, see kGuardBytes. Throws Error when no kernel takes a node.
-  explicit Program(Graph graph, bool guarded = false);
+  // Chooses a kernel for every node. Throws Error when no kernel takes one.
+  explicit Program(Graph graph, ProgramOptions options = {});
 
   const Graph& graph() const { return graph_; }
   // The arena this program needs.
@@ -57,7 +62,7 @@ class Program {
     std::byte* workspace = nullptr;
   };
 
-  void choose_kernels();
+  void choose_kernels(bool exact);
   void plan_memory();
   void run_step(size_t index, const StepScalars& step);
   std::vector<std::byte*> guards_of(size_t index) const;

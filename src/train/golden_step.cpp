@@ -25,6 +25,7 @@ StepOptions step_options(const Golden& golden) {
   options.batch_size = golden.batch();
   options.image_size = golden.size();
   options.label_smoothing = static_cast<float>(golden.step().label_smoothing);
+  options.exact = true;
   options.optimizer.momentum = static_cast<float>(golden.step().momentum);
   options.optimizer.weight_decay = static_cast<float>(golden.step().weight_decay);
   return options;
@@ -35,8 +36,8 @@ StepOptions step_options(const Golden& golden) {
 GoldenStep::GoldenStep(const Golden& golden)
     : golden_(golden),
       training_(step_options(golden), variables_, 0),
-      inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), false, variables_,
-                 0),
+      inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), false, variables_, 0,
+                 true),
       arena_(std::max(training_.arena_bytes(), inference_.arena_bytes())) {
   check_names();
   training_.bind(variables_, arena_);

@@ -132,7 +132,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   variables.add(graph, seed);
   variables.add(update, seed);
   if (averages_are_new) start_averages(variables, names);
-  batch_ = std::make_unique<Program>(std::move(graph));
+  batch_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = options.exact});
   if (options.accumulate > 1) update_ = std::make_unique<Program>(std::move(update));
 }
 
@@ -149,13 +149,13 @@ void TrainingStep::execute(const StepScalars& step, void (Program::*run)(const S
 }
 
 InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
-                             bool averaged, Variables& variables, uint64_t seed) {
+                             bool averaged, Variables& variables, uint64_t seed, bool exact) {
   Graph graph(Mode::inference);
   const Value images = add_images(graph, batch_size, image_size);
   graph.set_output("logits", model.build(averaged ? Builder(graph) / "ema" : Builder(graph), images, options).id());
   run_passes(graph, forward_passes());
   variables.add(graph, seed);
-  program_ = std::make_unique<Program>(std::move(graph));
+  program_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = exact});
 }
 
 }  // namespace convoy

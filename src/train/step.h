@@ -34,6 +34,7 @@ struct StepOptions {
   float clip_grad_norm = 0;  // 0: off
   int accumulate = 1;        // batches whose mean gradient makes one update
   float ema_decay = 0;       // 0: off; the averages are the variables "ema.<name>"
+  bool exact = false;        // no approximate kernels (graph/op.h)
   std::set<std::string> disabled_passes;
 };
 
@@ -78,7 +79,7 @@ class InferenceStep {
  public:
   // averaged: with the weights "ema.<name>" that a TrainingStep keeps.
   InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size, bool averaged,
-                Variables& variables, uint64_t seed);
+                Variables& variables, uint64_t seed, bool exact = false);
 
   size_t arena_bytes() const { return program_->arena_bytes(); }
   void bind(const Variables& variables, Buffer& arena) { program_->bind(variables, arena); }

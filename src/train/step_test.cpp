@@ -6,126 +6,141 @@
 #include <cmath>
 
 #include "core/random.h"
-#include "train/testing.h"
 
 namespace convoy {
 namespace {
 
-// No batch statistics and no randomness, so that gradients of batches add up.
-Value plain_net(Builder b, Value x, const ModelOptions& options) {
-  x = relu(conv2d(b / "conv", x, {.out_channels = 4, .kernel = 3, .padding = 1}));
-  return linear(b / "fc", flatten(x), {.out_features = options.num_classes});
+// Every kind of fusion in a small space: norms with and without residual, shared values, stochastic depth.
+Value build_small(Builder b, Value images, const ModelOptions& options) {
+  const auto conv_bn = [](Builder at, Value x, int64_t stride) {
+    return batch_norm(
+        at / "bn",
+        conv2d(at / "conv", x, {.out_channels = 16, .kernel = 3, .stride = stride, .padding = 1, .bias = false}));
+  };
+  Value x = relu(conv_bn(b / "stem", images, 1));
+  x = relu(add(conv_bn(b / "block", x, 1), x));
+  Value y = activation(conv2d(b / "expand", layer_norm(b / "norm", x), {.out_channels = 16}), Activation::gelu);
+  x = add(x, drop_path(b / "drop", mul(y, conv_bn(b / "gate", x, 1)), 0.3F));
+  x = add(conv_bn(b / "down", x, 2), conv_bn(b / "short", x, 2));
+  return linear(b / "head", global_avg_pool(x), {.out_features = options.num_classes});
 }
 
-const Model& plain_model() {
-  static const Model model{
-      .name = "plain", .description = "", .image_size = kSide, .num_classes = 3, .build = plain_net};
-  return model;
-}
+const Model kSmall{.name = "small", .description = "", .image_size = 8, .num_classes = 5, .build = build_small};
 
-StepOptions options_of(int64_t batch_size) {
+StepOptions small_options() {
   StepOptions options;
-  options.model = &plain_model();
-  options.model_options.num_classes = 3;
-  options.batch_size = batch_size;
-  options.image_size = kSide;
-  options.optimizer.weight_decay = 0.01F;
+  options.model = &kSmall;
+  options.model_options.num_classes = 5;
+  options.batch_size = 4;
+  options.image_size = 8;
+  options.label_smoothing = 0.1F;
+  options.optimizer.weight_decay = 1e-3F;
   return options;
 }
 
-// A training run on images that follow from the number of the sample.
-class SmallRun {
- public:
-  explicit SmallRun(const StepOptions& options)
-      : options_(options), step_(options, variables_, 5), arena_(step_.arena_bytes()) {
-    step_.bind(variables_, arena_);
-  }
-
-  void run_batch() {
-    constexpr int64_t kFloats = 3 * kSide * kSide;
-    for (int64_t i = 0; i < options_.batch_size; ++i) {
-      const int64_t sample = scalars_.step * options_.batch_size + i;
-      RandomStream random(1, "sample", static_cast<uint64_t>(sample));
-      std::generate_n(step_.images() + i * kFloats, kFloats, [&] { return random.normal(); });
-      for (int64_t c = 0; c < 3; ++c) step_.targets()[i * 3 + c] = c == sample % 3 ? 1.0F : 0.0F;
-    }
-    scalars_.learning_rate = 0.1F;
-    step_.run(scalars_);
-    ++scalars_.step;
-    scalars_.update = scalars_.step / options_.accumulate;
-  }
-
-  std::vector<float> values(const std::string& name) const {
-    const Variables::Variable& variable = variables_.at(name);
-    return {variable.data, variable.data + variable.shape.elements()};
-  }
-  const Variables& variables() const { return variables_; }
-
- private:
-  StepOptions options_;
-  Variables variables_;
-  TrainingStep step_;
-  Buffer arena_;
-  StepScalars scalars_;
+struct Trial {
+  Variables variables;
+  std::vector<float> losses;
 };
 
-double worst_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
-  return worst;
-}
-
-TEST(TrainingStep, AccumulatedBatchesAreOneLargeBatch) {
-  for (const auto kind : {OptimizerOptions::Kind::sgd, OptimizerOptions::Kind::adamw}) {
-    StepOptions large = options_of(12);
-    large.optimizer.kind = kind;
-    large.optimizer.eps = 1e-3F;  // keeps Adam from magnifying rounding where gradients vanish
-    large.clip_grad_norm = 0.5F;
-    large.ema_decay = 0.9F;
-    StepOptions small = large;
-    small.batch_size = 4;
-    small.accumulate = 3;
-    SmallRun whole(large), parts(small);
-    for (int update = 0; update < 3; ++update) {
-      whole.run_batch();
-      const std::vector<float> before = parts.values("conv.weight");
-      parts.run_batch();
-      parts.run_batch();
-      EXPECT_EQ(parts.values("conv.weight"), before) << "nothing moves before the last batch";
-      parts.run_batch();
-    }
-    for (const char* name : {"conv.weight", "conv.bias", "fc.weight", "fc.bias", "ema.fc.weight"}) {
-      EXPECT_LT(worst_difference(whole.values(name), parts.values(name)), 2e-5) << name;
-    }
+void run_steps(const StepOptions& options, int batches, Trial& run) {
+  TrainingStep step(options, run.variables, 3);
+  Buffer arena(step.arena_bytes());
+  step.bind(run.variables, arena);
+  for (int batch = 0; batch < batches; ++batch) {
+    RandomStream random(1, "images", static_cast<uint64_t>(batch));
+    std::generate_n(step.images(), 4 * 8 * 8 * 3, [&] { return random.uniform(-1, 1); });
+    std::fill_n(step.targets(), 4 * 5, 0.0F);
+    for (int n = 0; n < 4; ++n) step.targets()[n * 5 + (n + batch) % 5] = 1;
+    step.run({.seed = 7, .step = batch, .update = batch / options.accumulate, .learning_rate = 0.05F});
+    run.losses.push_back(step.loss());
   }
 }
 
-TEST(TrainingStep, AveragesFollowTheirDefinition) {
-  StepOptions options = options_of(6);
-  options.ema_decay = 0.75F;
-  SmallRun run(options);
-  const std::vector<float> start = run.values("fc.weight");
-  std::vector<double> expected(start.begin(), start.end());
-  for (int update = 0; update < 4; ++update) {
-    run.run_batch();
-    const std::vector<float> weights = run.values("fc.weight");
-    for (size_t i = 0; i < weights.size(); ++i) expected[i] = 0.75 * expected[i] + 0.25 * weights[i];
+double largest_difference(const Variables& a, const Variables& b) {
+  double largest = 0;
+  for (const auto& [name, variable] : a.all()) {
+    for (int64_t i = 0; i < variable.shape.elements(); ++i) {
+      largest = std::max(largest, std::abs(static_cast<double>(variable.data[i]) - b.at(name).data[i]));
+    }
   }
-  const std::vector<float> average = run.values("ema.fc.weight");
-  for (size_t i = 0; i < average.size(); ++i) EXPECT_NEAR(average[i], expected[i], 1e-6);
+  return largest;
 }
 
-TEST(TrainingStep, VectorsDecayOnlyWhenAsked) {
-  const auto bias_after = [](bool decays, float decay) {
-    StepOptions options = options_of(6);
-    options.optimizer.decay_vectors = decays;
-    options.optimizer.weight_decay = decay;
-    SmallRun run(options);
-    run.run_batch();
-    return run.values("fc.bias");
-  };
-  EXPECT_EQ(bias_after(false, 0.5F), bias_after(false, 0));
-  EXPECT_NE(bias_after(true, 0.5F), bias_after(true, 0));
+TEST(TrainingStep, EveryPassLeavesWhatIsComputed) {
+  Trial plain;
+  StepOptions options = small_options();
+  for (const auto passes : {forward_passes(), step_passes()}) {
+    for (const Pass& pass : passes) options.disabled_passes.emplace(pass.name);
+  }
+  run_steps(options, 3, plain);
+  const std::set<std::string> all = options.disabled_passes;
+  Trial fused;
+  run_steps(small_options(), 3, fused);
+  EXPECT_LT(largest_difference(plain.variables, fused.variables), 2e-5);
+  for (const std::string& pass : all) {
+    options.disabled_passes = all;
+    options.disabled_passes.erase(pass);
+    Trial one;
+    run_steps(options, 3, one);
+    EXPECT_LT(largest_difference(plain.variables, one.variables), 2e-5) << pass;
+  }
+}
+
+TEST(TrainingStep, LearnsABatchByHeart) {
+  Trial run;
+  StepOptions options = small_options();
+  options.label_smoothing = 0;
+  TrainingStep step(options, run.variables, 3);
+  Buffer arena(step.arena_bytes());
+  step.bind(run.variables, arena);
+  float first = 0;
+  for (int i = 0; i < 60; ++i) {
+    RandomStream random(1, "images");
+    std::generate_n(step.images(), 4 * 8 * 8 * 3, [&] { return random.uniform(-1, 1); });
+    std::fill_n(step.targets(), 4 * 5, 0.0F);
+    for (int n = 0; n < 4; ++n) step.targets()[n * 5 + n] = 1;
+    step.run({.seed = 7, .step = i, .update = i, .learning_rate = 0.05F});
+    if (i == 0) first = step.loss();
+  }
+  EXPECT_LT(step.loss(), 0.1F * first);
+}
+
+TEST(TrainingStep, TwoAccumulatedBatchesMakeOneUpdateByTheirMeanGradient) {
+  StepOptions options = small_options();
+  options.accumulate = 2;
+  options.optimizer = {.momentum = 0};
+  Trial accumulated;
+  run_steps(options, 1, accumulated);
+  Trial untouched;
+  untouched.variables.add(Graph(Mode::training), 0);
+  {
+    StepOptions single = small_options();
+    TrainingStep(single, untouched.variables, 3);
+  }
+  const auto weight = [](const Trial& run) { return run.variables.at("expand.weight").data[0]; };
+  EXPECT_EQ(weight(accumulated), weight(untouched)) << "the first batch must not update";
+
+  Trial both;
+  run_steps(options, 2, both);
+  // The gradient totals are cleared by the update; the weight moved by the learning rate times half their sum.
+  EXPECT_EQ(both.variables.at("gradient/expand.weight").data[0], 0.0F);
+  const float total_of_first = accumulated.variables.at("gradient/expand.weight").data[0];
+  EXPECT_NE(weight(both), weight(untouched));
+  EXPECT_NE(total_of_first, 0.0F);
+}
+
+TEST(TrainingStep, AveragesFollowTheWeights) {
+  StepOptions options = small_options();
+  options.ema_decay = 0.9F;
+  Trial start;
+  TrainingStep(options, start.variables, 3);
+  Trial run;
+  run_steps(options, 1, run);
+  const float before = start.variables.at("expand.weight").data[3];
+  const float after = run.variables.at("expand.weight").data[3];
+  EXPECT_EQ(start.variables.at("ema.expand.weight").data[3], before);
+  EXPECT_NEAR(run.variables.at("ema.expand.weight").data[3], 0.9F * before + 0.1F * after, 1e-7F);
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ struct VerifyReport {
   bool passed() const;
 };
 
-// Runs the step of a golden file (formats/golden.h) on the engine. Throws Error when the file cannot be read, the model
-// is unknown, or its parameters are not those of the file.
+// Runs the step of a golden file (formats/golden.h) on the engine, with exact kernels: what Winograd's rounding adds
+// flips ReLUs, which would need tolerances that hide real errors; the tests of the ops hold it to its own. Throws Error
+// when the file cannot be read, the model is unknown, or its parameters are not those of the file.
 VerifyReport verify_golden(const std::filesystem::path& path);
 
 }  // namespace convoy

@@ -92,7 +92,7 @@ ReferenceValues in_double(const Graph& graph, const Tensors& data) {
 
 // Outputs, gradients and states after one run on the engine.
 Tensors run_engine(const Graph& graph, const Tensors& data) {
-  Program program(graph, true);
+  Program program(graph, {.guarded = true});
   Variables variables;
   variables.add(graph, 1);
   Buffer arena(program.arena_bytes());

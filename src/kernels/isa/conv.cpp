@@ -69,7 +69,7 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
   const int64_t channel = group * gather.outputs + panels.first_vector(panel) * kLanes;
   const int64_t taps = gather.taps();
   PanelBlock block{};
-  block.table_stride = kTilePixels;
+  block.table_stride = block.tile_pixels = kTilePixels;
   block.destinations = table.destinations;
   block.weight_stride = gather.channels * width * kLanes;
   block.output = epilogue.output + channel;

@@ -5,14 +5,13 @@
 #include "core/parallel.h"
 #include "kernels/isa/conv_gather.h"
 #include "kernels/isa/conv_microkernel.h"
+#include "kernels/isa/conv_outer.h"
 #include "kernels/isa/conv_pack.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// Pixels reduced at a time: their panel of grad_output stays in the L1 cache.
-constexpr int64_t kBlockPixels = 96;
 // Input channels of a task: the panel's gradients stay in the L2 cache.
 constexpr int64_t kChannelChunk = 256;
 // Tasks that a problem should have at least, and pixels that a task should have at least.
@@ -38,80 +37,6 @@ struct Partition {
 
   int64_t gradients() const { return gather.taps() * gather.channels * gather.result_pitch(); }
 };
-
-// One block of pixels for one tap: gradients[c][...] += sum over pixels of sources[pixel][c] * packed[pixel].
-struct PixelBlock {
-  const float* const* sources;
-  const float* const* next_sources;  // of the next block, prefetched
-  const float* packed;               // [pixel][kVectors * kLanes]
-  int64_t pixels;
-  float* gradients;  // [channel][kVectors * kLanes]
-  bool first;        // gradients are overwritten
-};
-
-template <int kRows, int kVectors>
-void multiply_channels(const PixelBlock& block, int64_t channel) {
-  Vec sum[kRows][kVectors];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
-  }
-  float* gradients = block.gradients + channel * kVectors * kLanes;
-#pragma GCC unroll 48
-  for (int i = 0; i < kRows * kVectors; ++i) __builtin_prefetch(gradients + i * kLanes, 1);
-  const float* packed = block.packed;
-  for (int64_t pixel = 0; pixel < block.pixels; ++pixel, packed += kVectors * kLanes) {
-    const float* source = block.sources[pixel] + channel;
-    __builtin_prefetch(block.next_sources[pixel] + channel, 0, 2);
-    Vec g[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) g[v] = load(packed + v * kLanes);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const Vec x = broadcast(source[r]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x, g[v], sum[r][v]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      float* at = gradients + (r * kVectors + v) * kLanes;
-      store(at, block.first ? sum[r][v] : sum[r][v] + load(at));
-    }
-  }
-}
-
-// kRows or fewer rows.
-template <int kRows, int kVectors>
-void multiply_some_channels(const PixelBlock& block, int64_t channel, int64_t rows) {
-  if constexpr (kRows > 1) {
-    if (rows < kRows) return multiply_some_channels<kRows - 1, kVectors>(block, channel, rows);
-  }
-  multiply_channels<kRows, kVectors>(block, channel);
-}
-
-template <int kVectors>
-void multiply_block(const PixelBlock& block, int64_t channels) {
-  constexpr int kRows = kPixelRows<kVectors>;
-  const int64_t pieces = ceil_div(channels, kRows);
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    const int64_t begin = channels * piece / pieces;
-    const int64_t end = channels * (piece + 1) / pieces;
-    multiply_some_channels<kRows, kVectors>(block, begin, end - begin);
-  }
-}
-
-void multiply_block(const PixelBlock& block, int vectors, int64_t channels) {
-  if constexpr (kPanelVectors == 4) {
-    if (vectors == 4) return multiply_block<4>(block, channels);
-    if (vectors == 3) return multiply_block<3>(block, channels);
-  }
-  if (vectors == 2) return multiply_block<2>(block, channels);
-  return multiply_block<1>(block, channels);
-}
 
 void sum_pixels(const PixelBlock& block, int vectors, int last_lanes, float* bias) {
   for (int v = 0; v < vectors; ++v) {

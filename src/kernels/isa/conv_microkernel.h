@@ -34,8 +34,9 @@ struct PanelBlock {
   const float* bias;     // kVectors * kLanes floats, or null
   const float* initial;  // is added where not null; may be output
   float* output;
-  int last_lanes;  // lanes in use of the panel's last vector
-  int64_t ahead;   // floats from the sources to those of the next tile, where they are to be prefetched, or 0
+  int last_lanes;       // lanes in use of the panel's last vector
+  int64_t tile_pixels;  // results of a tile: the calls that together prefetch the next block's weights
+  int64_t ahead;        // floats from the sources to those of the next tile, where they are to be prefetched, or 0
 };
 
 template <int kRows, int kVectors>
@@ -56,9 +57,9 @@ inline void multiply_step(const float* const (&rows)[kRows], int64_t channel, co
 // share.
 template <int kRows, int kVectors>
 inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)[kRows][kVectors]) {
-  constexpr int64_t kNextFloats = larger<int64_t>(1, kVectors * kLanes * kRows / kTilePixels);  // a step's share
+  const int64_t share = kVectors * kLanes * kRows / block.tile_pixels;  // floats that a step fetches
   const float* next =
-      block.weight + block.taps * block.weight_stride + first_pixel / kRows * block.taps * block.channels * kNextFloats;
+      block.weight + block.taps * block.weight_stride + first_pixel / kRows * block.taps * block.channels * share;
   for (int64_t tap = 0; tap < block.taps; ++tap) {
     const float* weight = block.weight + tap * block.weight_stride;
     const float* rows[kRows];
@@ -68,10 +69,12 @@ inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)
     }
     int64_t c = 0;
     for (; c + 4 <= block.channels; c += 4) {
-      __builtin_prefetch(next, 0, 2);
-      next += 4 * kNextFloats;
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i, weight += kVectors * kLanes) multiply_step(rows, c + i, weight, sum);
+      for (int i = 0; i < 4; ++i, weight += kVectors * kLanes) {
+        if (i % 2 == 0) __builtin_prefetch(next + i * share, 0, 2);
+        multiply_step(rows, c + i, weight, sum);
+      }
+      next += 4 * share;
     }
     for (; c < block.channels; ++c, weight += kVectors * kLanes) multiply_step(rows, c, weight, sum);
   }

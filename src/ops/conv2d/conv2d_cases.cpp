@@ -18,6 +18,7 @@ std::vector<OpCase> conv2d_cases() {
       conv("1x1", {2, 5, 7, 12}, {.out_channels = 20}),
       conv("1x1_stride2", {2, 6, 7, 16}, {.out_channels = 9, .stride = 2, .bias = false}),
       conv("3x3", {2, 7, 6, 17}, {.out_channels = 33, .kernel = 3, .padding = 1}),
+      conv("3x3_winograd", {8, 19, 18, 33}, {.out_channels = 40, .kernel = 3, .padding = 1}),
       conv("3x3_stride2", {1, 9, 8, 16}, {.out_channels = 24, .kernel = 3, .stride = 2, .padding = 1, .bias = false}),
       conv("3x3_dilated", {1, 9, 9, 8}, {.out_channels = 16, .kernel = 3, .padding = 2, .dilation = 2}),
       conv("1x3", {1, 5, 6, 8}, {.out_channels = 8, .kernel = {1, 3}, .padding = {0, 1}}),

@@ -3,6 +3,7 @@
 
 #include "kernels/conv.h"
 #include "kernels/depthwise.h"
+#include "kernels/winograd.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/reference_kernel.h"
 
@@ -31,6 +32,14 @@ template <Geometry geometry>
 std::string refuse_unless_depthwise(const NodeSpec& spec) {
   const kernels::ConvGeometry g = geometry(spec);
   return kernels::is_depthwise(g) ? "" : fmt::format("{} groups of {} channels", g.groups, g.in_c / g.groups);
+}
+
+// Winograd's products are ten times less exact than the direct ones, and still within the noise of f32 training.
+template <Geometry geometry>
+std::string refuse_unless_winograd_pays(const NodeSpec& spec) {
+  const kernels::ConvGeometry g = geometry(spec);
+  if (!kernels::winograd_takes(g)) return "not 3x3 with stride and dilation 1 and one group";
+  return kernels::winograd_is_faster(g) ? "" : "the direct way is as fast";
 }
 
 float* output_or_null(const NodeMemory& memory, size_t i) {
@@ -75,11 +84,17 @@ constexpr Kernel grad_weight_kernel(std::string_view name, std::string (*refuse)
           }};
 }
 
+constexpr Kernel approximate(Kernel kernel) {
+  kernel.approximate = true;
+  return kernel;
+}
+
 }  // namespace
 
 std::span<const Kernel> Conv2dOp::kernels() const {
   static constexpr Kernel kTable[] = {
       forward_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<forward_geometry>),
+      approximate(forward_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<forward_geometry>)),
       forward_kernel<kernels::conv_kernels>("gemm", nullptr),
       kReferenceKernel,
   };
@@ -89,6 +104,8 @@ std::span<const Kernel> Conv2dOp::kernels() const {
 std::span<const Kernel> Conv2dGradInputOp::kernels() const {
   static constexpr Kernel kTable[] = {
       grad_input_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<grad_input_geometry>),
+      approximate(
+          grad_input_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<grad_input_geometry>)),
       grad_input_kernel<kernels::conv_kernels>("gemm", nullptr),
   };
   return kTable;
@@ -97,6 +114,8 @@ std::span<const Kernel> Conv2dGradInputOp::kernels() const {
 std::span<const Kernel> Conv2dGradWeightOp::kernels() const {
   static constexpr Kernel kTable[] = {
       grad_weight_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<grad_weight_geometry>),
+      approximate(
+          grad_weight_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<grad_weight_geometry>)),
       grad_weight_kernel<kernels::conv_kernels>("gemm", nullptr),
   };
   return kTable;

@@ -1,0 +1,252 @@
+// Winograd forward and input gradient: the weights are transformed once, then tasks of kTaskTiles tiles each transform
+// their input, multiply in each of the 36 positions, and transform back, all within the cache.
+#include "kernels/winograd.h"
+
+#include "core/parallel.h"
+#include "kernels/isa/conv_epilogue.h"
+#include "kernels/isa/conv_microkernel.h"
+#include "kernels/isa/simd.h"
+#include "kernels/isa/transpose.h"
+#include "kernels/isa/winograd_grad_weight.h"
+#include "kernels/isa/winograd_transform.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+namespace {
+
+// Tiles of a task: transformed inputs and products of up to 128 channels stay in the L2 cache.
+constexpr int64_t kTaskTiles = 48;
+// Tasks that a problem should have at least, so that threads finish together.
+constexpr int64_t kTasks = 16;
+// Channels of the reduction between two additions to the result.
+constexpr int64_t kReductionBlock = 512;
+constexpr int64_t kPositions = kWinogradPositions;
+
+constexpr size_t align(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
+constexpr int64_t whole_vectors(int64_t channels) { return ceil_div(channels, kLanes) * kLanes; }
+
+// The input gradient is a forward convolution with the weight turned by 180 degrees and its channels exchanged.
+struct Problem {
+  WinogradMaps maps;
+  const float* weight;  // [3][3][in_c][out_c], or where `turned` [3][3][out_c][in_c]
+  bool turned;
+};
+
+WinogradMaps forward_maps(const ConvGeometry& g) {
+  return {g.batch, g.in_h, g.in_w, g.in_c, g.out_h, g.out_w, g.out_c, g.pad_h, g.pad_w};
+}
+
+WinogradMaps grad_input_maps(const ConvGeometry& g) {
+  return {g.batch, g.out_h, g.out_w, g.out_c, g.in_h, g.in_w, g.in_c, 2 - g.pad_h, 2 - g.pad_w};
+}
+
+// A worker's memory: transformed inputs [position][tile][channel], products [position][tile][panel's lanes] and the
+// addresses of their rows. A line is added to each position, or all would fall on the same sets of the cache.
+struct Scratch {
+  static constexpr int64_t kProductStride = kTaskTiles * kPanelVectors * kLanes + 16;
+  static constexpr int64_t kRowsCapacity = kTaskTiles + 16;
+
+  float *inputs, *products;
+  int64_t input_stride;
+  const float** rows;     // [kRowsCapacity]
+  int64_t* destinations;  // [kRowsCapacity]
+
+  static int64_t stride_of(const WinogradMaps& maps) { return kTaskTiles * whole_vectors(maps.in_c) + 16; }
+  static size_t bytes(const WinogradMaps& maps) {
+    return static_cast<size_t>(kPositions * (stride_of(maps) + kProductStride)) * sizeof(float) + 16 * kRowsCapacity;
+  }
+  Scratch(const WinogradMaps& maps, std::byte* memory)
+      : inputs(reinterpret_cast<float*>(memory)),
+        products(inputs + kPositions * stride_of(maps)),
+        input_stride(stride_of(maps)),
+        rows(reinterpret_cast<const float**>(products + kPositions * kProductStride)),
+        destinations(reinterpret_cast<int64_t*>(rows + kRowsCapacity)) {}
+};
+
+// Workspace: a row of zeros, the transformed weights [panel][position][channel][panel's lanes], each worker's Scratch.
+struct Workspace {
+  size_t weights, workers, worker_stride, total;
+
+  explicit Workspace(const WinogradMaps& maps) {
+    weights = align(static_cast<size_t>(whole_vectors(maps.in_c)) * sizeof(float));
+    const int64_t floats = kPositions * maps.in_c * whole_vectors(maps.out_c);
+    workers = weights + align(static_cast<size_t>(floats) * sizeof(float));
+    worker_stride = align(Scratch::bytes(maps));
+    total = workers + worker_stride * static_cast<size_t>(thread_count());
+  }
+};
+
+// The nine taps of kLanes reduced channels from `channel` on, for one vector of outputs from `output` on.
+void load_taps(const Problem& problem, int64_t channel, int64_t output, Vec (&taps)[9][kLanes]) {
+  const int64_t in_c = problem.maps.in_c, out_c = problem.maps.out_c;
+  const int channels = static_cast<int>(smaller<int64_t>(kLanes, in_c - channel));
+  const int outputs = static_cast<int>(smaller<int64_t>(kLanes, out_c - output));
+  for (int tap = 0; tap < 9; ++tap) {
+    if (problem.turned) {
+      const float* source = problem.weight + ((8 - tap) * out_c + output) * in_c + channel;
+      for (int i = 0; i < kLanes; ++i) taps[tap][i] = i < outputs ? load_n(source + i * in_c, channels) : zero();
+      transpose(taps[tap]);
+    } else {
+      const float* source = problem.weight + (tap * in_c + channel) * out_c + output;
+      for (int i = 0; i < channels; ++i) taps[tap][i] = load_n(source + i * out_c, outputs);
+    }
+  }
+}
+
+void transform_weights(const Problem& problem, float* weights) {
+  const int64_t in_c = problem.maps.in_c;
+  const Panels panels{problem.maps.out_c};
+  const int64_t pieces = ceil_div(in_c, kLanes);
+  parallel_for(panels.count() * pieces, [&](int64_t task, int) {
+    const int64_t panel = task / pieces, channel = task % pieces * kLanes;
+    const int64_t first = panels.first_vector(panel), width = panels.width(panel);
+    for (int64_t v = 0; v < width; ++v) {
+      Vec taps[9][kLanes];
+      load_taps(problem, channel, (first + v) * kLanes, taps);
+      float* to = weights + (first * kPositions * in_c + channel * width + v) * kLanes;
+      for (int i = 0; i < smaller<int64_t>(kLanes, in_c - channel); ++i, to += width * kLanes) {
+        Vec from[3][3], transformed[6][6];
+        for (int tap = 0; tap < 9; ++tap) from[tap / 3][tap % 3] = taps[tap][i];
+        transform_tile<WeightTransform>(from, transformed);
+        for (int p = 0; p < kPositions; ++p) store(to + p * in_c * width * kLanes, transformed[p / 6][p % 6]);
+      }
+    }
+  });
+}
+
+// Where the transformed inputs of a tile go.
+struct InputPlace {
+  float* first;
+  int64_t stride;
+  float* start(int64_t vector) const { return first + vector * kLanes; }
+};
+
+struct Output {
+  const float *bias, *addend;
+  float* output;
+};
+
+// products[position][tile] = inputs[position][tile] * weights[panel][position] for one panel.
+void multiply_positions(const WinogradMaps& maps, const Scratch& scratch, int64_t tiles, const float* weights,
+                        int width) {
+  const int64_t pitch = whole_vectors(maps.in_c);
+  for (int64_t i = 0; i < Scratch::kRowsCapacity; ++i) scratch.destinations[i] = i * width * kLanes;
+  PanelBlock block{};
+  block.destinations = scratch.destinations;
+  block.sources = scratch.rows;
+  block.tile_pixels = tiles;
+  block.taps = 1;
+  block.last_lanes = kLanes;
+  for (int64_t p = 0; p < kPositions; ++p) {
+    const float* inputs = scratch.inputs + p * scratch.input_stride;
+    for (int64_t i = 0; i < Scratch::kRowsCapacity; ++i) scratch.rows[i] = inputs + smaller(i, tiles - 1) * pitch;
+    block.output = scratch.products + p * Scratch::kProductStride;
+    block.initial = nullptr;
+    for (int64_t channel = 0; channel < maps.in_c; channel += kReductionBlock) {
+      block.source_offset = channel;
+      block.channels = smaller(kReductionBlock, maps.in_c - channel);
+      block.weight = weights + (p * maps.in_c + channel) * width * kLanes;
+      multiply_tile(block, width, tiles);
+      block.initial = block.output;
+    }
+  }
+}
+
+// One vector of channels of one tile.
+void transform_output(const WinogradMaps& maps, const float* products, const TilePlace& place, int64_t channel,
+                      const Output& output) {
+  Vec from[6][6], to[4][4];
+#pragma GCC unroll 36
+  for (int p = 0; p < kPositions; ++p) from[p / 6][p % 6] = load(products + p * Scratch::kProductStride);
+  transform_tile<OutputTransform>(from, to);
+  const int lanes = static_cast<int>(smaller<int64_t>(kLanes, maps.out_c - channel));
+  const Vec bias = output.bias == nullptr ? zero() : load_n(output.bias + channel, lanes);
+#pragma GCC unroll 4
+  for (int y = 0; y < 4; ++y) {
+    if (place.y + y >= maps.out_h) break;
+#pragma GCC unroll 4
+    for (int x = 0; x < 4; ++x) {
+      if (place.x + x >= maps.out_w) break;
+      const int64_t at = ((place.image * maps.out_h + place.y + y) * maps.out_w + place.x + x) * maps.out_c + channel;
+      Vec result = to[y][x] + bias;
+      if (output.addend != nullptr) result = result + load_n(output.addend + at, lanes);
+      store_n(output.output + at, result, lanes);
+    }
+  }
+}
+
+void run(const Problem& problem, const float* input, const Output& output, std::byte* workspace) {
+  const WinogradMaps& maps = problem.maps;
+  const Workspace layout(maps);
+  auto* zeros = reinterpret_cast<float*>(workspace);
+  for (int64_t c = 0; c < whole_vectors(maps.in_c); ++c) zeros[c] = 0.0F;
+  auto* weights = reinterpret_cast<float*>(workspace + layout.weights);
+  transform_weights(problem, weights);
+  const Panels panels{maps.out_c};
+  const int64_t blocks = ceil_div(maps.tiles(), kTaskTiles);
+  const int64_t splits = smaller(panels.count(), ceil_div(kTasks, blocks));
+  parallel_for(blocks * splits, [&](int64_t task, int worker) {
+    const int64_t block = task / splits, split = task % splits;
+    const int64_t first = maps.tiles() * block / blocks, tiles = maps.tiles() * (block + 1) / blocks - first;
+    const Scratch scratch(maps, workspace + layout.workers + layout.worker_stride * static_cast<size_t>(worker));
+    for (int64_t i = 0; i < tiles; ++i) {
+      const TilePlace place = place_of(maps, first + i);
+      transform_pixels<InputTransform>(input + place.image * maps.in_h * maps.in_w * maps.in_c, maps.in_h, maps.in_w,
+                                       maps.in_c, place.y - maps.pad_h, place.x - maps.pad_w, zeros,
+                                       InputPlace{scratch.inputs + i * whole_vectors(maps.in_c), scratch.input_stride});
+    }
+    for (int64_t panel = panels.count() * split / splits; panel < panels.count() * (split + 1) / splits; ++panel) {
+      const int width = panels.width(panel);
+      const int64_t vector = panels.first_vector(panel);
+      multiply_positions(maps, scratch, tiles, weights + vector * kPositions * maps.in_c * kLanes, width);
+      for (int64_t i = 0; i < tiles; ++i) {
+        const TilePlace place = place_of(maps, first + i);
+        for (int64_t v = 0; v < width; ++v) {
+          transform_output(maps, scratch.products + (i * width + v) * kLanes, place, (vector + v) * kLanes, output);
+        }
+      }
+    }
+  });
+}
+
+// Statistics and activation over tiles of consecutive pixels, which Winograd's tiles are not.
+void finish(const ConvGeometry& geometry, const ConvForwardArgs& args) {
+  const int64_t pixels = geometry.batch * geometry.out_h * geometry.out_w, channels = geometry.out_c;
+  parallel_for(ceil_div(pixels, kTilePixels), [&](int64_t tile, int) {
+    int64_t offsets[kTilePixels];
+    for (int64_t i = 0; i < kTilePixels; ++i) offsets[i] = i * channels;
+    const int64_t first = tile * kTilePixels * channels;
+    const ResultTile result{args.output + first, offsets, smaller(kTilePixels, pixels - tile * kTilePixels), channels};
+    float* sums = args.statistics + tile * 2 * channels;
+    if (args.statistics != nullptr) write_statistics(result, sums, sums + channels);
+    if (args.activated != nullptr) write_activated(result, args.activation, args.activated + first);
+  });
+}
+
+void winograd_forward(const ConvGeometry& geometry, const ConvForwardArgs& args) {
+  run({forward_maps(geometry), args.weight, false}, args.input, {args.bias, args.addend, args.output},
+      static_cast<std::byte*>(args.workspace));
+  if (args.statistics != nullptr || args.activated != nullptr) finish(geometry, args);
+}
+
+void winograd_grad_input(const ConvGeometry& geometry, const ConvGradInputArgs& args) {
+  run({grad_input_maps(geometry), args.weight, true}, args.grad_output, {nullptr, args.addend, args.grad_input},
+      static_cast<std::byte*>(args.workspace));
+}
+
+size_t winograd_forward_workspace(const ConvGeometry& geometry) { return Workspace(forward_maps(geometry)).total; }
+size_t winograd_grad_input_workspace(const ConvGeometry& geometry) {
+  return Workspace(grad_input_maps(geometry)).total;
+}
+int64_t winograd_statistics_pixels(const ConvGeometry&) { return kTilePixels; }
+
+}  // namespace
+
+const ConvKernels& winograd_kernels() {
+  static constexpr ConvKernels kKernels{
+      winograd_forward,           winograd_grad_input,           winograd_grad_weight,
+      winograd_forward_workspace, winograd_grad_input_workspace, winograd_grad_weight_workspace,
+      winograd_statistics_pixels};
+  return kKernels;
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA

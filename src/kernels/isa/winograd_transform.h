@@ -1,0 +1,148 @@
+// The transforms of Winograd's F(4x4, 3x3) with the points 0, 1, -1, 2, -2, infinity (arXiv 1509.09308, section 4.3):
+// output = A^T [(G weight G^T) * (B^T input B)] A for an input tile of 6x6 and an output tile of 4x4, vectors over
+// channels. The gradient of the weight is G^T [(B^T input B) * (A grad_output A^T)] G.
+#pragma once
+
+#include "kernels/isa/simd.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+inline constexpr int kWinogradPositions = 36;
+
+// One axis each: B^T, G, A^T and, for the weight gradient, A and G^T.
+struct InputTransform {
+  static constexpr int kFrom = 6, kTo = 6;
+  static void apply(const Vec (&d)[6], Vec (&r)[6]) {
+    const Vec two = broadcast(2.0F), four = broadcast(4.0F), five = broadcast(5.0F);
+    const Vec even = fnma(four, d[2], d[4]), odd = fnma(four, d[1], d[3]);
+    const Vec even2 = d[4] - d[2], odd2 = d[3] - d[1];
+    r[0] = fma(four, d[0], fnma(five, d[2], d[4]));
+    r[1] = even + odd;
+    r[2] = even - odd;
+    r[3] = fma(two, odd2, even2);
+    r[4] = fnma(two, odd2, even2);
+    r[5] = fma(four, d[1], fnma(five, d[3], d[5]));
+  }
+};
+
+struct WeightTransform {
+  static constexpr int kFrom = 3, kTo = 6;
+  static void apply(const Vec (&g)[3], Vec (&r)[6]) {
+    const Vec sixth = broadcast(1.0F / 6), twelfth = broadcast(1.0F / 12), twenty_fourth = broadcast(1.0F / 24);
+    const Vec outer = (g[0] + g[2]) * sixth, inner = g[1] * sixth;
+    const Vec scaled = fma(g[0], twenty_fourth, g[2] * sixth), middle = g[1] * twelfth;
+    r[0] = g[0] * broadcast(0.25F);
+    r[1] = zero() - outer - inner;
+    r[2] = inner - outer;
+    r[3] = scaled + middle;
+    r[4] = scaled - middle;
+    r[5] = g[2];
+  }
+};
+
+struct OutputTransform {
+  static constexpr int kFrom = 6, kTo = 4;
+  static void apply(const Vec (&m)[6], Vec (&r)[4]) {
+    const Vec sum1 = m[1] + m[2], difference1 = m[1] - m[2], sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+    r[0] = m[0] + sum1 + sum2;
+    r[1] = fma(broadcast(2.0F), difference2, difference1);
+    r[2] = fma(broadcast(4.0F), sum2, sum1);
+    r[3] = fma(broadcast(8.0F), difference2, difference1) + m[5];
+  }
+};
+
+struct GradOutputTransform {
+  static constexpr int kFrom = 4, kTo = 6;
+  static void apply(const Vec (&y)[4], Vec (&r)[6]) {
+    const Vec even = y[0] + y[2], odd = y[1] + y[3];
+    const Vec even2 = fma(broadcast(4.0F), y[2], y[0]);
+    const Vec odd2 = fma(broadcast(8.0F), y[3], y[1] + y[1]);
+    r[0] = y[0];
+    r[1] = even + odd;
+    r[2] = even - odd;
+    r[3] = even2 + odd2;
+    r[4] = even2 - odd2;
+    r[5] = y[3];
+  }
+};
+
+struct GradWeightTransform {
+  static constexpr int kFrom = 6, kTo = 3;
+  static void apply(const Vec (&u)[6], Vec (&r)[3]) {
+    const Vec sixth = broadcast(1.0F / 6), twelfth = broadcast(1.0F / 12), twenty_fourth = broadcast(1.0F / 24);
+    const Vec sum1 = (u[1] + u[2]) * sixth, sum2 = u[3] + u[4];
+    r[0] = fma(sum2, twenty_fourth, fma(u[0], broadcast(0.25F), zero() - sum1));
+    r[1] = fma(u[3] - u[4], twelfth, (u[2] - u[1]) * sixth);
+    r[2] = fma(sum2, sixth, u[5] - sum1);
+  }
+};
+
+// Both axes: to = T from T^t.
+template <class Transform>
+inline void transform_tile(const Vec (&from)[Transform::kFrom][Transform::kFrom],
+                           Vec (&to)[Transform::kTo][Transform::kTo]) {
+  constexpr int kFrom = Transform::kFrom, kTo = Transform::kTo;
+  Vec half[kTo][kFrom];
+#pragma GCC unroll 6
+  for (int x = 0; x < kFrom; ++x) {
+    Vec column[kFrom], result[kTo];
+#pragma GCC unroll 6
+    for (int y = 0; y < kFrom; ++y) column[y] = from[y][x];
+    Transform::apply(column, result);
+#pragma GCC unroll 6
+    for (int y = 0; y < kTo; ++y) half[y][x] = result[y];
+  }
+#pragma GCC unroll 6
+  for (int y = 0; y < kTo; ++y) Transform::apply(half[y], to[y]);
+}
+
+// Maps of one convolution as Winograd sees it: tiles of 4x4 outputs, each from 6x6 inputs.
+struct WinogradMaps {
+  int64_t batch, in_h, in_w, in_c, out_h, out_w, out_c, pad_h, pad_w;
+
+  int64_t tile_rows() const { return ceil_div(out_h, 4); }
+  int64_t tile_columns() const { return ceil_div(out_w, 4); }
+  int64_t tiles() const { return batch * tile_rows() * tile_columns(); }
+};
+
+struct TilePlace {
+  int64_t image, y, x;  // of its first output
+};
+
+inline TilePlace place_of(const WinogradMaps& maps, int64_t tile) {
+  return {tile / (maps.tile_rows() * maps.tile_columns()), tile / maps.tile_columns() % maps.tile_rows() * 4,
+          tile % maps.tile_columns() * 4};
+}
+
+// Transforms kSize x kSize pixels of an [h][w][channels] image from (y, x) on, pixels outside it being zero. Vector v
+// of position p goes to place.start(v) + p * place.stride; behind the last channel it is zero.
+template <class Transform, class Place>
+inline void transform_pixels(const float* image, int64_t h, int64_t w, int64_t channels, int64_t y, int64_t x,
+                             const float* zeros, const Place& place) {
+  constexpr int kSize = Transform::kFrom;
+  const float* pixels[kSize][kSize];
+  for (int i = 0; i < kSize; ++i) {
+    for (int j = 0; j < kSize; ++j) {
+      const bool inside = y + i >= 0 && y + i < h && x + j >= 0 && x + j < w;
+      pixels[i][j] = inside ? image + ((y + i) * w + x + j) * channels : zeros;
+    }
+  }
+  const auto transform = [&](int64_t v, const auto& read) {
+    Vec from[kSize][kSize], to[6][6];
+#pragma GCC unroll 6
+    for (int i = 0; i < kSize; ++i) {
+#pragma GCC unroll 6
+      for (int j = 0; j < kSize; ++j) from[i][j] = read(pixels[i][j] + v * kLanes);
+    }
+    transform_tile<Transform>(from, to);
+    float* result = place.start(v);
+#pragma GCC unroll 36
+    for (int p = 0; p < kWinogradPositions; ++p) store(result + p * place.stride, to[p / 6][p % 6]);
+  };
+  const int64_t whole = channels / kLanes;
+  for (int64_t v = 0; v < whole; ++v) transform(v, [](const float* at) { return load(at); });
+  const int tail = static_cast<int>(channels % kLanes);
+  if (tail > 0) transform(whole, [&](const float* at) { return load_n(at, tail); });
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA
