@@ -5,14 +5,38 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "core/text.h"
 
 namespace convoy::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array kCommands = {&kSummary, &kModels, &kPlan, &kBench, &kVerify, &kCompletion};
+  static constexpr std::array kCommands = {&kTrain, &kSummary, &kModels, &kPlan, &kBench, &kVerify, &kCompletion};
   return kCommands;
+}
+
+std::string quote_command(std::span<const char* const> words) {
+  std::string command;
+  for (const std::string_view word : words) {
+    const bool plain = !word.empty() && std::ranges::all_of(word, [](unsigned char c) {
+      return std::isalnum(c) != 0 ||
+             std::string_view("-_./=,:+@%").find(static_cast<char>(c)) != std::string_view::npos;
+    });
+    std::string quoted(word);
+    if (!plain) {
+      quoted = "'";
+      for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+      quoted += "'";
+    }
+    command += (command.empty() ? "" : " ") + quoted;
+  }
+  return command;
+}
+
+std::string& command_line() {
+  static std::string command;
+  return command;
 }
 
 CLI::Validator one_of(std::string kind, std::vector<std::string> names) {

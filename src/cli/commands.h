@@ -18,6 +18,9 @@ struct Command {
   std::function<int()> (*declare)(CLI::App& app);
 };
 
+extern const Command kTrain;
+extern const Command kEval;
+extern const Command kPredict;
 extern const Command kModels;
 extern const Command kSummary;
 extern const Command kPlan;
@@ -30,5 +33,10 @@ std::span<const Command* const> commands();
 
 // Accepts one of `names`, and says which was likely meant when it is none of them: "unknown optimizer 'sdg' ...".
 CLI::Validator one_of(std::string kind, std::vector<std::string> names);
+
+// How the program was called, as a shell would read it.
+std::string quote_command(std::span<const char* const> words);
+// What main() found that to be.
+std::string& command_line();
 
 }  // namespace convoy::cli

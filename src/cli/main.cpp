@@ -101,6 +101,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::string path = "convoy";
   try {
+    command_line() = quote_command({argv, static_cast<size_t>(argc)});
     return run(argc, argv, path);
   } catch (const convoy::UsageError& error) {
     return report(path, error.what(), kUsage);

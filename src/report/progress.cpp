@@ -78,7 +78,7 @@ std::string format_line(const ProgressLoop& loop, const ProgressStep& step) {
   const double batch_cost = seconds_per_step(loop, step);
   const double reader_cost =
       step.reader_seconds / static_cast<double>(std::max<int64_t>(1, step.step - loop.first_step));
-  const int64_t steps_left = loop.steps - step.step + loop.steps * (loop.epochs - loop.epoch);
+  const int64_t steps_left = loop.steps - step.step + loop.later_steps;
   std::string line =
       fmt::format("[{}][Epoch {}/{}][Iter: {}/{}]", loop.name, loop.epoch, loop.epochs, step.step, loop.steps);
   if (step.lr > 0) line += fmt::format(" lr: {:.6g},", step.lr);
@@ -96,7 +96,8 @@ void Progress::begin(const ProgressLoop& loop) {
   leave_bar();
   loop_ = loop;
   drawn_at_ = 0;
-  if (width_ > 0 && loop.epochs > 1) line(fmt::format("Epoch {}/{}", loop.epoch, loop.epochs));
+  if (width_ > 0 && loop.epoch != announced_epoch_) line(fmt::format("Epoch {}/{}", loop.epoch, loop.epochs));
+  announced_epoch_ = loop.epoch;
 }
 
 void Progress::update(const ProgressStep& step) {

@@ -20,6 +20,8 @@ struct ProgressLoop {
   int epoch = 1;
   int epochs = 1;
   int64_t steps = 0;
+  // Steps of the epochs to come, for the eta of plain lines.
+  int64_t later_steps = 0;
   // Steps done before this loop began, by the run that it resumes.
   int64_t first_step = 0;
   int64_t batch_size = 0;
@@ -41,7 +43,7 @@ struct ProgressStep {
 // elsewhere a line at most every `line_seconds`, the last step always:
 //   [Train][Epoch 3/120][Iter: 10/391] lr: 0.1, loss: 1.2345, batch_cost: 0.045s, reader_cost: 0.001s, ips: 711.1
 //   images/s, eta: 0:01:23
-// where eta counts all epochs to come. Failing writes are no error: nobody is looking.
+// where eta counts the steps of later epochs, too. Failing writes are no error: nobody is looking.
 class Progress {
  public:
   // Looks at what `out` is connected to; `line_seconds` 0 prints every step.
@@ -64,6 +66,7 @@ class Progress {
   double line_seconds_;
   int width_;
   ProgressLoop loop_;
+  int announced_epoch_ = 0;
   double drawn_at_ = 0;
   bool in_bar_ = false;
 };

@@ -57,7 +57,9 @@ TEST(FormatLine, HasWhatPaddleClasPrints) {
   ProgressStep step = step_of(10, 0.5);
   step.reader_seconds = 0.02;
   step.lr = 0.05;
-  EXPECT_EQ(format_line(loop_of(30), step),
+  ProgressLoop loop = loop_of(30);
+  loop.later_steps = 60;
+  EXPECT_EQ(format_line(loop, step),
             "[Train][Epoch 3/5][Iter: 10/30] lr: 0.05, loss: 1.2345, acc: 0.5123, batch_cost: 0.050s, "
             "reader_cost: 0.002s, ips: 640.0 images/s, eta: 4s");
 }

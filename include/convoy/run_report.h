@@ -1,0 +1,27 @@
+// What a training run leaves for its reader: progress on a stream, results.csv and TensorBoard events in its folder.
+#pragma once
+
+#include <cstdio>
+#include <memory>
+
+#include "convoy/train.h"
+
+namespace convoy {
+
+class RunReport {
+ public:
+  // progress: where lines go, or a bar where it is a terminal; null: nowhere.
+  explicit RunReport(std::FILE* progress);
+  ~RunReport();
+  RunReport(const RunReport&) = delete;
+  RunReport& operator=(const RunReport&) = delete;
+
+  // For train(); they refer to this object, and throw Error when a file of the run folder cannot be written.
+  TrainCallbacks callbacks();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace convoy

@@ -1,0 +1,79 @@
+// `convoy train DIR`: trains a classifier on a folder of images.
+#include "convoy/train.h"
+
+#include <csignal>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/recipe_flags.h"
+#include "convoy/run_report.h"
+
+namespace convoy::cli {
+namespace {
+
+// What a shell reports of a process that Ctrl-C ended.
+constexpr int kInterrupted = 128 + SIGINT;
+
+struct Options {
+  explicit Options(CLI::App& app) : recipe(app) {}
+
+  RecipeFlags recipe;
+  std::string data;
+};
+
+void print_start(const TrainStart& start) {
+  const Recipe& recipe = start.recipe;
+  print("{}: {:.2f} M parameters, {} classes, {} training and {} validation images, {:.0f} MiB planned\n", recipe.model,
+        static_cast<double>(start.parameters) * 1e-6, start.class_names.size(), start.train_images, start.val_images,
+        static_cast<double>(start.planned_bytes) / (1 << 20));
+  if (start.first_epoch > 0 || start.first_step > 0) {
+    print("resuming {} at epoch {}, step {}\n", start.folder.string(), start.first_epoch + 1, start.first_step);
+  }
+}
+
+int run(const Options& options) {
+  Recipe recipe = options.recipe.resolve();
+  if (!options.data.empty()) recipe.data = options.data;
+  RunReport report(stdout);
+  TrainCallbacks callbacks = report.callbacks();
+  callbacks.on_train_begin = [next = callbacks.on_train_begin](const TrainStart& start) {
+    print_start(start);
+    next(start);
+  };
+  const Interrupt interrupt;
+  const TrainResult result = train(recipe, callbacks, &interrupt.requested(), command_line());
+  if (result.interrupted) {
+    print("stopped and saved in {}; the same command with --resume goes on\n", result.folder.string());
+    return kInterrupted;
+  }
+  if (result.val)
+    print("val loss {:.4f}, acc {:.4f}, top-5 {:.4f}\n", result.val->loss, result.val->top1, result.val->top5);
+  print("run folder: {}\n", result.folder.string());
+  return 0;
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto options = std::make_shared<Options>(app);
+  app.add_option("DIR", options->data,
+                 "Images: one sub-folder a class, or train/ beside val/ of such, or binary CIFAR files")
+      ->type_name("DIR");
+  return [options] { return run(*options); };
+}
+
+}  // namespace
+
+const Command kTrain = {
+    "train",
+    "Train a classifier on a folder of images",
+    "  convoy train photos --val-split 0.2 --model resnet18 --img-size 128 --epochs 20 --experiment birds\n"
+    "  convoy train photos --recipe runs/birds/recipe.toml --lr 0.02 --experiment birds2\n"
+    "  convoy train photos --recipe runs/birds/recipe.toml --resume\n"
+    "A flag overrules the variable CONVOY_<FLAG>, that the recipe file, that the default. Ctrl-C finishes the step "
+    "and\n"
+    "saves; --resume goes on from there, or starts afresh where there is nothing yet.",
+    declare,
+};
+
+}  // namespace convoy::cli

@@ -1,0 +1,54 @@
+#include "cli/trained.h"
+
+#include <fmt/format.h>
+
+#include "convoy/error.h"
+#include "core/parallel.h"
+
+namespace convoy::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kRuns = "runs";
+constexpr const char* kBest = "best.safetensors";
+
+fs::path newest_run() {
+  fs::path newest;
+  std::error_code ignored;
+  for (const auto& run : fs::directory_iterator(kRuns, ignored)) {
+    const fs::path file = run.path() / kBest;
+    if (!fs::exists(file, ignored)) continue;
+    if (newest.empty() || fs::last_write_time(file, ignored) > fs::last_write_time(newest, ignored)) newest = file;
+  }
+  if (newest.empty()) throw Error(fmt::format("no {}/*/{} here; name one with --checkpoint FILE", kRuns, kBest));
+  return newest;
+}
+
+}  // namespace
+
+void TrainedFlags::declare(CLI::App& app) {
+  app.add_option("--checkpoint", checkpoint, "A model file or a run folder [that of the newest run under runs/]")
+      ->type_name("FILE");
+  app.add_option("-b,--batch-size", options.batch_size, fmt::format("Images at once [{}]", options.batch_size))
+      ->check(CLI::Range(1, 65536))
+      ->type_name("N");
+  app.add_option("-j,--workers", options.workers, fmt::format("Threads that read images [{}]", options.workers))
+      ->check(CLI::Range(0, 256))
+      ->type_name("N");
+  app.add_option("--threads", threads, "Threads that compute [all processors]")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+}
+
+fs::path TrainedFlags::model_file() const {
+  if (checkpoint.empty()) return newest_run();
+  return fs::is_directory(checkpoint) ? fs::path(checkpoint) / kBest : fs::path(checkpoint);
+}
+
+Classifier TrainedFlags::open() const {
+  if (threads > 0) set_thread_count(threads);
+  return Classifier(model_file(), options);
+}
+
+}  // namespace convoy::cli

@@ -1,0 +1,25 @@
+// The flags of the commands that use a trained network.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "convoy/classifier.h"
+
+namespace convoy::cli {
+
+// --checkpoint, --batch-size, --workers and --threads.
+struct TrainedFlags {
+  std::string checkpoint;
+  ClassifierOptions options;
+  int threads = 0;
+
+  void declare(CLI::App& app);
+  // The model file that was named, that of the run folder that was named, or else that of the newest run under runs/.
+  // Throws Error when there is none.
+  std::filesystem::path model_file() const;
+  Classifier open() const;
+};
+
+}  // namespace convoy::cli

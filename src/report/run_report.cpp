@@ -1,0 +1,131 @@
+#include "convoy/run_report.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+#include <optional>
+
+#include "report/csv.h"
+#include "report/progress.h"
+#include "report/tensorboard.h"
+
+namespace convoy {
+namespace {
+
+const std::array<std::string, 8> kColumns = {"epoch",    "lr",       "train_loss", "train_top1",
+                                             "val_loss", "val_top1", "val_top5",   "seconds"};
+
+float to_float(double value) { return static_cast<float>(value); }
+
+}  // namespace
+
+struct RunReport::Parts {
+  void begin(const TrainStart& started);
+  void step(const StepReport& report);
+  void validation_step(const ValidationReport& report);
+  void epoch(const EpochReport& report);
+  void warning(const std::string& text);
+
+  std::optional<Progress> progress;
+  std::optional<CsvWriter> results;
+  std::optional<EventWriter> events;
+  TrainStart start;
+  // What the bar shows at the moment.
+  int64_t shown_epoch = -1;
+  bool validating = false;
+};
+
+void RunReport::Parts::begin(const TrainStart& started) {
+  start = started;
+  results.emplace(start.folder / "results.csv", kColumns, start.first_epoch);
+  events.emplace(start.folder, start.first_batch);
+}
+
+void RunReport::Parts::step(const StepReport& report) {
+  const int64_t epochs = start.recipe.epochs;
+  if (progress) {
+    if (shown_epoch != report.epoch || validating) {
+      ProgressLoop loop;
+      loop.epoch = static_cast<int>(report.epoch + 1);
+      loop.epochs = static_cast<int>(epochs);
+      loop.steps = start.steps_per_epoch;
+      loop.later_steps = start.steps_per_epoch * (epochs - report.epoch - 1);
+      loop.first_step = report.epoch == start.first_epoch ? start.first_step : 0;
+      loop.batch_size = start.batch_size;
+      progress->begin(loop);
+      shown_epoch = report.epoch;
+      validating = false;
+    }
+    const std::array<Metric, 2> metrics = {{{"loss", report.loss}, {"acc", report.top1}}};
+    progress->update({report.step, report.seconds, report.reader_seconds, report.lr, metrics});
+  }
+  if (report.batches % start.recipe.log_interval == 0) {
+    events->append(report.batches, std::array<Scalar, 2>{{{"train/step_loss", to_float(report.step_loss)},
+                                                          {"train/lr", to_float(report.lr)}}});
+  }
+}
+
+void RunReport::Parts::validation_step(const ValidationReport& report) {
+  if (!progress) return;
+  if (!validating) {
+    ProgressLoop loop;
+    loop.name = "Eval";
+    loop.epoch = static_cast<int>(report.epoch + 1);
+    loop.epochs = static_cast<int>(start.recipe.epochs);
+    loop.steps = report.steps;
+    loop.batch_size = start.batch_size;
+    progress->begin(loop);
+    validating = true;
+  }
+  const std::array<Metric, 2> metrics = {{{"loss", report.so_far.loss}, {"acc", report.so_far.top1}}};
+  progress->update({report.step, report.seconds, report.reader_seconds, 0, metrics});
+}
+
+void RunReport::Parts::epoch(const EpochReport& report) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  const bool has_val = report.val.has_value();
+  const Evaluation val = report.val.value_or(Evaluation{});
+  const auto number = static_cast<double>(report.epoch + 1);
+  results->append(std::array{number, report.lr, report.train_loss, report.train_top1, has_val ? val.loss : kNone,
+                             has_val ? val.top1 : kNone, has_val ? val.top5 : kNone, report.seconds});
+
+  std::vector<Scalar> scalars = {{"train/loss", to_float(report.train_loss)},
+                                 {"train/top1", to_float(report.train_top1)}};
+  if (has_val) {
+    scalars.push_back({"val/loss", to_float(val.loss)});
+    scalars.push_back({"val/top1", to_float(val.top1)});
+    scalars.push_back({"val/top5", to_float(val.top5)});
+  }
+  events->append(report.batches, scalars);
+
+  if (progress) {
+    std::string line = fmt::format("epoch {}/{}: train loss {:.4f}, acc {:.4f}", report.epoch + 1, start.recipe.epochs,
+                                   report.train_loss, report.train_top1);
+    if (has_val) line += fmt::format("; val loss {:.4f}, acc {:.4f}", val.loss, val.top1);
+    progress->line(line + (report.best ? " (best)" : ""));
+  }
+}
+
+void RunReport::Parts::warning(const std::string& text) {
+  if (progress) progress->line(fmt::format("warning: {}", text));
+}
+
+RunReport::RunReport(std::FILE* progress) : parts_(std::make_unique<Parts>()) {
+  if (progress != nullptr) parts_->progress.emplace(progress);
+}
+
+RunReport::~RunReport() = default;
+
+TrainCallbacks RunReport::callbacks() {
+  Parts* parts = parts_.get();
+  return {
+      .on_train_begin = [parts](const TrainStart& start) { parts->begin(start); },
+      .on_step_end = [parts](const StepReport& report) { parts->step(report); },
+      .on_validation_step_end = [parts](const ValidationReport& report) { parts->validation_step(report); },
+      .on_epoch_end = [parts](const EpochReport& report) { parts->epoch(report); },
+      .on_warning = [parts](const std::string& text) { parts->warning(text); },
+  };
+}
+
+}  // namespace convoy
