@@ -143,5 +143,19 @@ TEST(TrainingStep, AveragesFollowTheWeights) {
   EXPECT_NEAR(run.variables.at("ema.expand.weight").data[3], 0.9F * before + 0.1F * after, 1e-7F);
 }
 
+TEST(TrainingStep, VectorsDecayOnlyWhenAsked) {
+  const auto bias_after = [](bool decays, float weight_decay) {
+    StepOptions options = small_options();
+    options.optimizer.decay_vectors = decays;
+    options.optimizer.weight_decay = weight_decay;
+    Trial run;
+    run_steps(options, 1, run);
+    const Variables::Variable& bias = run.variables.at("head.bias");
+    return std::vector<float>(bias.data, bias.data + 5);
+  };
+  EXPECT_EQ(bias_after(false, 0.5F), bias_after(false, 0));
+  EXPECT_NE(bias_after(true, 0.5F), bias_after(true, 0));
+}
+
 }  // namespace
 }  // namespace convoy
