@@ -2,10 +2,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 
 #include "tests/support/op_case_check.h"
 
 namespace convoy {
+
+// How a failing case is shown.
+static void PrintTo(const OpCase& op_case, std::ostream* stream) { *stream << op_case.name; }
+
 namespace {
 
 class OpCases : public testing::TestWithParam<OpCase> {};
