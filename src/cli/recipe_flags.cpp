@@ -41,7 +41,7 @@ RecipeFlags::RecipeFlags(CLI::App& app) {
       const std::string shown = standard.empty() ? help : fmt::format("{} [{}]", help, standard);
       option = app.add_option(flag_names(field.name), flag.text, shown)->type_name(type_name(field));
     }
-    flag.option = option->group(std::string(field.section));
+    flag.option = option->group(std::string(field.section))->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
 }
 

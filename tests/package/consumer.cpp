@@ -1,15 +1,22 @@
 // Uses the installed library as another project would; exits 0 when it answers as it should.
-#include <convoy/activation.h>
 #include <convoy/error.h>
-#include <convoy/shape.h>
+#include <convoy/model.h>
+#include <convoy/train.h>
+#include <convoy/version.h>
+
+#include <cstdio>
+#include <string>
 
 int main() {
-  if (convoy::Shape{2, 7, 7, 64}.to_string() != "2x7x7x64") return 1;
-  if (convoy::to_string(convoy::Activation::relu) != "relu") return 1;
+  if (convoy::version().empty() || convoy::find_model("resnet18").image_size != 224) return 1;
+  convoy::Recipe recipe;
+  recipe.model = "resnet18";
+  recipe.data = "no such folder";
   try {
-    convoy::Shape{0};
-  } catch (const convoy::Error&) {
-    return 0;
+    convoy::train(recipe);
+  } catch (const convoy::Error& error) {
+    std::puts(error.what());
+    return std::string(error.what()).find(recipe.data) == std::string::npos ? 1 : 0;
   }
   return 1;
 }

@@ -1,0 +1,270 @@
+// Training, evaluating and predicting as a user does, and every mistake that a user makes: each gets one line that
+// names the culprit, an exit code, and nothing lost.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/support/process.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string text_of(const fs::path& path) {
+  std::ifstream stream(path);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+int64_t lines_in(const fs::path& path) { return std::ranges::count(text_of(path), '\n'); }
+
+// A folder with `photos`: ten cats and ten dogs of CIFAR-10; commands run in it.
+class TrainCli : public testing::Test {
+ protected:
+  TrainCli() {
+    const std::string unpack = "tar -xzf " CONVOY_SOURCE_DIR "/data/cifar10-sample.tar.gz -C " +
+                               folder_.path().string() + " --wildcards 'test/cat/00*' 'test/dog/00*'";
+    EXPECT_EQ(std::system(unpack.c_str()), 0);
+    fs::rename(folder_ / "test", folder_ / "photos");
+    options_.folder = folder_.path();
+  }
+
+  // `convoy train photos` with what makes it quick, then `more`.
+  Finished train(const std::vector<std::string>& more, const std::string& data = "photos") {
+    return run_convoy(arguments(more, data), options_);
+  }
+
+  static std::vector<std::string> arguments(const std::vector<std::string>& more, const std::string& data = "photos") {
+    std::vector<std::string> words = {"train",        data, "--model",  "resnet9", "--img-size", "32",
+                                      "--batch-size", "4",  "--epochs", "1",       "--workers",  "1",
+                                      "--experiment", "run"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  static void expect_refused(const Finished& finished, int code, const std::string& start) {
+    EXPECT_EQ(finished.code, code) << finished.err;
+    EXPECT_THAT(finished.err, StartsWith(start));
+    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  }
+
+  fs::path first_image(const std::string& label) const {
+    std::vector<fs::path> images;
+    for (const auto& entry : fs::directory_iterator(folder_ / ("photos/" + label))) images.push_back(entry.path());
+    return *std::ranges::min_element(images);
+  }
+
+  TemporaryFolder folder_;
+  ProcessOptions options_;
+};
+
+TEST_F(TrainCli, ARunFolderHasAllThatAUserNeeds) {
+  const Finished trained = train({"--val-split", "0.2", "--epochs", "2"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(trained.err, "");
+  EXPECT_THAT(trained.out, HasSubstr("[Train][Epoch 2/2][Iter: 4/4]"));
+  EXPECT_THAT(trained.out, HasSubstr("run folder: runs/run\n"));
+
+  const fs::path run = folder_ / "runs/run";
+  EXPECT_THAT(text_of(run / "recipe.toml"), HasSubstr("model = 'resnet9'"));
+  EXPECT_THAT(text_of(run / "command.txt"), HasSubstr("train photos --model resnet9"));
+  EXPECT_THAT(text_of(run / "results.csv"), StartsWith("epoch,lr,train_loss,"));
+  EXPECT_EQ(lines_in(run / "results.csv"), 3);
+  EXPECT_TRUE(fs::exists(run / "best.safetensors"));
+  EXPECT_TRUE(fs::exists(run / "last.safetensors"));
+  const auto is_events = [](const fs::directory_entry& entry) {
+    return entry.path().filename().string().starts_with("events.out.tfevents.");
+  };
+  EXPECT_EQ(std::count_if(fs::directory_iterator(run), fs::directory_iterator(), is_events), 1);
+}
+
+TEST_F(TrainCli, WhatWasTrainedEvaluatesAndPredicts) {
+  ASSERT_EQ(train({}).code, 0);
+  const Finished evaluated = run_convoy({"eval", "photos", "--json"}, options_);
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  const json evaluation = json::parse(evaluated.out);
+  EXPECT_EQ(evaluation["images"], 20);
+  EXPECT_EQ(evaluation["classes"][1]["class"], "dog");
+  int64_t right = 0;
+  for (size_t label = 0; label < 2; ++label) right += evaluation["confusion"][label][label].get<int64_t>();
+  EXPECT_NEAR(evaluation["top1"], static_cast<double>(right) / 20, 1e-9);
+
+  const std::string image = first_image("cat").string();
+  const Finished predicted = run_convoy({"predict", image, "photos/dog", "--json"}, options_);
+  ASSERT_EQ(predicted.code, 0) << predicted.err;
+  const json predictions = json::parse(predicted.out);
+  ASSERT_EQ(predictions.size(), 11U);
+  EXPECT_EQ(predictions[0]["image"], image);
+  const json& classes = predictions[0]["classes"];
+  ASSERT_EQ(classes.size(), 2U);
+  EXPECT_NEAR(classes[0]["probability"].get<double>() + classes[1]["probability"].get<double>(), 1, 1e-6);
+  EXPECT_GE(classes[0]["probability"], classes[1]["probability"]);
+
+  std::ofstream(folder_ / "broken.jpg") << "no image";
+  const Finished partly = run_convoy({"predict", "broken.jpg", image, "--checkpoint", "runs/run"}, options_);
+  expect_refused(partly, 1, "convoy predict: broken.jpg: ");
+  EXPECT_THAT(partly.out, StartsWith(image + ":  "));
+}
+
+TEST_F(TrainCli, ImagesThatAreNotThere) {
+  fs::create_directories(folder_ / "empty");
+  fs::create_directories(folder_ / "holes/cat");
+  fs::copy(folder_ / "photos/dog", folder_ / "holes/dog");
+  expect_refused(train({}, "missing"), 1, "convoy train: missing: ");
+  expect_refused(train({}, "empty"), 1, "convoy train: empty: ");
+  expect_refused(train({}, "holes"), 1, "convoy train: holes/cat: ");
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+}
+
+TEST_F(TrainCli, ImagesThatAreDamaged) {
+  const fs::path truncated = first_image("cat");
+  fs::resize_file(truncated, 300);
+  const std::string name = "photos/cat/" + truncated.filename().string();
+  expect_refused(train({}), 1, "convoy train: " + name + ": ");
+
+  const Finished skipped = train({"--on-bad-image=skip", "--experiment", "skipping"});
+  EXPECT_EQ(skipped.code, 0) << skipped.err;
+  EXPECT_THAT(skipped.out, HasSubstr("skipped " + name));
+
+  std::ofstream(truncated) << "a letter, not a photo";
+  expect_refused(train({"--experiment", "mislabelled"}), 1, "convoy train: " + name + ": ");
+}
+
+TEST_F(TrainCli, ClassesThatDiffer) {
+  fs::copy(folder_ / "photos", folder_ / "other", fs::copy_options::recursive);
+  fs::rename(folder_ / "other/dog", folder_ / "other/wolf");
+  const Finished finished = train({"--val", "other"});
+  expect_refused(finished, 1, "convoy train: ");
+  EXPECT_THAT(finished.err, testing::AllOf(HasSubstr("dog"), HasSubstr("wolf")));
+}
+
+TEST_F(TrainCli, NamesThatAreUnknown) {
+  expect_refused(train({"--model", "resnet99"}), 2, "convoy train: unknown model 'resnet99' (did you mean 'resnet9'?)");
+  expect_refused(train({"--epoch", "2"}), 2, "convoy train: unknown flag '--epoch' (did you mean '--epochs'?)");
+  expect_refused(train({"--opt", "sdg"}), 2, "convoy train: --opt: ");
+  expect_refused(train({"--lr", "fast"}), 2, "convoy train: --lr: ");
+  std::ofstream(folder_ / "recipe.toml") << "batchsize = 8\n";
+  expect_refused(train({"--recipe", "recipe.toml"}), 2,
+                 "convoy train: recipe.toml:1: unknown key 'batchsize' (did you mean 'batch-size'?)");
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+}
+
+TEST_F(TrainCli, ABatchThatNoMemoryHolds) {
+  const Finished finished = train({"--img-size", "16384", "--batch-size", "16"});
+  expect_refused(finished, 1, "convoy train: ");
+  EXPECT_THAT(finished.err, HasSubstr("GiB"));
+}
+
+TEST_F(TrainCli, ALossThatIsNotFinite) {
+  const Finished finished = train({"--lr", "1000", "--warmup-epochs", "20", "--epochs", "30"});
+  expect_refused(finished, 1, "convoy train: ");
+  EXPECT_THAT(finished.err, HasSubstr("step"));
+  EXPECT_EQ(run_convoy({"eval", "photos", "--checkpoint", "runs/run/last.safetensors"}, options_).code, 0);
+}
+
+TEST_F(TrainCli, ModelFilesThatAreDamagedOrForeign) {
+  ASSERT_EQ(train({}).code, 0);
+  const fs::path file = folder_ / "runs/run/best.safetensors";
+  const auto eval = [&] { return run_convoy({"eval", "photos", "--checkpoint", file.string()}, options_); };
+  const std::string start = "convoy eval: " + file.string() + ": ";
+  fs::resize_file(file, fs::file_size(file) - 7);
+  expect_refused(eval(), 1, start);
+  fs::resize_file(file, 5);
+  expect_refused(eval(), 1, start);
+  std::ofstream(file) << "PK\x03\x04, says another program's file, which is long enough to have a header";
+  expect_refused(eval(), 1, start);
+  fs::remove(file);
+  expect_refused(eval(), 1, start);
+}
+
+TEST_F(TrainCli, AFlagOverrulesTheEnvironmentThatTheRecipe) {
+  std::ofstream(folder_ / "recipe.toml") << "lr = 0.25\nmomentum = 0.5\nweight-decay = 0.125\n";
+  options_.environment = {{"CONVOY_MOMENTUM", "0.75"}, {"CONVOY_WEIGHT_DECAY", "0.0625"}};
+  ASSERT_EQ(train({"--recipe", "recipe.toml", "--weight-decay", "0.03125"}).code, 0);
+  const std::string settled = text_of(folder_ / "runs/run/recipe.toml");
+  EXPECT_THAT(settled, HasSubstr("\nlr = 0.25\n"));
+  EXPECT_THAT(settled, HasSubstr("\nmomentum = 0.75\n"));
+  EXPECT_THAT(settled, HasSubstr("\nweight-decay = 0.03125\n"));
+}
+
+TEST_F(TrainCli, AFullDiskLosesNothing) {
+  ASSERT_EQ(train({"--epochs", "1"}).code, 0);
+  options_.file_limit = 1 << 20;
+  const Finished full = train({"--epochs", "3", "--resume"});
+  expect_refused(full, 1, "convoy train: runs/run/");
+  for (const auto& entry : fs::directory_iterator(folder_ / "runs/run")) {
+    EXPECT_NE(entry.path().extension(), ".tmp") << entry.path();
+  }
+  options_.file_limit = 0;
+  EXPECT_EQ(run_convoy({"eval", "photos"}, options_).code, 0);
+  const Finished resumed = train({"--epochs", "3", "--resume"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(lines_in(folder_ / "runs/run/results.csv"), 4);
+}
+
+TEST_F(TrainCli, AnExistingRunIsNotOverwritten) {
+  ASSERT_EQ(train({}).code, 0);
+  const std::string results = text_of(folder_ / "runs/run/results.csv");
+  expect_refused(train({}), 2, "convoy train: runs/run already holds a run; ");
+  EXPECT_EQ(text_of(folder_ / "runs/run/results.csv"), results);
+}
+
+class TrainInterrupted : public TrainCli {
+ protected:
+  // A run that would last for long.
+  std::vector<std::string> endless() const { return arguments({"--epochs", "100000", "--resume"}); }
+
+  void wait_for_rows(int64_t rows) const {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (lines_in(folder_ / "runs/run/results.csv") < rows + 1) {
+      ASSERT_LT(std::chrono::steady_clock::now(), limit) << "no epoch was finished";
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+};
+
+TEST_F(TrainInterrupted, CtrlCSavesAndResumeGoesOn) {
+  Process first(endless(), options_);
+  wait_for_rows(2);
+  first.send(SIGINT);
+  const Finished stopped = first.wait();
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_THAT(stopped.out, HasSubstr("stopped and saved in runs/run; the same command with --resume goes on"));
+  EXPECT_EQ(run_convoy({"eval", "photos"}, options_).code, 0);
+
+  const int64_t rows = lines_in(folder_ / "runs/run/results.csv") - 1;
+  Process second(endless(), options_);
+  wait_for_rows(rows + 1);
+  second.send(SIGINT);
+  const Finished resumed = second.wait();
+  EXPECT_EQ(resumed.code, 130) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("resuming runs/run at epoch "));
+  // Rows are numbered without a gap or a repetition.
+  std::ifstream results(folder_ / "runs/run/results.csv");
+  std::string line;
+  std::getline(results, line);
+  for (int64_t epoch = 1; std::getline(results, line); ++epoch) EXPECT_EQ(std::stoll(line), epoch);
+}
+
+TEST_F(TrainInterrupted, ABrokenPipeDoesNotStopTheRun) {
+  const std::string command = "cd " + folder_.path().string() +
+                              " && { " CONVOY_BINARY
+                              " train photos --model resnet9 --img-size 32 --batch-size 4 --epochs 2 --experiment run; "
+                              "echo $? > code; } | true";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(text_of(folder_ / "code"), "0\n");
+  EXPECT_EQ(lines_in(folder_ / "runs/run/results.csv"), 3);
+}
+
+}  // namespace
+}  // namespace convoy
