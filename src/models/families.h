@@ -1,5 +1,5 @@
-// The built-in networks. Each src/models/<family>.cpp defines `std::vector<Model> <family>_models()`; the list that calls
-// them is generated from the folder.
+// The built-in networks. Each src/models/<family>.cpp defines `std::vector<Model> <family>_models()`; the list that
+// calls them is generated from the folder.
 #pragma once
 
 #include <vector>

@@ -47,8 +47,8 @@ Instance instantiate(const OpCase& op_case) {
     seeds.emplace_back(id, graph.add_input(fmt::format("seed/{}", i), graph.value(id).type));
   }
   if (instance.wanted.empty()) return instance;
-  for (const auto& [id, gradient] : differentiate(graph, seeds, {instance.wanted.begin(), instance.wanted.end()},
-                                                  std::make_shared<SumOp>())) {
+  for (const auto& [id, gradient] :
+       differentiate(graph, seeds, {instance.wanted.begin(), instance.wanted.end()}, std::make_shared<SumOp>())) {
     graph.set_output("gradient/" + graph.value(id).name, gradient);
   }
   return instance;

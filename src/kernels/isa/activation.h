@@ -56,28 +56,19 @@ template <Activation A>
 inline Vec activate(Vec x) {
   const Vec one = broadcast(1.0F), three = broadcast(3.0F), six = broadcast(6.0F), sixth = broadcast(1.0F / 6.0F);
   switch (A) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return max(zero(), x);
-    case Activation::relu6:
-      return min(six, max(zero(), x));
-    case Activation::leaky_relu:
-      return max(x * broadcast(kLeak), x);
-    case Activation::silu:
-      return x * sigmoid(x);
-    case Activation::hard_swish:
-      return x * min(six, max(zero(), x + three)) * sixth;
-    case Activation::hard_sigmoid:
-      return min(six, max(zero(), x + three)) * sixth;
-    case Activation::sigmoid:
-      return sigmoid(x);
+    case Activation::none: return x;
+    case Activation::relu: return max(zero(), x);
+    case Activation::relu6: return min(six, max(zero(), x));
+    case Activation::leaky_relu: return max(x * broadcast(kLeak), x);
+    case Activation::silu: return x * sigmoid(x);
+    case Activation::hard_swish: return x * min(six, max(zero(), x + three)) * sixth;
+    case Activation::hard_sigmoid: return min(six, max(zero(), x + three)) * sixth;
+    case Activation::sigmoid: return sigmoid(x);
     case Activation::gelu: {
       const Vec a = min(broadcast(20.0F), abs(x));  // the tail is 0 beyond, and infinity times 0 must not be met
       return fnma(a, normal_tail(a, exp(a * a * broadcast(-0.5F))), max(zero(), x));
     }
-    case Activation::gelu_tanh:
-      return x * sigmoid(x * fma(x * x, broadcast(kGeluCubic), broadcast(kGeluLinear)));
+    case Activation::gelu_tanh: return x * sigmoid(x * fma(x * x, broadcast(kGeluCubic), broadcast(kGeluLinear)));
   }
   return one;
 }
@@ -89,14 +80,10 @@ template <Activation A>
 inline Vec activate_grad(Vec x) {
   const Vec one = broadcast(1.0F), three = broadcast(3.0F), half = broadcast(0.5F), sixth = broadcast(1.0F / 6.0F);
   switch (A) {
-    case Activation::none:
-      return one;
-    case Activation::relu:
-      return select(x > zero(), one, zero());
-    case Activation::relu6:
-      return select((x > zero()) & (x < broadcast(6.0F)), one, zero());
-    case Activation::leaky_relu:
-      return select(x > zero(), one, broadcast(kLeak));
+    case Activation::none: return one;
+    case Activation::relu: return select(x > zero(), one, zero());
+    case Activation::relu6: return select((x > zero()) & (x < broadcast(6.0F)), one, zero());
+    case Activation::leaky_relu: return select(x > zero(), one, broadcast(kLeak));
     case Activation::silu: {
       const auto [s, slope] = sigmoid_and_slope(x);
       return fma(x, slope, s);
@@ -105,10 +92,8 @@ inline Vec activate_grad(Vec x) {
       const Vec inner = select(x < three, fma(x, broadcast(1.0F / 3.0F), half), one);
       return select(x > zero() - three, inner, zero());
     }
-    case Activation::hard_sigmoid:
-      return select((x > zero() - three) & (x < three), sixth, zero());
-    case Activation::sigmoid:
-      return sigmoid_and_slope(x).slope;
+    case Activation::hard_sigmoid: return select((x > zero() - three) & (x < three), sixth, zero());
+    case Activation::sigmoid: return sigmoid_and_slope(x).slope;
     case Activation::gelu: {
       x = min(broadcast(20.0F), max(broadcast(-20.0F), x));
       const Vec a = abs(x), bell = exp(a * a * broadcast(-0.5F)), tail = normal_tail(a, bell);
@@ -134,26 +119,16 @@ struct ActivationTag {
 template <class Body>
 inline void with_activation(Activation activation, const Body& body) {
   switch (activation) {
-    case Activation::none:
-      return body(ActivationTag<Activation::none>{});
-    case Activation::relu:
-      return body(ActivationTag<Activation::relu>{});
-    case Activation::relu6:
-      return body(ActivationTag<Activation::relu6>{});
-    case Activation::leaky_relu:
-      return body(ActivationTag<Activation::leaky_relu>{});
-    case Activation::silu:
-      return body(ActivationTag<Activation::silu>{});
-    case Activation::hard_swish:
-      return body(ActivationTag<Activation::hard_swish>{});
-    case Activation::hard_sigmoid:
-      return body(ActivationTag<Activation::hard_sigmoid>{});
-    case Activation::sigmoid:
-      return body(ActivationTag<Activation::sigmoid>{});
-    case Activation::gelu:
-      return body(ActivationTag<Activation::gelu>{});
-    case Activation::gelu_tanh:
-      return body(ActivationTag<Activation::gelu_tanh>{});
+    case Activation::none: return body(ActivationTag<Activation::none>{});
+    case Activation::relu: return body(ActivationTag<Activation::relu>{});
+    case Activation::relu6: return body(ActivationTag<Activation::relu6>{});
+    case Activation::leaky_relu: return body(ActivationTag<Activation::leaky_relu>{});
+    case Activation::silu: return body(ActivationTag<Activation::silu>{});
+    case Activation::hard_swish: return body(ActivationTag<Activation::hard_swish>{});
+    case Activation::hard_sigmoid: return body(ActivationTag<Activation::hard_sigmoid>{});
+    case Activation::sigmoid: return body(ActivationTag<Activation::sigmoid>{});
+    case Activation::gelu: return body(ActivationTag<Activation::gelu>{});
+    case Activation::gelu_tanh: return body(ActivationTag<Activation::gelu_tanh>{});
   }
 }
 
