@@ -20,7 +20,7 @@ namespace convoy::kernels {
 class Guarded {
  public:
   explicit Guarded(size_t size, float value = 0.0F) : floats_(size + 2 * kGuard, kSentinel) {
-    std::fill(floats_.begin() + kGuard, floats_.end() - kGuard, value);
+    std::fill_n(floats_.begin() + kGuard, size, value);
   }
   explicit Guarded(const std::vector<float>& values) : Guarded(values.size()) {
     std::copy(values.begin(), values.end(), floats_.begin() + kGuard);
