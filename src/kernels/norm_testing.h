@@ -19,8 +19,9 @@ namespace convoy::kernels {
 // Floats with guards on both sides, whose destruction fails the test when a guard was written to.
 class Guarded {
  public:
-  explicit Guarded(size_t size, float value = 0.0F) : floats_(size + 2 * kGuard, kSentinel) {
-    std::fill_n(floats_.begin() + kGuard, size, value);
+  explicit Guarded(size_t size, float value = 0.0F) : floats_(kGuard, kSentinel) {
+    floats_.insert(floats_.end(), size, value);
+    floats_.insert(floats_.end(), kGuard, kSentinel);
   }
   explicit Guarded(const std::vector<float>& values) : Guarded(values.size()) {
     std::copy(values.begin(), values.end(), floats_.begin() + kGuard);
