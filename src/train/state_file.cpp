@@ -106,16 +106,15 @@ void check_identity(const Candidate& candidate, const RunIdentity& identity) {
     const std::string now = field.get(identity.recipe).value_or("auto");
     if (before == now) continue;
     throw UsageError(
-        fmt::format("{}: the run to resume has {} = {}, expected by this one is {}; use the same settings "
-                    "or another experiment",
-                    path, field.name, before, now));
+        fmt::format("{}: cannot resume: {} was {} and is now {}; use the same settings or another --experiment", path,
+                    field.name, before, now));
   }
   if (candidate.root.at("class_names").get<std::vector<std::string>>() != identity.class_names) {
-    throw UsageError(fmt::format("{}: the run to resume has other classes than the data ({})", path,
+    throw UsageError(fmt::format("{}: cannot resume: the classes are no longer the same; the data has {}", path,
                                  fmt::join(identity.class_names, ", ")));
   }
   if (candidate.root.at("data").get<uint64_t>() != identity.data) {
-    throw UsageError(fmt::format("{}: the training images are not those that the run to resume began with", path));
+    throw UsageError(fmt::format("{}: cannot resume: the training images are no longer the same", path));
   }
 }
 

@@ -166,8 +166,8 @@ TEST_F(StateFilesTest, AnotherRunIsNotResumed) {
               i.recipe.data = "elsewhere";
             }),
             "");
-  EXPECT_THAT(changed([](RunIdentity& i) { i.recipe.lr = 0.5; }), HasSubstr("lr = auto, expected by this one is 0.5"));
-  EXPECT_THAT(changed([](RunIdentity& i) { i.class_names[1] = "wolf"; }), HasSubstr("other classes"));
+  EXPECT_THAT(changed([](RunIdentity& i) { i.recipe.lr = 0.5; }), HasSubstr("lr was auto and is now 0.5"));
+  EXPECT_THAT(changed([](RunIdentity& i) { i.class_names[1] = "wolf"; }), HasSubstr("classes are no longer"));
   EXPECT_THAT(changed([](RunIdentity& i) { ++i.data; }), HasSubstr("training images"));
 }
 

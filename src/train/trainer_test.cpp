@@ -217,7 +217,7 @@ TEST_F(TrainerTest, ResumeRefusesAnotherRun) {
   recipe_.resume = true;
   Recipe changed = recipe_;
   changed.momentum = 0.5;
-  EXPECT_THAT(complaint(changed), HasSubstr("momentum = 0.9, expected by this one is 0.5"));
+  EXPECT_THAT(complaint(changed), HasSubstr("momentum was 0.9 and is now 0.5"));
   std::filesystem::remove(root_ / "data/train/class1/image3.png");
   EXPECT_THAT(complaint(recipe_), HasSubstr("training images"));
 }
