@@ -141,7 +141,7 @@ TEST_F(StateFilesTest, ADamagedNewestFallsBackWithAWarning) {
     ASSERT_TRUE(loaded.has_value()) << from_end;
     EXPECT_EQ(loaded->batches, 11) << from_end;
     EXPECT_EQ(first(), 1) << from_end;
-    EXPECT_THAT(warnings_, SizeIs(1)) << from_end;
+    ASSERT_THAT(warnings_, SizeIs(1)) << from_end;
     EXPECT_THAT(warnings_[0], HasSubstr("state-b.safetensors"));
     std::filesystem::copy_file(copy, newest, std::filesystem::copy_options::overwrite_existing);
   }
