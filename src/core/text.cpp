@@ -35,6 +35,26 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// Bytes of the well-formed character that `text` begins with; 0 where there is none.
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto between = [](unsigned value, unsigned low, unsigned high) { return low <= value && value <= high; };
+  const auto continues = [&](size_t i) { return between(byte(i), 0x80, 0xBF); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (between(lead, 0xC2, 0xDF)) return continues(1) ? 2 : 0;
+  // Overlong forms, surrogates and numbers beyond U+10FFFF are ruled out by the second byte.
+  if (between(lead, 0xE0, 0xEF)) {
+    const bool second = between(byte(1), lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF);
+    return second && continues(2) ? 3 : 0;
+  }
+  if (between(lead, 0xF0, 0xF4)) {
+    const bool second = between(byte(1), lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF);
+    return second && continues(2) && continues(3) ? 4 : 0;
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string nearest(std::string_view name, std::span<const std::string> candidates) {
@@ -60,6 +80,17 @@ std::string nearest(std::string_view name, std::span<const std::string> candidat
 std::string unknown_name(std::string_view kind, std::string_view name, std::span<const std::string> candidates) {
   const std::string meant = nearest(name, candidates);
   return fmt::format("unknown {} '{}'{}", kind, name, meant.empty() ? "" : fmt::format(" (did you mean '{}'?)", meant));
+}
+
+std::string to_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    result += length == 0 ? std::string_view("?") : text.substr(0, length);
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return result;
 }
 
 }  // namespace convoy

@@ -1,4 +1,4 @@
-// Small work on text: the nearest known name to a mistyped one.
+// Small work on text: the nearest known name to a mistyped one, bytes that should be UTF-8.
 #pragma once
 
 #include <span>
@@ -14,5 +14,8 @@ std::string nearest(std::string_view name, std::span<const std::string> candidat
 
 // "unknown model 'resnet5' (did you mean 'resnet50'?)"; the hint only where a candidate is near.
 std::string unknown_name(std::string_view kind, std::string_view name, std::span<const std::string> candidates);
+
+// `text` with '?' for every byte that is not part of well-formed UTF-8 (Unicode 15, table 3-7).
+std::string to_utf8(std::string_view text);
 
 }  // namespace convoy

@@ -32,5 +32,20 @@ TEST(UnknownName, NamesTheKindAndTheHint) {
   EXPECT_EQ(unknown_name("model", "transformer", kNames), "unknown model 'transformer'");
 }
 
+TEST(ToUtf8, KeepsCharactersAndReplacesOtherBytes) {
+  for (const std::string text :
+       {"", "cat", "\xC3\xA9t\xC3\xA9", "\xE8\x9D\xB4\xE8\x9D\xB6", "\xF0\x9F\x90\xB1", "\xED\x9F\xBF"}) {
+    EXPECT_EQ(to_utf8(text), text);
+  }
+  EXPECT_EQ(to_utf8("\xE9t\xE9"), "?t?");          // Latin-1
+  EXPECT_EQ(to_utf8("\xE8\x9D"), "??");            // cut short
+  EXPECT_EQ(to_utf8("\xC0\xAF"), "??");            // overlong
+  EXPECT_EQ(to_utf8("\xED\xA0\x80"), "???");       // a surrogate
+  EXPECT_EQ(to_utf8("\xF4\x90\x80\x80"), "????");  // beyond U+10FFFF
+  EXPECT_EQ(to_utf8("\x80"
+                    "a\xFF"),
+            "?a?");
+}
+
 }  // namespace
 }  // namespace convoy
