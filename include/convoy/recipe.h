@@ -17,11 +17,14 @@ struct Recipe {
   enum class Optimizer : uint8_t { sgd, adam, adamw };
   enum class Schedule : uint8_t { cosine, step, multistep, constant };
   enum class Crop : uint8_t { none, padded, resized };
+  enum class PaddingMode : uint8_t { zero, reflect };
+  enum class FlipMode : uint8_t { random, alternate };
   enum class Resize : uint8_t { crop, squash };
   enum class Interpolation : uint8_t { nearest, box, bilinear, bicubic };
   enum class OnBadImage : uint8_t { error, skip };
 
-  // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, or binary CIFAR files.
+  // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, binary CIFAR files, or
+  // a tar archive of one of these.
   std::string data;
   std::string val;       // a folder of its own for validation; empty: what `data` offers
   double val_split = 0;  // share of every class that is held back for validation where there is no other source
@@ -60,10 +63,12 @@ struct Recipe {
   double decay_rate = 0.1;
 
   Crop train_crop = Crop::resized;
-  int64_t crop_padding = 4;                               // padded: black pixels on every side
+  int64_t crop_padding = 4;                               // padded: pixels put on every side
+  PaddingMode crop_padding_mode = PaddingMode::zero;      // padded: black, or the image mirrored
   std::array<double, 2> scale{0.35, 1.0};                 // resized: share of the area
   std::array<double, 2> ratio{0.75, 1.3333333333333333};  // resized: width over height
   double hflip = 0.5;                                     // probability
+  FlipMode hflip_mode = FlipMode::random;                 // or drawn once, then flipped in every second epoch
   double vflip = 0;                                       // probability
   double rotate = 0;                                      // degrees, either way
   double color_jitter = 0;  // brightness, contrast and saturation change by up to this share

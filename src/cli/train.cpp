@@ -58,8 +58,9 @@ int run(const Options& options) {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
-  app.add_option("DIR", options->data,
-                 "Images: one sub-folder a class, or train/ beside val/ of such, or binary CIFAR files")
+  app.add_option(
+         "DIR", options->data,
+         "Images: one sub-folder a class, or train/ beside val/ of such, or binary CIFAR files, or a .tar of these")
       ->type_name("DIR");
   return [options] { return run(*options); };
 }

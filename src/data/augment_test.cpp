@@ -41,7 +41,7 @@ TEST(Color, JitterStaysWithinItsStrength) {
   augmentation.brightness = 0.2F;
   int lowest = 255, highest = 0;
   for (uint64_t sample = 0; sample < 500; ++sample) {
-    const Image image = augment(gray.view(), preprocessing, augmentation, RandomStream(1, "augment", 0, sample));
+    const Image image = augment(gray.view(), preprocessing, augmentation, {1, 0, sample});
     lowest = std::min<int>(lowest, image.row(0)[0]);
     highest = std::max<int>(highest, image.row(0)[0]);
   }
@@ -55,7 +55,7 @@ TEST(Erase, ARectangleOfTheRightSizeBecomesZeroAsOftenAsAsked) {
   int erased = 0;
   for (uint64_t sample = 0; sample < 2000; ++sample) {
     std::vector<float> image(kFloats, 1.0F);
-    erase(image.data(), kSide, augmentation, RandomStream(1, "erase", 0, sample));
+    erase(image.data(), kSide, augmentation, {1, 0, sample});
     int left = kSide, right = -1, top = kSide, bottom = -1, zeros = 0;
     for (int i = 0; i < kSide * kSide; ++i) {
       if (image[static_cast<size_t>(3 * i)] != 0) continue;

@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
+#include <sstream>
 
 #include "convoy/error.h"
 
 namespace convoy {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr int kSide = 32;
 constexpr size_t kPlane = kSide * kSide;
@@ -44,22 +42,21 @@ class CifarFiles : public Dataset {
   CifarFiles(const Variant& variant, std::vector<std::string> class_names)
       : variant_(variant), class_names_(std::move(class_names)) {}
 
-  void add(const fs::path& file) {
-    std::vector<uint8_t> bytes = read_file(file);
+  void add(std::string file, std::vector<uint8_t> bytes) {
     const size_t record = variant_.record_bytes();
     if (bytes.empty() || bytes.size() % record != 0) {
-      throw Error(fmt::format("{}: {} bytes; expected a multiple of {} (one CIFAR-{} image)", file.string(),
-                              bytes.size(), record, variant_.classes));
+      throw Error(fmt::format("{}: {} bytes; expected a multiple of {} (one CIFAR-{} image)", file, bytes.size(),
+                              record, variant_.classes));
     }
     for (size_t start = 0; start < bytes.size(); start += record) {
       const size_t label = bytes[start + variant_.label_bytes - 1];
       if (label >= variant_.classes) {
-        throw Error(fmt::format("{}: image {} has label {}; expected 0 to {}", file.string(), start / record, label,
+        throw Error(fmt::format("{}: image {} has label {}; expected 0 to {}", file, start / record, label,
                                 variant_.classes - 1));
       }
     }
     size_ += static_cast<int64_t>(bytes.size() / record);
-    parts_.push_back({file, size_, std::move(bytes)});
+    parts_.push_back({std::move(file), size_, std::move(bytes)});
   }
 
   int64_t size() const override { return size_; }
@@ -67,7 +64,7 @@ class CifarFiles : public Dataset {
   int label(int64_t index) const override { return find(index).record[variant_.label_bytes - 1]; }
   std::string name(int64_t index) const override {
     const Place place = find(index);
-    return fmt::format("{} image {}", place.file->string(), place.number);
+    return fmt::format("{} image {}", *place.file, place.number);
   }
   bool in_memory() const override { return true; }
   Image load(int64_t index) const override {
@@ -84,12 +81,12 @@ class CifarFiles : public Dataset {
 
  private:
   struct Part {
-    fs::path file;
+    std::string file;
     int64_t end;  // index of the first sample of the next part
     std::vector<uint8_t> bytes;
   };
   struct Place {
-    const fs::path* file;
+    const std::string* file;
     int64_t number;  // within the file
     const uint8_t* record;
   };
@@ -109,52 +106,60 @@ class CifarFiles : public Dataset {
 
 struct Found {
   const Variant* variant;
-  fs::path folder;
+  std::string folder;
 };
 
-std::optional<Found> find_files(const fs::path& root) {
-  std::error_code unreadable;
+std::optional<Found> find_files(const FileTree& tree, const std::string& root) {
   for (const Variant& variant : variants()) {
-    for (const fs::path& folder : {root, root / variant.folder}) {
+    for (const std::string& folder : {root, fmt::format("{}{}/", root, variant.folder)}) {
       for (const std::string& file : {variant.train_files.front(), variant.test_file}) {
-        if (fs::is_regular_file(folder / file, unreadable)) return Found{&variant, folder};
+        if (tree.has(folder + file)) return Found{&variant, folder};
       }
     }
   }
   return std::nullopt;
 }
 
-std::vector<std::string> read_class_names(const fs::path& file, size_t classes) {
-  std::ifstream stream(file);
-  if (!stream)
-    throw Error(fmt::format("{}: cannot be read; it names the classes of the CIFAR files beside it", file.string()));
+std::vector<std::string> read_class_names(const FileTree& tree, const std::string& file, size_t classes) {
+  if (!tree.has(file)) {
+    throw Error(fmt::format("{}: no such file; it names the classes of the CIFAR files beside it", tree.name(file)));
+  }
+  const std::vector<uint8_t> bytes = tree.read(file);
+  std::istringstream stream(std::string(bytes.begin(), bytes.end()));
   std::vector<std::string> names;
   for (std::string line; std::getline(stream, line) && names.size() <= classes;) {
     if (line.ends_with('\r')) line.pop_back();
     if (!line.empty()) names.push_back(line);
   }
   if (names.size() != classes) {
-    throw Error(fmt::format("{}: expected {} class names, one a line, found {}", file.string(), classes, names.size()));
+    throw Error(
+        fmt::format("{}: expected {} class names, one a line, found {}", tree.name(file), classes, names.size()));
   }
   return names;
 }
 
 }  // namespace
 
-bool has_cifar_files(const fs::path& root) { return find_files(root).has_value(); }
+bool has_cifar_files(const FileTree& tree, const std::string& folder) { return find_files(tree, folder).has_value(); }
 
-DatasetPtr open_cifar(const fs::path& root, Split split) {
-  const std::optional<Found> found = find_files(root);
+DatasetPtr open_cifar(const FileTree& tree, const std::string& root, Split split) {
+  const std::optional<Found> found = find_files(tree, root);
   if (!found) return nullptr;
-  const Variant& variant = *found->variant;
-  auto dataset =
-      std::make_shared<CifarFiles>(variant, read_class_names(found->folder / variant.names_file, variant.classes));
-  if (split == Split::val) {
-    dataset->add(found->folder / variant.test_file);
-  } else {
-    for (const std::string& file : variant.train_files) dataset->add(found->folder / file);
+  const auto& [variant, folder] = *found;
+  auto dataset = std::make_shared<CifarFiles>(
+      *variant, read_class_names(tree, fmt::format("{}{}", folder, variant->names_file), variant->classes));
+  const std::vector<std::string> test_files{variant->test_file};
+  for (const std::string& file : split == Split::val ? test_files : variant->train_files) {
+    dataset->add(tree.name(folder + file), tree.read(folder + file));
   }
   return dataset;
+}
+
+bool is_cifar_name(std::string_view file_name) {
+  return std::ranges::any_of(variants(), [&](const Variant& variant) {
+    return file_name == variant.names_file || file_name == variant.test_file ||
+           std::ranges::find(variant.train_files, file_name) != variant.train_files.end();
+  });
 }
 
 }  // namespace convoy

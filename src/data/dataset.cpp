@@ -10,6 +10,7 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
+#include "data/archive_dataset.h"
 #include "data/cifar.h"
 #include "data/image_folder.h"
 
@@ -40,18 +41,17 @@ class Subset : public Dataset {
 std::optional<fs::path> split_folder(const fs::path& root, Split split) {
   if (!has_sub_folders(root / "train")) return std::nullopt;
   if (split == Split::train) return root / "train";
-  for (const char* name : {"val", "test", "valid", "validation"}) {
+  for (const std::string_view name : kValFolders) {
     if (has_sub_folders(root / name)) return root / name;
   }
   return std::nullopt;
 }
 
-void check_is_folder(const fs::path& root) {
+// Throws Error when there is nothing.
+bool is_file(const fs::path& root) {
   std::error_code unknown;
-  if (!fs::exists(root, unknown)) throw Error(fmt::format("{}: no such folder", root.string()));
-  if (!fs::is_directory(root, unknown)) {
-    throw Error(fmt::format("{}: expected a folder with one sub-folder a class, found a file", root.string()));
-  }
+  if (!fs::exists(root, unknown)) throw Error(fmt::format("{}: no such folder or archive", root.string()));
+  return !fs::is_directory(root, unknown);
 }
 
 std::vector<std::string> missing_from(std::span<const std::string> some, std::span<const std::string> others) {
@@ -69,8 +69,11 @@ std::vector<std::string> missing_from(std::span<const std::string> some, std::sp
 }  // namespace
 
 DatasetPtr open_dataset(const fs::path& root, Split split) {
-  check_is_folder(root);
-  if (DatasetPtr cifar = open_cifar(root, split)) return cifar;
+  if (is_file(root)) {
+    const TrainVal both = open_archive(root);
+    return split == Split::val && both.val != nullptr ? both.val : both.train;
+  }
+  if (DatasetPtr cifar = open_cifar(*make_folder_tree(root), "", split)) return cifar;
   if (const auto folder = split_folder(root, split)) return open_image_folder(*folder);
   if (split_folder(root, Split::train)) {
     throw Error(fmt::format("{}: has train/ but neither val/ nor test/ with one sub-folder a class", root.string()));
@@ -78,9 +81,10 @@ DatasetPtr open_dataset(const fs::path& root, Split split) {
   return open_image_folder(root);
 }
 
-bool has_own_val_split(const fs::path& root) {
-  check_is_folder(root);
-  return has_cifar_files(root) || split_folder(root, Split::val);
+TrainVal open_train_val(const fs::path& root) {
+  if (is_file(root)) return open_archive(root);
+  const bool has_val = has_cifar_files(*make_folder_tree(root), "") || split_folder(root, Split::val);
+  return {open_dataset(root, Split::train), has_val ? open_dataset(root, Split::val) : nullptr};
 }
 
 TrainVal split_off_val(DatasetPtr dataset, double fraction, uint64_t seed) {

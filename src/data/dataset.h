@@ -34,14 +34,12 @@ enum class Split { train, val };
 // Opens what `root` holds, told apart by content:
 //  - the binary CIFAR-10 or CIFAR-100 files as published (data_batch_1.bin ... or train.bin), also one folder deeper;
 //  - train/ beside val/ or test/, each with one sub-folder a class: the one that `split` asks for;
-//  - one sub-folder a class, the same for either split.
+//  - one sub-folder a class, the same for either split;
+//  - a tar archive of any of these, plain or compressed, also with one folder around all.
 // Classes are numbered in byte-wise order of their names (as torchvision's ImageFolder), images in byte-wise order of
 // their paths. Files that do not end in jpg, jpeg, png or webp (in any case) and hidden ones are left out.
 // Throws Error when the folder is missing or empty, a class has no image, or a file has the wrong size.
 DatasetPtr open_dataset(const std::filesystem::path& root, Split split);
-
-// True when open_dataset(root, Split::train) and (root, Split::val) give different images.
-bool has_own_val_split(const std::filesystem::path& root);
 
 // Every image that `path` names (the file itself, or all those below a folder), for prediction: one unnamed class.
 // Throws Error when there is none.
@@ -51,6 +49,9 @@ struct TrainVal {
   DatasetPtr train;
   DatasetPtr val;
 };
+
+// Both splits of `root` as open_dataset gives them; val is null where they would be the same images.
+TrainVal open_train_val(const std::filesystem::path& root);
 
 // Divides a dataset: of every class, the rounded share `fraction` (in (0, 1)) goes to val, at least one image and not
 // all. Which ones depends on `seed` alone. Throws Error when a class has a single image.

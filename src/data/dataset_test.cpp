@@ -67,7 +67,7 @@ TEST_F(DatasetTest, ClassesAndFilesComeInByteOrder) {
   EXPECT_EQ(dataset->label(0), 0);
   EXPECT_EQ(dataset->label(5), 2);
   EXPECT_EQ(dataset->load(3).width(), 37);
-  EXPECT_FALSE(has_own_val_split(root_));
+  EXPECT_EQ(open_train_val(root_).val, nullptr);
 }
 
 TEST_F(DatasetTest, FollowsSymbolicLinksButNotInCircles) {
@@ -86,7 +86,7 @@ TEST_F(DatasetTest, FollowsSymbolicLinksButNotInCircles) {
 TEST_F(DatasetTest, TrainAndTestFoldersAreTheSplits) {
   for (const char* path : {"train/a/1.jpg", "train/a/2.jpg", "train/b/1.jpg", "test/a/3.jpg", "test/b/4.jpg"})
     image(path);
-  EXPECT_TRUE(has_own_val_split(root_));
+  EXPECT_NE(open_train_val(root_).val, nullptr);
   EXPECT_EQ(open_dataset(root_, Split::train)->size(), 3);
   EXPECT_THAT(names(*open_dataset(root_, Split::val)), ElementsAre("test/a/3.jpg", "test/b/4.jpg"));
   image("val/a/5.jpg");
@@ -95,7 +95,7 @@ TEST_F(DatasetTest, TrainAndTestFoldersAreTheSplits) {
 
 TEST_F(DatasetTest, TrainFolderAloneHasNoValidation) {
   image("train/a/1.jpg");
-  EXPECT_FALSE(has_own_val_split(root_));
+  EXPECT_EQ(open_train_val(root_).val, nullptr);
   EXPECT_EQ(open_dataset(root_, Split::train)->size(), 1);
   EXPECT_THAT(refusal(Split::val), HasSubstr("neither val/ nor test/"));
 }
@@ -175,7 +175,7 @@ class CifarTest : public DatasetTest {
 
 TEST_F(CifarTest, ReadsCifar10AsPublished) {
   cifar10("cifar-10-batches-bin");
-  EXPECT_TRUE(has_own_val_split(root_));
+  EXPECT_NE(open_train_val(root_).val, nullptr);
   const DatasetPtr train = open_dataset(root_, Split::train);
   EXPECT_EQ(train->size(), 10);
   EXPECT_EQ(train->class_names()[9], "truck");

@@ -15,23 +15,21 @@ namespace fs = std::filesystem;
 
 class ImageFiles : public Dataset {
  public:
-  explicit ImageFiles(std::vector<std::string> class_names) : class_names_(std::move(class_names)) {}
-
-  void add(fs::path file, int label) {
-    files_.push_back(std::move(file));
-    labels_.push_back(label);
-  }
+  ImageFiles(FileTreePtr tree, std::vector<std::string> class_names, std::vector<LabelledFile> files)
+      : tree_(std::move(tree)), class_names_(std::move(class_names)), files_(std::move(files)) {}
 
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
   const std::vector<std::string>& class_names() const override { return class_names_; }
-  int label(int64_t index) const override { return labels_[static_cast<size_t>(index)]; }
-  std::string name(int64_t index) const override { return files_[static_cast<size_t>(index)].string(); }
-  Image load(int64_t index) const override { return load_image(files_[static_cast<size_t>(index)]); }
+  int label(int64_t index) const override { return at(index).label; }
+  std::string name(int64_t index) const override { return tree_->name(at(index).path); }
+  Image load(int64_t index) const override { return decode_image(tree_->read(at(index).path), name(index)); }
 
  private:
+  const LabelledFile& at(int64_t index) const { return files_[static_cast<size_t>(index)]; }
+
+  FileTreePtr tree_;
   std::vector<std::string> class_names_;
-  std::vector<fs::path> files_;
-  std::vector<int> labels_;
+  std::vector<LabelledFile> files_;
 };
 
 Error unreadable(const fs::filesystem_error& error) {
@@ -39,14 +37,6 @@ Error unreadable(const fs::filesystem_error& error) {
 }
 
 bool is_hidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
-
-bool is_image_name(const fs::path& path) {
-  constexpr std::array<std::string_view, 4> kExtensions{".jpg", ".jpeg", ".png", ".webp"};
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return !is_hidden(path) && std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
 
 std::vector<fs::path> sub_folders(const fs::path& root) {
   std::vector<fs::path> folders;
@@ -75,6 +65,18 @@ std::vector<fs::path> images_below(const fs::path& folder) {
 
 }  // namespace
 
+bool is_image_name(const fs::path& path) {
+  constexpr std::array<std::string_view, 4> kExtensions{".jpg", ".jpeg", ".png", ".webp"};
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return !is_hidden(path) && std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+DatasetPtr make_image_files(FileTreePtr tree, std::vector<std::string> class_names, std::vector<LabelledFile> files) {
+  return std::make_shared<ImageFiles>(std::move(tree), std::move(class_names), std::move(files));
+}
+
 DatasetPtr open_image_folder(const fs::path& root) try {
   const std::vector<fs::path> folders = sub_folders(root);
   if (folders.empty()) {
@@ -83,16 +85,16 @@ DatasetPtr open_image_folder(const fs::path& root) try {
   }
   std::vector<std::string> names;
   for (const fs::path& folder : folders) names.push_back(folder.filename().string());
-  auto dataset = std::make_shared<ImageFiles>(std::move(names));
+  std::vector<LabelledFile> images;
   for (size_t label = 0; label < folders.size(); ++label) {
-    std::vector<fs::path> files = images_below(folders[label]);
+    const std::vector<fs::path> files = images_below(folders[label]);
     if (files.empty()) {
       throw Error(
           fmt::format("{}: the class folder has no images (.jpg, .jpeg, .png or .webp)", folders[label].string()));
     }
-    for (fs::path& file : files) dataset->add(std::move(file), static_cast<int>(label));
+    for (const fs::path& file : files) images.push_back({file.string(), static_cast<int>(label)});
   }
-  return dataset;
+  return make_image_files(make_folder_tree({}), std::move(names), std::move(images));
 } catch (const fs::filesystem_error& error) {
   throw unreadable(error);
 }
@@ -104,19 +106,19 @@ bool has_sub_folders(const fs::path& folder) try {
 }
 
 DatasetPtr open_unlabelled(const std::vector<fs::path>& paths) try {
-  auto dataset = std::make_shared<ImageFiles>(std::vector<std::string>{""});
+  std::vector<LabelledFile> images;
   for (const fs::path& path : paths) {
     if (!fs::is_directory(path)) {
       if (!fs::exists(path)) throw Error(fmt::format("{}: no such file or folder", path.string()));
-      dataset->add(path, 0);
+      images.push_back({path.string(), 0});
       continue;
     }
-    std::vector<fs::path> files = images_below(path);
+    const std::vector<fs::path> files = images_below(path);
     if (files.empty())
       throw Error(fmt::format("{}: no images (.jpg, .jpeg, .png or .webp) below this folder", path.string()));
-    for (fs::path& file : files) dataset->add(std::move(file), 0);
+    for (const fs::path& file : files) images.push_back({file.string(), 0});
   }
-  return dataset;
+  return make_image_files(make_folder_tree({}), {""}, std::move(images));
 } catch (const fs::filesystem_error& error) {
   throw unreadable(error);
 }

@@ -38,7 +38,7 @@ int64_t count_steps(int64_t samples, const LoaderOptions& options) {
                             options.batch_size, samples));
   }
   check(options.preprocessing);
-  if (options.augmentation) check(*options.augmentation);
+  if (options.augmentation) check(*options.augmentation, options.preprocessing.image_size);
   return options.drop_last ? samples / options.batch_size : (samples + options.batch_size - 1) / options.batch_size;
 }
 
@@ -175,16 +175,13 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
     return false;
   }
   Batch& batch = slot.batch;
-  const auto stream = [&](std::string_view purpose) {
-    return RandomStream(options_.seed, purpose, static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index));
-  };
+  const SampleKey key{options_.seed, static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index)};
   const Preprocessing& preprocessing = options_.preprocessing;
   const auto& augmentation = options_.augmentation;
-  const Image image =
-      augmentation ? augment(view, preprocessing, *augmentation, stream("augment")) : prepare(view, preprocessing);
+  const Image image = augmentation ? augment(view, preprocessing, *augmentation, key) : prepare(view, preprocessing);
   float* floats = batch.images.floats() + position * static_cast<int64_t>(image.bytes());
   normalizer_(image, floats);
-  if (augmentation) erase(floats, preprocessing.image_size, *augmentation, stream("erase"));
+  if (augmentation) erase(floats, preprocessing.image_size, *augmentation, key);
   const auto classes = static_cast<int64_t>(dataset_->class_names().size());
   const int label = dataset_->label(index);
   float* target = batch.targets.floats() + position * classes;

@@ -45,16 +45,32 @@ Rectangle random_part(int width, int height, const Augmentation& augmentation, R
   return {(width - part_width) / 2, (height - part_height) / 2, part_width, part_height};
 }
 
-// The window of `size` at (left, top) in an image with `padding` black pixels on every side.
-Image padded_crop(const Image& image, int padding, int left, int top) {
+// Where position `i` of a padded row or column comes from: torch's "reflect", for i from -size + 1 to 2 * size - 2.
+int reflected(int i, int size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; }
+
+// The window of `size` at (left, top) in an image with `padding` pixels put on every side.
+Image padded_crop(const Image& image, int padding, Augmentation::PaddingMode mode, int left, int top) {
   const int size = image.width();
+  const bool reflect = mode == Augmentation::PaddingMode::reflect;
   Image output(size, size);
-  std::fill_n(output.row(0), output.bytes(), uint8_t{0});
-  const int from_x = std::max(0, left - padding), to_x = std::min(size, left - padding + size);
-  const int from_y = std::max(0, top - padding), to_y = std::min(size, top - padding + size);
-  for (int y = from_y; y < to_y; ++y) {
-    std::copy_n(image.row(y) + ptrdiff_t{3} * from_x, ptrdiff_t{3} * (to_x - from_x),
-                output.row(y - top + padding) + ptrdiff_t{3} * (from_x - left + padding));
+  if (!reflect) std::fill_n(output.row(0), output.bytes(), uint8_t{0});
+  const int shift_x = left - padding, shift_y = top - padding;
+  const int from_x = std::max(0, shift_x), to_x = std::min(size, shift_x + size);
+  for (int y = 0; y < size; ++y) {
+    const int in_y = y + shift_y;
+    if (!reflect && (in_y < 0 || in_y >= size)) continue;
+    const uint8_t* in = image.row(reflected(in_y, size));
+    uint8_t* out = output.row(y);
+    if (from_x < to_x) {
+      std::copy_n(in + ptrdiff_t{3} * from_x, ptrdiff_t{3} * (to_x - from_x), out + ptrdiff_t{3} * (from_x - shift_x));
+    }
+    const auto mirror = [&](int begin, int end) {
+      for (int x = begin; x < end; ++x) {
+        std::copy_n(in + ptrdiff_t{3} * reflected(x + shift_x, size), 3, out + ptrdiff_t{3} * x);
+      }
+    };
+    if (reflect) mirror(0, from_x - shift_x);
+    if (reflect) mirror(to_x - shift_x, size);
   }
   return output;
 }
@@ -69,7 +85,7 @@ Image random_crop(ImageView image, const Preprocessing& preprocessing, const Aug
       const auto positions = static_cast<uint32_t>(2 * augmentation.crop_padding + 1);
       const auto top = static_cast<int>(random.below(positions));
       const auto left = static_cast<int>(random.below(positions));
-      return padded_crop(whole, augmentation.crop_padding, left, top);
+      return padded_crop(whole, augmentation.crop_padding, augmentation.padding_mode, left, top);
     }
     case Augmentation::Crop::resized: {
       const Rectangle part = random_part(image.width, image.height, augmentation, random);
@@ -85,6 +101,14 @@ void flip_horizontally(Image& image) {
     uint8_t* right = left + image.stride() - 3;
     for (; left < right; left += 3, right -= 3) std::swap_ranges(left, left + 3, right);
   }
+}
+
+// Whether this sample is mirrored in this epoch.
+bool draw_flip(const Augmentation& augmentation, const SampleKey& key, RandomStream& random) {
+  if (augmentation.horizontal_flip <= 0) return false;
+  if (augmentation.flip_mode == Augmentation::FlipMode::random) return random.uniform() < augmentation.horizontal_flip;
+  const bool at_first = RandomStream(key.seed, "flip", 0, key.index).uniform() < augmentation.horizontal_flip;
+  return at_first != (key.epoch % 2 == 1);
 }
 
 void flip_vertically(Image& image) {
@@ -132,10 +156,14 @@ void check(const Preprocessing& preprocessing) {
   }
 }
 
-void check(const Augmentation& augmentation) {
+void check(const Augmentation& augmentation, int image_size) {
   const auto ordered = [](std::array<double, 2> range) { return range[0] > 0 && range[0] <= range[1]; };
   const auto probability = [](float p) { return p >= 0 && p <= 1; };
   require(augmentation.crop_padding >= 0 && augmentation.crop_padding <= 16384, "crop padding", "0 to 16384 pixels");
+  const bool reflects = augmentation.crop == Augmentation::Crop::padded &&
+                        augmentation.padding_mode == Augmentation::PaddingMode::reflect;
+  require(!reflects || augmentation.crop_padding < image_size, "crop padding",
+          fmt::format("less than the image size {} to reflect, got {}", image_size, augmentation.crop_padding));
   require(ordered(augmentation.crop_scale) && augmentation.crop_scale[1] <= 1, "crop scale", "0 < low <= high <= 1");
   require(ordered(augmentation.crop_ratio) && std::isfinite(augmentation.crop_ratio[1]), "crop ratio",
           "0 < low <= high");
@@ -170,9 +198,10 @@ Image prepare(ImageView image, const Preprocessing& preprocessing) {
 }
 
 Image augment(ImageView image, const Preprocessing& preprocessing, const Augmentation& augmentation,
-              RandomStream random) {
+              const SampleKey& key) {
+  RandomStream random = key.stream("augment");
   Image output = random_crop(image, preprocessing, augmentation, random);
-  if (augmentation.horizontal_flip > 0 && random.uniform() < augmentation.horizontal_flip) flip_horizontally(output);
+  if (draw_flip(augmentation, key, random)) flip_horizontally(output);
   if (augmentation.vertical_flip > 0 && random.uniform() < augmentation.vertical_flip) flip_vertically(output);
   if (augmentation.rotation > 0) {
     const double degrees = augmentation.rotation * (2.0 * random.uniform() - 1.0);
@@ -184,8 +213,10 @@ Image augment(ImageView image, const Preprocessing& preprocessing, const Augment
   return output;
 }
 
-void erase(float* image, int side, const Augmentation& augmentation, RandomStream random) {
-  if (augmentation.erasing <= 0 || random.uniform() >= augmentation.erasing) return;
+void erase(float* image, int side, const Augmentation& augmentation, const SampleKey& key) {
+  if (augmentation.erasing <= 0) return;
+  RandomStream random = key.stream("erase");
+  if (random.uniform() >= augmentation.erasing) return;
   constexpr float kMinArea = 0.02F, kMaxArea = 1.0F / 3, kMinRatio = 0.3F;
   const float log_ratio = std::log(kMinRatio);
   for (int attempt = 0; attempt < 10; ++attempt) {

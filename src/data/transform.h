@@ -42,16 +42,26 @@ void check(const Preprocessing& preprocessing);
 struct Augmentation {
   enum class Crop {
     none,    // as in evaluation
-    padded,  // resized to image_size, crop_padding black pixels on every side, image_size cut out anywhere
+    padded,  // resized to image_size, crop_padding pixels put on every side, image_size cut out anywhere
     resized  // a part of random area and shape, resized to image_size (torchvision's RandomResizedCrop)
   };
   Crop crop = Crop::none;
   int crop_padding = 4;
+  enum class PaddingMode {
+    zero,    // black
+    reflect  // the image mirrored at its border pixels, which are not repeated
+  };
+  PaddingMode padding_mode = PaddingMode::zero;
   std::array<double, 2> crop_scale{0.08, 1.0};             // share of the area
   std::array<double, 2> crop_ratio{3.0 / 4.0, 4.0 / 3.0};  // width over height
   float horizontal_flip = 0;                               // probability
-  float vertical_flip = 0;                                 // probability
-  double rotation = 0;  // degrees, drawn from [-rotation, rotation]; corners turn black
+  enum class FlipMode {
+    random,    // every time anew
+    alternate  // drawn once for each sample, then mirrored in every second epoch (arXiv 2404.00498)
+  };
+  FlipMode flip_mode = FlipMode::random;  // of the horizontal flip
+  float vertical_flip = 0;                // probability
+  double rotation = 0;                    // degrees, drawn from [-rotation, rotation]; corners turn black
   // Drawn from [1 - x, 1 + x], applied in random order (torchvision's ColorJitter).
   float brightness = 0;
   float contrast = 0;
@@ -65,8 +75,17 @@ struct Augmentation {
   friend bool operator==(const Augmentation&, const Augmentation&) = default;
 };
 
-// Throws Error that names the field when one is out of range.
-void check(const Augmentation& augmentation);
+// Throws Error that names the field when one is out of range for images of that size.
+void check(const Augmentation& augmentation, int image_size);
+
+// A sample in an epoch of a run: all that its random choices depend on.
+struct SampleKey {
+  uint64_t seed = 0;
+  uint64_t epoch = 0;
+  uint64_t index = 0;
+
+  RandomStream stream(std::string_view purpose) const { return {seed, purpose, epoch, index}; }
+};
 
 // The image_size x image_size pixels that evaluation sees.
 // Equals torchvision's Resize(floor(image_size / crop_pct)) + CenterCrop(image_size), or Resize((image_size,
@@ -75,11 +94,11 @@ Image prepare(ImageView image, const Preprocessing& preprocessing);
 
 // The image_size x image_size pixels that training sees, erasing and mixing left out; a pure function of its arguments.
 Image augment(ImageView image, const Preprocessing& preprocessing, const Augmentation& augmentation,
-              RandomStream random);
+              const SampleKey& key);
 
 // Random erasing of a normalised image {side, side, 3}, as torchvision's and timm's: 2 to 33 % of the area, sides in a
 // ratio of 0.3 to 3.3, becomes 0.
-void erase(float* image, int side, const Augmentation& augmentation, RandomStream random);
+void erase(float* image, int side, const Augmentation& augmentation, const SampleKey& key);
 
 // Turns pixels into (pixel / 255 - mean) / std, rounded as torchvision's ToTensor + Normalize.
 class Normalizer {

@@ -42,7 +42,7 @@ Preprocessing squared(int size) {
   return preprocessing;
 }
 
-RandomStream stream(uint64_t sample) { return {3, "augment", 0, sample}; }
+SampleKey key(uint64_t sample, uint64_t epoch = 0) { return {3, epoch, sample}; }
 
 TEST(Transform, EvaluationEqualsTorchvisionsResizeAndCenterCrop) {
   const Image wide = source(), tall = transposed(wide);
@@ -93,7 +93,7 @@ TEST(Transform, AugmentationIsAFunctionOfItsStream) {
   augmentation.rotation = 20;
   const Image image = source();
   const auto pixels = [&](uint64_t sample) {
-    return testing::pixels_of(augment(image.view(), squared(16), augmentation, stream(sample)));
+    return testing::pixels_of(augment(image.view(), squared(16), augmentation, key(sample)));
   };
   EXPECT_EQ(pixels(1), pixels(1));
   EXPECT_NE(pixels(1), pixels(2));
@@ -107,7 +107,7 @@ TEST(Transform, FlipsHappenAsOftenAsAsked) {
   int horizontal = 0, vertical = 0;
   constexpr int kTries = 2000;
   for (uint64_t sample = 0; sample < kTries; ++sample) {
-    const Image output = augment(image.view(), squared(16), augmentation, stream(sample));
+    const Image output = augment(image.view(), squared(16), augmentation, key(sample));
     for (int x : {0, 7, 15}) {
       const bool mirrored = output.row(3)[0] == 16;
       ASSERT_EQ(output.row(3)[3 * x], mirrored ? 16 - x : x + 1);
@@ -126,7 +126,7 @@ TEST(Transform, PaddedCropMovesTheImageAndShowsBlackBorders) {
   augmentation.crop_padding = 2;
   std::array<int, 25> seen{};
   for (uint64_t sample = 0; sample < 1000; ++sample) {
-    const Image output = augment(image.view(), squared(16), augmentation, stream(sample));
+    const Image output = augment(image.view(), squared(16), augmentation, key(sample));
     const int dx = output.row(8)[3 * 8] - 9, dy = output.row(8)[3 * 8 + 1] - 9;
     ASSERT_TRUE(std::abs(dx) <= 2 && std::abs(dy) <= 2);
     ++seen[static_cast<size_t>((dy + 2) * 5 + dx + 2)];
@@ -143,6 +143,51 @@ TEST(Transform, PaddedCropMovesTheImageAndShowsBlackBorders) {
   EXPECT_GT(*std::min_element(seen.begin(), seen.end()), 15);
 }
 
+TEST(Transform, PaddedCropReflectsWithoutRepeatingTheBorder) {
+  const Image image = coordinates(16, 16);
+  Augmentation augmentation;
+  augmentation.crop = Augmentation::Crop::padded;
+  augmentation.padding_mode = Augmentation::PaddingMode::reflect;
+  augmentation.crop_padding = 3;
+  // numpy.pad(numpy.arange(1, 17), 3, "reflect")
+  constexpr std::array<int, 22> kPadded{4, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 15, 14, 13};
+  std::array<int, 49> seen{};
+  for (uint64_t sample = 0; sample < 1000; ++sample) {
+    const Image output = augment(image.view(), squared(16), augmentation, key(sample));
+    const int left = output.row(8)[3 * 8] - 9 + 3, top = output.row(8)[3 * 8 + 1] - 9 + 3;
+    ASSERT_TRUE(left >= 0 && left <= 6 && top >= 0 && top <= 6);
+    ++seen[static_cast<size_t>(top * 7 + left)];
+    for (int y = 0; y < 16; ++y) {
+      for (int x = 0; x < 16; ++x) {
+        ASSERT_EQ(output.row(y)[3 * x], kPadded[static_cast<size_t>(left + x)]);
+        ASSERT_EQ(output.row(y)[3 * x + 1], kPadded[static_cast<size_t>(top + y)]);
+      }
+    }
+  }
+  EXPECT_GT(*std::min_element(seen.begin(), seen.end()), 5);
+  augmentation.crop_padding = 16;
+  EXPECT_THROW(check(augmentation, 16), Error);
+}
+
+TEST(Transform, AlternatingFlipsShowBothSidesInTwoEpochs) {
+  const Image image = coordinates(16, 16);
+  Augmentation augmentation;
+  augmentation.horizontal_flip = 0.5F;
+  augmentation.flip_mode = Augmentation::FlipMode::alternate;
+  const auto mirrored = [&](uint64_t sample, uint64_t epoch) {
+    return augment(image.view(), squared(16), augmentation, key(sample, epoch)).row(0)[0] == 16;
+  };
+  int at_first = 0;
+  for (uint64_t sample = 0; sample < 1000; ++sample) {
+    const bool first = mirrored(sample, 0);
+    at_first += first;
+    for (uint64_t epoch = 1; epoch < 6; ++epoch) ASSERT_EQ(mirrored(sample, epoch), first != (epoch % 2 == 1));
+  }
+  EXPECT_NEAR(at_first, 500, 60);
+  augmentation.horizontal_flip = 0;
+  EXPECT_FALSE(mirrored(0, 0) || mirrored(0, 1));
+}
+
 // With nearest-neighbour sampling the corners of the output tell which part was cut out.
 TEST(Transform, ResizedCropKeepsAreaAndShapeWithinBounds) {
   const Image image = coordinates(200, 150);
@@ -153,7 +198,7 @@ TEST(Transform, ResizedCropKeepsAreaAndShapeWithinBounds) {
   double smallest = 1, largest = 0, sum = 0;
   constexpr int kTries = 300;
   for (uint64_t sample = 0; sample < kTries; ++sample) {
-    const Image output = augment(image.view(), preprocessing, augmentation, stream(sample));
+    const Image output = augment(image.view(), preprocessing, augmentation, key(sample));
     const uint8_t* first = output.row(0);
     const uint8_t* last = output.row(399) + 3 * 399;
     const double width = last[0] - first[0] + 1, height = last[1] - first[1] + 1;
@@ -177,7 +222,7 @@ TEST(Transform, ResizedCropFallsBackToTheLargestPartInBounds) {
   Augmentation augmentation;
   augmentation.crop = Augmentation::Crop::resized;
   augmentation.crop_scale = {0.9, 1.0};
-  const Image output = augment(thin.view(), preprocessing, augmentation, stream(0));
+  const Image output = augment(thin.view(), preprocessing, augmentation, key(0));
   // round(10 * 4 / 3) = 13 of the 200 columns, from (200 - 13) / 2 = 93 on.
   EXPECT_EQ(output.row(0)[0], 93 + 1);
 }
@@ -185,7 +230,7 @@ TEST(Transform, ResizedCropFallsBackToTheLargestPartInBounds) {
 TEST(Transform, RefusesSettingsOutOfRange) {
   Augmentation augmentation;
   augmentation.horizontal_flip = 1.5F;
-  EXPECT_THROW(check(augmentation), Error);
+  EXPECT_THROW(check(augmentation, 32), Error);
   Preprocessing preprocessing;
   preprocessing.crop_pct = 1.5;
   EXPECT_THROW(check(preprocessing), Error);

@@ -215,7 +215,8 @@ class Fields {
 
 void add_data(Fields& fields) {
   fields.section("Data");
-  fields.add("data", &Recipe::data, "folder with one sub-folder a class, or binary CIFAR files").identifies_run = false;
+  fields.add("data", &Recipe::data, "folder with one sub-folder a class, binary CIFAR files, or a tar of either")
+      .identifies_run = false;
   fields.add("val", &Recipe::val, "folder with the validation images; without it, what the data folder offers")
       .identifies_run = false;
   fields.add("val-split", &Recipe::val_split, "share of every class held back for validation", kShare);
@@ -282,9 +283,17 @@ void add_augmentation(Fields& fields) {
              Choices<Crop>{{"none", Crop::none}, {"padded", Crop::padded}, {"resized", Crop::resized}},
              "part of an image to train on: as in validation, shifted within a border, or of random size and shape");
   fields.add("crop-padding", &Recipe::crop_padding, "padded: border in pixels", {0, 16384});
+  using PaddingMode = Recipe::PaddingMode;
+  fields.add("crop-padding-mode", &Recipe::crop_padding_mode,
+             Choices<PaddingMode>{{"zero", PaddingMode::zero}, {"reflect", PaddingMode::reflect}},
+             "padded: what the border shows, black or the image mirrored");
   fields.add("scale", &Recipe::scale, "resized: smallest and largest share of the area", {0, 1, true});
   fields.add("ratio", &Recipe::ratio, "resized: least and greatest width over height", {0, 1000, true});
   fields.add("hflip", &Recipe::hflip, "probability to mirror left and right", kProbability);
+  using FlipMode = Recipe::FlipMode;
+  fields.add("hflip-mode", &Recipe::hflip_mode,
+             Choices<FlipMode>{{"random", FlipMode::random}, {"alternate", FlipMode::alternate}},
+             "mirror at random, or at random once and then in every second epoch");
   fields.add("vflip", &Recipe::vflip, "probability to mirror top and bottom", kProbability);
   fields.add("rotate", &Recipe::rotate, "largest rotation either way, in degrees", {0, 180});
   fields.add("color-jitter", &Recipe::color_jitter, "largest change of brightness, contrast and saturation",

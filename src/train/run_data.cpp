@@ -36,17 +36,16 @@ Augmentation::Crop crop_of(Recipe::Crop crop) {
 }  // namespace
 
 TrainVal open_run_data(const Recipe& recipe) {
-  TrainVal data{open_dataset(recipe.data, Split::train), nullptr};
+  TrainVal data;
   if (!recipe.val.empty()) {
-    data.val = open_dataset(recipe.val, Split::val);
-  } else if (has_own_val_split(recipe.data)) {
-    if (recipe.val_split > 0) {
+    data = {open_dataset(recipe.data, Split::train), open_dataset(recipe.val, Split::val)};
+  } else {
+    data = open_train_val(recipe.data);
+    if (data.val != nullptr && recipe.val_split > 0) {
       throw UsageError(fmt::format("val-split: expected 0, because {} has validation images of its own, got {}",
                                    recipe.data, recipe.val_split));
     }
-    data.val = open_dataset(recipe.data, Split::val);
-  } else if (recipe.val_split > 0) {
-    return split_off_val(data.train, recipe.val_split, static_cast<uint64_t>(recipe.seed));
+    if (recipe.val_split > 0) return split_off_val(data.train, recipe.val_split, static_cast<uint64_t>(recipe.seed));
   }
   if (data.val != nullptr) check_same_classes(*data.train, *data.val);
   return data;
@@ -77,9 +76,14 @@ Augmentation augmentation_of(const Recipe& recipe) {
   Augmentation augmentation;
   augmentation.crop = crop_of(recipe.train_crop);
   augmentation.crop_padding = static_cast<int>(recipe.crop_padding);
+  augmentation.padding_mode = recipe.crop_padding_mode == Recipe::PaddingMode::reflect
+                                  ? Augmentation::PaddingMode::reflect
+                                  : Augmentation::PaddingMode::zero;
   augmentation.crop_scale = recipe.scale;
   augmentation.crop_ratio = recipe.ratio;
   augmentation.horizontal_flip = static_cast<float>(recipe.hflip);
+  augmentation.flip_mode = recipe.hflip_mode == Recipe::FlipMode::alternate ? Augmentation::FlipMode::alternate
+                                                                            : Augmentation::FlipMode::random;
   augmentation.vertical_flip = static_cast<float>(recipe.vflip);
   augmentation.rotation = recipe.rotate;
   augmentation.brightness = augmentation.contrast = augmentation.saturation = static_cast<float>(recipe.color_jitter);

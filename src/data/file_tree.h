@@ -1,0 +1,28 @@
+// Files under one root: a folder of the disk or an archive.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace convoy {
+
+// Immutable; every member may be called from several threads at once. Paths are relative to the root.
+class FileTree {
+ public:
+  virtual ~FileTree() = default;
+  virtual bool has(const std::string& path) const = 0;
+  // What to call the file in a message.
+  virtual std::string name(const std::string& path) const = 0;
+  // The whole content. Throws Error that begins with name(path) when it cannot be read.
+  virtual std::vector<uint8_t> read(const std::string& path) const = 0;
+};
+
+using FileTreePtr = std::shared_ptr<const FileTree>;
+
+// The files below `root`; an empty root leaves paths as they are.
+FileTreePtr make_folder_tree(std::filesystem::path root);
+
+}  // namespace convoy
