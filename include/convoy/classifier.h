@@ -25,29 +25,18 @@ struct ImagePredictions {
   std::vector<Prediction> classes;  // the most probable first
 };
 
-// How a class fared in an evaluation.
-struct ClassReport {
-  std::string class_name;
-  int64_t images = 0;
-  int64_t predicted = 0;  // images taken for this class
-  int64_t correct = 0;
-  double recall() const { return images == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(images); }
-  double precision() const {
-    return predicted == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(predicted);
-  }
-};
-
-struct EvaluationReport {
-  Evaluation total;
-  std::vector<ClassReport> classes;
-  std::vector<std::vector<int64_t>> confusion;  // counts, [true class][predicted class]
-  std::vector<std::string> skipped;             // images that could not be read, and why
-  double seconds = 0;
+// What of each image the network sees; its logits are averaged.
+enum class Tta : uint8_t {
+  none,
+  hflip,       // the image and its mirror image
+  hflip_shift  // those, and both shifted by a pixel up and left, and down and right; padded by reflection. The shifted
+               // ones have half the weight: airbench94's tta_level 2, https://arxiv.org/abs/2404.00498
 };
 
 struct ClassifierOptions {
   int64_t batch_size = 32;
   int64_t workers = 2;  // threads that prepare images
+  Tta tta = Tta::none;  // test-time augmentation
 };
 
 // A network with its weights, class names and preprocessing, from a model file (best.safetensors, last.safetensors).

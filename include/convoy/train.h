@@ -10,16 +10,20 @@
 #include <string>
 #include <vector>
 
+#include "convoy/evaluation.h"
 #include "convoy/recipe.h"
 
 namespace convoy {
 
-// Of a pass over the validation images; shares are in [0, 1].
-struct Evaluation {
-  int64_t images = 0;
-  double loss = 0;  // mean cross entropy, without label smoothing
-  double top1 = 0;
-  double top5 = 0;
+// What a run has taken so far, over all the times that it was resumed. Steps that a crash undid are not counted.
+struct RunCost {
+  double wall_seconds = 0;
+  double cpu_seconds = 0;    // of all threads of the process, the system's work for it included
+  double train_seconds = 0;  // of wall_seconds, in training steps, waiting for images included
+  int64_t train_images = 0;  // in those steps
+  double val_seconds = 0;    // of wall_seconds, in validations
+  int64_t val_images = 0;
+  int64_t peak_bytes = 0;  // the most memory that the process had in use
 };
 
 struct TrainStart {
@@ -30,8 +34,9 @@ struct TrainStart {
   int64_t val_images = 0;  // 0: there are none
   int64_t batch_size = 0;  // the recipe's, or all images where they are fewer
   int64_t steps_per_epoch = 0;
-  int64_t parameters = 0;    // trained numbers
-  size_t planned_bytes = 0;  // of weights, optimizer and activations
+  int64_t parameters = 0;     // trained numbers
+  int64_t multiply_adds = 0;  // of the network on one image
+  size_t planned_bytes = 0;   // of weights, optimizer and activations
   // Where the run begins; past 0 when it is resumed.
   int64_t first_epoch = 0;
   int64_t first_step = 0;
@@ -70,16 +75,7 @@ struct EpochReport {
   std::optional<Evaluation> val;
   bool best = false;
   double seconds = 0;
-};
-
-// What a program may want to hear of; each may be empty. What they throw ends the run.
-struct TrainCallbacks {
-  std::function<void(const TrainStart&)> on_train_begin;
-  std::function<void(const StepReport&)> on_step_end;
-  std::function<void(const ValidationReport&)> on_validation_step_end;
-  std::function<void(const EpochReport&)> on_epoch_end;
-  // Something that does not stop the run but that a user should know: an image that was skipped, a damaged state.
-  std::function<void(const std::string&)> on_warning;
+  RunCost cost;
 };
 
 struct TrainResult {
@@ -89,11 +85,25 @@ struct TrainResult {
   std::optional<Evaluation> val;  // of the last validation of this call
   std::optional<double> best;     // greatest top1 of all validations, or least training loss where there are none
   int64_t best_epoch = 0;         // from 0
+  RunCost cost;
+};
+
+// What a program may want to hear of; each may be empty. What they throw ends the run.
+struct TrainCallbacks {
+  std::function<void(const TrainStart&)> on_train_begin;
+  std::function<void(const StepReport&)> on_step_end;
+  std::function<void(const ValidationReport&)> on_validation_step_end;
+  std::function<void(const EpochReport&)> on_epoch_end;
+  // Once everything is saved, also where the run was stopped; not after an error.
+  std::function<void(const TrainResult&)> on_train_end;
+  // Something that does not stop the run but that a user should know: an image that was skipped, a damaged state.
+  std::function<void(const std::string&)> on_warning;
 };
 
 // Trains as the recipe says. The folder <output>/<experiment> then holds recipe.toml, command.txt, best.safetensors and
-// last.safetensors (model files for Classifier), and the state to resume from. The same recipe, images and instruction
-// set give the same weights, bit for bit, for any number of threads and however often the run was stopped and resumed.
+// last.safetensors (model files for Classifier), predictions.csv (what the best one made of every validation image),
+// and the state to resume from. The same recipe, images and instruction set give the same weights, bit for bit, for any
+// number of threads and however often the run was stopped and resumed.
 //
 // stop: when it becomes true, the step at hand is finished, everything is saved, and the result says `interrupted`.
 // command: how the run was started, for command.txt.

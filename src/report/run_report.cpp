@@ -124,6 +124,7 @@ TrainCallbacks RunReport::callbacks() {
       .on_step_end = [parts](const StepReport& report) { parts->step(report); },
       .on_validation_step_end = [parts](const ValidationReport& report) { parts->validation_step(report); },
       .on_epoch_end = [parts](const EpochReport& report) { parts->epoch(report); },
+      .on_train_end = {},
       .on_warning = [parts](const std::string& text) { parts->warning(text); },
   };
 }

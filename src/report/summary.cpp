@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "graph/work.h"
+
 namespace convoy {
 namespace {
 
@@ -27,10 +29,9 @@ NetworkSummary summarize(const Graph& graph) {
     LayerSummary layer;
     layer.op = node.op->name();
     count_variables(graph, node, counted, layer);
-    const std::vector<TensorType> inputs = graph.types(node.inputs);
     const std::vector<TensorType> outputs = graph.types(node.outputs);
     layer.output = outputs.front().shape;
-    layer.multiply_adds = node.op->multiply_adds({*node.op, inputs, outputs});
+    layer.multiply_adds = multiply_adds(graph, node);
 
     summary.total.parameters += layer.parameters;
     summary.total.statistics += layer.statistics;

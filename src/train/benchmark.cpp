@@ -1,32 +1,21 @@
 #include "train/benchmark.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
 #include "convoy/error.h"
+#include "core/process.h"
 #include "core/random.h"
+#include "graph/work.h"
 #include "kernels/peak.h"
 
 namespace convoy {
 namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-size_t peak_rss() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<size_t>(usage.ru_maxrss) * 1024;
-}
-
-int64_t multiply_adds(const Graph& graph, const Node& node) {
-  const std::vector<TensorType> inputs = graph.types(node.inputs);
-  const std::vector<TensorType> outputs = graph.types(node.outputs);
-  return node.op->multiply_adds({*node.op, inputs, outputs});
-}
 
 std::vector<BenchmarkResult::Part> parts_of(const Program& program, int runs) {
   std::vector<BenchmarkResult::Part> parts;
@@ -126,11 +115,9 @@ BenchmarkResult run_benchmark(const BenchmarkOptions& options) {
   result.median_img_per_s = batch / median;
   result.best_img_per_s = batch / seconds.front();
   result.planned_bytes = subject.planned_bytes();
-  result.peak_rss_bytes = peak_rss();
+  result.peak_rss_bytes = static_cast<size_t>(peak_resident_bytes());
 
-  int64_t operations = 0;
-  const Graph& graph = subject.program().graph();
-  for (const Node& node : graph.nodes()) operations += 2 * multiply_adds(graph, node);
+  const int64_t operations = 2 * multiply_adds(subject.program().graph());
   result.peak_share = static_cast<double>(operations) / median / kernels::measure_peak();
   if (options.profile) {
     for (int i = 0; i < options.steps; ++i) subject.run(true);

@@ -134,15 +134,16 @@ void Classifier::predict(const std::vector<std::filesystem::path>& paths, int k,
       each({.image = name, .error = reason_for(name, loader->bad_images()), .classes = {}});
     }
   };
-  infer_epoch(*parts_->step, *loader, classes, [&](const Batch& batch, std::span<const float> logits) {
-    for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
-      tell_bad_until(batch.indices[i]);
-      const auto width = static_cast<size_t>(classes);
-      each(predictions_of(images->name(next), logits.subspan(i * width, width), k, parts_->card.class_names));
-      ++next;
-    }
-    return true;
-  });
+  infer_epoch(
+      *parts_->step, *loader, classes, parts_->options.tta, [&](const Batch& batch, std::span<const float> logits) {
+        for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+          tell_bad_until(batch.indices[i]);
+          const auto width = static_cast<size_t>(classes);
+          each(predictions_of(images->name(next), logits.subspan(i * width, width), k, parts_->card.class_names));
+          ++next;
+        }
+        return true;
+      });
   tell_bad_until(images->size());
 }
 
@@ -161,12 +162,13 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
   const std::vector<int> class_of = match_classes(*dataset, data, names, parts_->path);
   const auto loader = parts_->prepare(dataset, skip_bad ? OnBadImage::leave_out : OnBadImage::error);
   ClassificationSums sums;
-  ConfusionMatrix confusion(static_cast<int>(parts_->classes()));
+  std::vector<ImageOutcome> outcomes;
   int64_t step = 0;
-  infer_epoch(*parts_->step, *loader, parts_->classes(), [&](const Batch& batch, std::span<const float> logits) {
+  const auto visit = [&](const Batch& batch, std::span<const float> logits) {
     std::vector<int> labels;
     for (const int label : labels_of(batch)) labels.push_back(class_of[static_cast<size_t>(label)]);
-    add_batch(logits, labels, sums, &confusion);
+    add_batch(logits, labels, sums);
+    append_outcomes(batch, logits, *dataset, labels, outcomes);
     ++step;
     if (on_step) {
       on_step({.epoch = 0,
@@ -177,19 +179,11 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
                .reader_seconds = loader->wait_seconds()});
     }
     return true;
-  });
-  EvaluationReport report{.total = evaluation_of(sums),
-                          .classes = {},
-                          .confusion = {},
-                          .skipped = loader->bad_images(),
-                          .seconds = seconds()};
-  for (int label = 0; label < confusion.classes(); ++label) {
-    report.classes.push_back({names[static_cast<size_t>(label)], confusion.samples_of(label),
-                              confusion.predictions_of(label), confusion.count(label, label)});
-    std::vector<int64_t>& row = report.confusion.emplace_back();
-    for (int predicted = 0; predicted < confusion.classes(); ++predicted)
-      row.push_back(confusion.count(label, predicted));
-  }
+  };
+  infer_epoch(*parts_->step, *loader, parts_->classes(), parts_->options.tta, visit);
+  EvaluationReport report = make_evaluation_report(names, std::move(outcomes));
+  report.skipped = loader->bad_images();
+  report.seconds = seconds();
   return report;
 }
 

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "convoy/error.h"
+#include "data/image.h"
+#include "train/predictions.h"
 #include "train/testing.h"
 
 namespace convoy {
@@ -36,6 +39,7 @@ class ClassifierTest : public testing::Test {
     recipe.model_ema_decay = 0.5;
     recipe.mean = {0.4, 0.5, 0.6};
     recipe.interpolation = Recipe::Interpolation::bicubic;
+    recipe.crop_pct = 1;
     trained_ = train(recipe);
   }
 
@@ -76,6 +80,77 @@ TEST_F(ClassifierTest, EvaluatesAsTrainingDid) {
   }
   EXPECT_DOUBLE_EQ(static_cast<double>(correct) / 15, report.total.top1);
   EXPECT_EQ(report.confusion[2][2], report.classes[2].correct);
+  ASSERT_THAT(report.outcomes, SizeIs(15));
+  EXPECT_EQ(report.outcomes[14].image, (root_ / "data/val/class2/image4.png").string());
+  EXPECT_EQ(report.outcomes[14].label, 2);
+}
+
+TEST_F(ClassifierTest, TheRunFolderTellsWhatTheBestModelMadeOfEveryImage) {
+  Classifier classifier(root_ / "run/best.safetensors", {.batch_size = 8});
+  const std::vector<ImageOutcome> expected = classifier.evaluate(root_ / "data").outcomes;
+  const std::vector<ImageOutcome> outcomes =
+      read_predictions(root_ / "run" / kPredictionsFile, classifier.class_names());
+  ASSERT_EQ(outcomes.size(), expected.size());
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    EXPECT_EQ(outcomes[i].image, expected[i].image);
+    EXPECT_EQ(outcomes[i].label, expected[i].label);
+    EXPECT_EQ(outcomes[i].predicted, expected[i].predicted);
+    EXPECT_EQ(outcomes[i].rank, expected[i].rank);
+    EXPECT_NEAR(outcomes[i].confidence, expected[i].confidence, 1e-6);
+    EXPECT_NEAR(outcomes[i].loss, expected[i].loss, 1e-5);
+  }
+}
+
+// A photo's pixels as the network sees them when it is mirrored after it was moved by `shift` pixels.
+std::vector<uint8_t> moved(const Image& photo, int shift, bool mirrored) {
+  const auto reflect = [](int i) { return i < 0 ? -i : (i < kSide ? i : 2 * (kSide - 1) - i); };
+  std::vector<uint8_t> rgb;
+  for (int y = 0; y < kSide; ++y) {
+    for (int x = 0; x < kSide; ++x) {
+      const uint8_t* pixel = photo.row(reflect(y + shift)) + 3 * reflect((mirrored ? kSide - 1 - x : x) + shift);
+      rgb.insert(rgb.end(), pixel, pixel + 3);
+    }
+  }
+  return rgb;
+}
+
+// The softmax of the weighted sum of logits, which probabilities give up to a constant.
+std::vector<double> average(const std::vector<ImagePredictions>& views, const std::vector<double>& weights) {
+  std::vector<double> probabilities(kClasses);
+  double sum = 0;
+  for (int label = 0; label < kClasses; ++label) {
+    double logit = 0;
+    for (size_t i = 0; i < views.size(); ++i) {
+      for (const Prediction& one : views[i].classes)
+        logit += one.class_index == label ? weights[i] * std::log(one.probability) : 0;
+    }
+    sum += probabilities[static_cast<size_t>(label)] = std::exp(logit);
+  }
+  for (double& p : probabilities) p /= sum;
+  return probabilities;
+}
+
+TEST_F(ClassifierTest, TestTimeAugmentationAveragesTheLogitsOfMovedPhotos) {
+  const auto original = root_ / "data/val/class1/image0.png";
+  const Image photo = load_image(original);
+  const auto folder = root_ / "views";
+  std::filesystem::create_directories(folder);
+  int count = 0;
+  for (const int shift : {0, -1, 1}) {
+    for (const bool mirrored : {false, true})
+      write_png(folder / (std::to_string(count++) + ".png"), moved(photo, shift, mirrored));
+  }
+  std::vector<ImagePredictions> views = Classifier(model_file()).predict({folder}, kClasses);
+  ASSERT_THAT(views, SizeIs(6));
+  const auto expect_prediction = [&](Tta tta, const std::vector<double>& expected) {
+    Classifier classifier(model_file(), {.batch_size = 2, .tta = tta});
+    for (const Prediction& one : classifier.predict({original}, kClasses)[0].classes)
+      EXPECT_NEAR(one.probability, expected[static_cast<size_t>(one.class_index)], 1e-5);
+  };
+  expect_prediction(Tta::hflip_shift, average(views, {0.25, 0.25, 0.125, 0.125, 0.125, 0.125}));
+  views.resize(2);
+  expect_prediction(Tta::hflip, average(views, {0.5, 0.5}));
+  EXPECT_GT(std::abs(average(views, {0.5, 0.5})[1] - average(views, {1, 0})[1]), 1e-4);
 }
 
 TEST_F(ClassifierTest, PredictsEveryImageWhateverTheBatch) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace convoy {
 namespace {
@@ -18,10 +19,6 @@ double log_sum_exp(std::span<const float> logits) {
   double sum = 0;
   for (const float logit : logits) sum += std::exp(logit - greatest);
   return greatest + std::log(sum);
-}
-
-double ratio(int64_t part, int64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
 }  // namespace
@@ -55,36 +52,37 @@ std::vector<double> softmax_of(std::span<const float> logits) {
   return probabilities;
 }
 
-int64_t ConfusionMatrix::samples_of(int label) const {
-  int64_t sum = 0;
-  for (int predicted = 0; predicted < classes_; ++predicted) sum += count(label, predicted);
-  return sum;
+void ClassificationSums::add(int64_t rank, double sample_loss) {
+  ++samples;
+  top1 += rank < 1 ? 1 : 0;
+  top5 += rank < 5 ? 1 : 0;
+  loss += sample_loss;
 }
 
-int64_t ConfusionMatrix::predictions_of(int predicted) const {
-  int64_t sum = 0;
-  for (int label = 0; label < classes_; ++label) sum += count(label, predicted);
-  return sum;
+ImageOutcome outcome_of(std::string image, std::span<const float> logits, int label) {
+  int predicted = 0;
+  for (int i = 1; i < static_cast<int>(logits.size()); ++i) {
+    if (precedes(logits[static_cast<size_t>(i)], i, logits[static_cast<size_t>(predicted)], predicted)) predicted = i;
+  }
+  const double normalizer = log_sum_exp(logits);
+  return {.image = std::move(image),
+          .label = label,
+          .predicted = predicted,
+          .confidence = std::exp(logits[static_cast<size_t>(predicted)] - normalizer),
+          .rank = rank_of(logits, label),
+          .loss = normalizer - logits[static_cast<size_t>(label)]};
 }
 
-double ConfusionMatrix::recall(int label) const { return ratio(count(label, label), samples_of(label)); }
-
-double ConfusionMatrix::precision(int predicted) const {
-  return ratio(count(predicted, predicted), predictions_of(predicted));
+Evaluation evaluation_of(const ClassificationSums& sums) {
+  return {.images = sums.samples, .loss = sums.mean_loss(), .top1 = sums.top1_share(), .top5 = sums.top5_share()};
 }
 
-void add_batch(std::span<const float> logits, std::span<const int> labels, ClassificationSums& sums,
-               ConfusionMatrix* confusion) {
+void add_batch(std::span<const float> logits, std::span<const int> labels, ClassificationSums& sums) {
   if (labels.empty()) return;
   const size_t classes = logits.size() / labels.size();
   for (size_t sample = 0; sample < labels.size(); ++sample) {
     const std::span<const float> row = logits.subspan(sample * classes, classes);
-    const int64_t rank = rank_of(row, labels[sample]);
-    ++sums.samples;
-    sums.top1 += rank < 1 ? 1 : 0;
-    sums.top5 += rank < 5 ? 1 : 0;
-    sums.loss += cross_entropy_of(row, labels[sample]);
-    if (confusion != nullptr) confusion->add(labels[sample], top_classes(row, 1).front());
+    sums.add(rank_of(row, labels[sample]), cross_entropy_of(row, labels[sample]));
   }
 }
 

@@ -1,9 +1,12 @@
-// How well a classifier does: loss, accuracy, and what it mistakes for what.
+// How well a classifier does: ranks, losses and their sums.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "convoy/evaluation.h"
 
 namespace convoy {
 
@@ -14,6 +17,8 @@ struct ClassificationSums {
   int64_t top5 = 0;
   double loss = 0;
 
+  void add(int64_t rank, double sample_loss);
+  void add(const ImageOutcome& outcome) { add(outcome.rank, outcome.loss); }
   double mean_loss() const { return samples == 0 ? 0 : loss / static_cast<double>(samples); }
   double top1_share() const { return samples == 0 ? 0 : static_cast<double>(top1) / static_cast<double>(samples); }
   double top5_share() const { return samples == 0 ? 0 : static_cast<double>(top5) / static_cast<double>(samples); }
@@ -32,32 +37,12 @@ double cross_entropy_of(std::span<const float> logits, int label);
 // softmax(logits), in double precision.
 std::vector<double> softmax_of(std::span<const float> logits);
 
-// Counts of {true class, predicted class}.
-class ConfusionMatrix {
- public:
-  explicit ConfusionMatrix(int classes)
-      : classes_(classes), counts_(static_cast<size_t>(classes) * static_cast<size_t>(classes)) {}
+// What a network that gives these logits makes of an image of class `label`.
+ImageOutcome outcome_of(std::string image, std::span<const float> logits, int label);
 
-  int classes() const { return classes_; }
-  void add(int label, int predicted) { ++counts_[index(label, predicted)]; }
-  int64_t count(int label, int predicted) const { return counts_[index(label, predicted)]; }
-  int64_t samples_of(int label) const;
-  int64_t predictions_of(int predicted) const;
-  // 0 for a class that no sample has, or that was never predicted.
-  double recall(int label) const;
-  double precision(int predicted) const;
+Evaluation evaluation_of(const ClassificationSums& sums);
 
- private:
-  size_t index(int label, int predicted) const {
-    return static_cast<size_t>(label) * static_cast<size_t>(classes_) + static_cast<size_t>(predicted);
-  }
-
-  int classes_;
-  std::vector<int64_t> counts_;
-};
-
-// Evaluates logits {labels.size(), classes}: adds to the sums and, where there is one, to the matrix.
-void add_batch(std::span<const float> logits, std::span<const int> labels, ClassificationSums& sums,
-               ConfusionMatrix* confusion = nullptr);
+// Adds the samples with logits {labels.size(), classes}.
+void add_batch(std::span<const float> logits, std::span<const int> labels, ClassificationSums& sums);
 
 }  // namespace convoy

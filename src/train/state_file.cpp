@@ -41,10 +41,21 @@ std::span<const std::byte> bytes_of(const Variables::Variable& variable) {
 }
 
 json to_json(const TrainingPosition& position) {
-  json node = {{"epoch", position.epoch},          {"step", position.step},
-               {"batches", position.batches},      {"samples", position.epoch_sums.samples},
-               {"top1", position.epoch_sums.top1}, {"top5", position.epoch_sums.top5},
-               {"loss", position.epoch_sums.loss}, {"best_epoch", position.best_epoch}};
+  json node = {{"epoch", position.epoch},
+               {"step", position.step},
+               {"batches", position.batches},
+               {"samples", position.epoch_sums.samples},
+               {"top1", position.epoch_sums.top1},
+               {"top5", position.epoch_sums.top5},
+               {"loss", position.epoch_sums.loss},
+               {"best_epoch", position.best_epoch},
+               {"wall_seconds", position.cost.wall_seconds},
+               {"cpu_seconds", position.cost.cpu_seconds},
+               {"train_seconds", position.cost.train_seconds},
+               {"train_images", position.cost.train_images},
+               {"val_seconds", position.cost.val_seconds},
+               {"val_images", position.cost.val_images},
+               {"peak_bytes", position.cost.peak_bytes}};
   if (position.best) node["best"] = *position.best;
   return node;
 }
@@ -65,6 +76,14 @@ TrainingPosition position_from(const json& node) {
                          .top5 = count(node.at("top5")),
                          .loss = node.at("loss").get<double>()};
   position.best_epoch = count(node.at("best_epoch"));
+  // Older versions did not count them.
+  position.cost = {.wall_seconds = node.value("wall_seconds", 0.0),
+                   .cpu_seconds = node.value("cpu_seconds", 0.0),
+                   .train_seconds = node.value("train_seconds", 0.0),
+                   .train_images = node.value("train_images", int64_t{0}),
+                   .val_seconds = node.value("val_seconds", 0.0),
+                   .val_images = node.value("val_images", int64_t{0}),
+                   .peak_bytes = node.value("peak_bytes", int64_t{0})};
   if (node.contains("best")) position.best = node.at("best").get<double>();
   return position;
 }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "convoy/recipe.h"
+#include "convoy/train.h"
 #include "plan/variables.h"
 #include "train/metrics.h"
 
@@ -22,6 +22,7 @@ struct TrainingPosition {
   ClassificationSums epoch_sums;  // of those of the epoch
   std::optional<double> best;     // the greatest score of a validation so far
   int64_t best_epoch = 0;
+  RunCost cost;  // 0 where an older version saved the state
 };
 
 // What must be the same for a run to go on.

@@ -42,6 +42,13 @@ class StateFilesTest : public testing::Test {
     position.epoch_sums = {.samples = 31, .top1 = 4, .top5 = 5, .loss = 0.1 + 0.2};
     position.best = 1.0 / 3;
     position.best_epoch = 1;
+    position.cost = {.wall_seconds = 12.25,
+                     .cpu_seconds = 0.1 + 0.2,
+                     .train_seconds = 10,
+                     .train_images = 4096,
+                     .val_seconds = 2,
+                     .val_images = 64,
+                     .peak_bytes = int64_t{5} << 30};
     return position;
   }
 
@@ -99,6 +106,13 @@ TEST_F(StateFilesTest, EverythingComesBack) {
   EXPECT_EQ(loaded->epoch_sums.loss, 0.1 + 0.2);
   EXPECT_EQ(loaded->best, 1.0 / 3);
   EXPECT_EQ(loaded->best_epoch, 1);
+  EXPECT_EQ(loaded->cost.wall_seconds, 12.25);
+  EXPECT_EQ(loaded->cost.cpu_seconds, 0.1 + 0.2);
+  EXPECT_EQ(loaded->cost.train_seconds, 10);
+  EXPECT_EQ(loaded->cost.train_images, 4096);
+  EXPECT_EQ(loaded->cost.val_seconds, 2);
+  EXPECT_EQ(loaded->cost.val_images, 64);
+  EXPECT_EQ(loaded->cost.peak_bytes, int64_t{5} << 30);
   EXPECT_TRUE(std::equal(weights.begin(), weights.end(), variables_.at("conv.weight").data));
   EXPECT_EQ(variables_.at("momentum/conv.weight").data[71], 0.5F);
   EXPECT_EQ(variables_.at("scale").data[0], 2);

@@ -149,7 +149,8 @@ void TrainingStep::execute(const StepScalars& step, void (Program::*run)(const S
 }
 
 InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
-                             bool averaged, Variables& variables, uint64_t seed, bool exact) {
+                             bool averaged, Variables& variables, uint64_t seed, bool exact)
+    : image_size_(image_size) {
   Graph graph(Mode::inference);
   const Value images = add_images(graph, batch_size, image_size);
   graph.set_output("logits", model.build(averaged ? Builder(graph) / "ema" : Builder(graph), images, options).id());

@@ -84,6 +84,7 @@ class InferenceStep {
   size_t arena_bytes() const { return program_->arena_bytes(); }
   void bind(const Variables& variables, Buffer& arena) { program_->bind(variables, arena); }
 
+  int64_t image_size() const { return image_size_; }
   float* images() const { return program_->data("images"); }
   void run() { program_->run({}); }
   const float* logits() const { return program_->data("logits"); }
@@ -91,6 +92,7 @@ class InferenceStep {
   Program& program() { return *program_; }
 
  private:
+  int64_t image_size_;
   std::unique_ptr<Program> program_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "convoy/error.h"
 #include "train/evaluation.h"
+#include "train/predictions.h"
 #include "train/run_folder.h"
 
 namespace convoy {
@@ -42,12 +43,15 @@ TrainResult Trainer::run(const std::string& command) {
   }
   const std::optional<double> best =
       position_.best && val_ == nullptr ? std::optional(-*position_.best) : position_.best;
-  return {.interrupted = progress == Progress::stopped,
-          .folder = folder_,
-          .epochs = position_.epoch,
-          .val = val_result_,
-          .best = best,
-          .best_epoch = position_.best_epoch};
+  const TrainResult result{.interrupted = progress == Progress::stopped,
+                           .folder = folder_,
+                           .epochs = position_.epoch,
+                           .val = val_result_,
+                           .best = best,
+                           .best_epoch = position_.best_epoch,
+                           .cost = cost_now()};
+  if (callbacks_.on_train_end) callbacks_.on_train_end(result);
+  return result;
 }
 
 void Trainer::resume() {
@@ -78,6 +82,7 @@ double Trainer::rate_now() const {
 }
 
 void Trainer::run_step(double rate) {
+  const Clock::time_point begin = Clock::now();
   const Batch& batch = loader_->next();
   std::copy_n(batch.images.floats(), batch.images.size() / sizeof(float), step_->images());
   std::copy_n(batch.targets.floats(), batch.targets.size() / sizeof(float), step_->targets());
@@ -96,6 +101,8 @@ void Trainer::run_step(double rate) {
   position_.epoch_sums.top1 += sums.top1;
   position_.epoch_sums.top5 += sums.top5;
   position_.epoch_sums.loss += loss * static_cast<double>(batch.size);
+  position_.cost.train_images += batch.size;
+  position_.cost.train_seconds += seconds_since(begin);
   report_step(rate, loss);
 }
 
@@ -117,9 +124,12 @@ Trainer::Progress Trainer::validate() {
   const double reader_before = val_loader_->wait_seconds();
   ClassificationSums sums;
   int64_t step = 0;
+  val_outcomes_.clear();
   const bool whole = infer_epoch(
-      *inference_, *val_loader_, model_options_.num_classes, [&](const Batch& batch, std::span<const float> logits) {
+      *inference_, *val_loader_, model_options_.num_classes, Tta::none,
+      [&](const Batch& batch, std::span<const float> logits) {
         add_batch(logits, labels_of(batch), sums);
+        append_outcomes(batch, logits, *val_, labels_of(batch), val_outcomes_);
         ++step;
         if (callbacks_.on_validation_step_end) {
           callbacks_.on_validation_step_end({.epoch = position_.epoch,
@@ -131,6 +141,8 @@ Trainer::Progress Trainer::validate() {
         }
         return !stop_asked();
       });
+  position_.cost.val_images += sums.samples;
+  position_.cost.val_seconds += seconds_since(begin);
   if (!whole) return Progress::stopped;
   val_result_ = evaluation_of(sums);
   warn_of_bad_images(*val_loader_);
@@ -148,7 +160,8 @@ void Trainer::finish_epoch() {
                      .train_top1 = position_.epoch_sums.top1_share(),
                      .val = val_result_,
                      .best = false,
-                     .seconds = seconds_in_epoch()};
+                     .seconds = seconds_in_epoch(),
+                     .cost = cost_now()};
   if (val_result_ || val_ == nullptr) {
     const double score = val_result_ ? val_result_->top1 : -report.train_loss;
     report.best = !position_.best || score > *position_.best;
@@ -156,6 +169,7 @@ void Trainer::finish_epoch() {
       position_.best = score;
       position_.best_epoch = position_.epoch;
       save_model(kBestFile);
+      if (val_result_) write_predictions(folder_ / kPredictionsFile, train_->class_names(), val_outcomes_);
     }
   }
   if (callbacks_.on_epoch_end) callbacks_.on_epoch_end(report);
@@ -166,6 +180,14 @@ void Trainer::finish_epoch() {
     save_state();
     save_model(kLastFile);
   }
+}
+
+RunCost Trainer::cost_now() const {
+  RunCost cost = position_.cost;
+  cost.wall_seconds += seconds_since(begin_);
+  cost.cpu_seconds += process_cpu_seconds() - cpu_seconds_at_begin_;
+  cost.peak_bytes = std::max(cost.peak_bytes, peak_resident_bytes());
+  return cost;
 }
 
 double Trainer::seconds_in_epoch() const { return seconds_since(epoch_begin_); }
@@ -200,7 +222,9 @@ void Trainer::require_finite_variables() const {
 
 void Trainer::save_state() {
   require_finite_variables();
-  states_.save(identity_, position_, variables_);
+  TrainingPosition position = position_;
+  position.cost = cost_now();
+  states_.save(identity_, position, variables_);
   saved_batches_ = position_.batches;
 }
 

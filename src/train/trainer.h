@@ -12,6 +12,7 @@
 #include "convoy/model.h"
 #include "convoy/train.h"
 #include "core/buffer.h"
+#include "core/process.h"
 #include "data/loader.h"
 #include "plan/variables.h"
 #include "train/metrics.h"
@@ -52,6 +53,7 @@ class Trainer {
 
   bool stop_asked() const { return stop_ != nullptr && stop_->load(); }
   double rate_now() const;
+  RunCost cost_now() const;
   double seconds_in_epoch() const;
   double reader_seconds_in_epoch() const { return loader_->wait_seconds() - reader_seconds_before_; }
   void warn(const std::string& text) const;
@@ -84,9 +86,13 @@ class Trainer {
 
   StateFiles states_;
   TrainingPosition position_;
-  std::optional<int64_t> saved_batches_;  // position_.batches of the newest state on disk
-  std::optional<Evaluation> val_result_;  // of the last validation
-  std::set<std::string> bad_images_;      // that were warned of
+  std::optional<int64_t> saved_batches_;    // position_.batches of the newest state on disk
+  std::optional<Evaluation> val_result_;    // of the last validation
+  std::vector<ImageOutcome> val_outcomes_;  // of the same
+  std::set<std::string> bad_images_;        // that were warned of
+  // position_.cost holds the wall and processor time of before this call of train(), the rest up to now.
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  double cpu_seconds_at_begin_ = process_cpu_seconds();
   std::chrono::steady_clock::time_point epoch_begin_;
   double reader_seconds_before_ = 0;  // of loader_, when the epoch began
 };

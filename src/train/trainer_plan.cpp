@@ -5,6 +5,7 @@
 
 #include "convoy/error.h"
 #include "core/parallel.h"
+#include "graph/work.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
 #include "train/trainer.h"
@@ -154,6 +155,7 @@ void Trainer::report_start() const {
                              .batch_size = batch_size_,
                              .steps_per_epoch = steps_per_epoch_,
                              .parameters = parameters,
+                             .multiply_adds = multiply_adds(inference_->program().graph()) / batch_size_,
                              .planned_bytes = arena_.size() + variables_.bytes(),
                              .first_epoch = position_.epoch,
                              .first_step = position_.step,

@@ -89,6 +89,7 @@ TEST_F(TrainerTest, LearnsAndLeavesAWholeRunFolder) {
   EXPECT_EQ(start.val_images, 15);
   EXPECT_EQ(start.steps_per_epoch, 5);
   EXPECT_EQ(start.parameters, 3 * 3 * 3 * 8 + 8 + 8 + 4 * 4 * 8 * 3 + 3);
+  EXPECT_EQ(start.multiply_adds, 4 * 4 * 8 * 3 * 3 * 3 + 4 * 4 * 8 * 3);
   EXPECT_EQ(losses.size(), 40U);
   ASSERT_EQ(epochs.size(), 8U);
   EXPECT_LT(epochs.back().train_loss, 0.6 * epochs.front().train_loss);
@@ -126,6 +127,34 @@ TEST_F(TrainerTest, TheSameForAnyNumberOfThreads) {
   other.seed = 1;
   train(other);
   EXPECT_FALSE(bytes_of(run("other") / "last.safetensors") == expected);
+}
+
+TEST_F(TrainerTest, CostsAddUpOverResumes) {
+  std::optional<TrainResult> heard;
+  callbacks_.on_train_end = [&](const TrainResult& result) { heard = result; };
+  const TrainResult stopped = train_until(recipe_, 7);
+  ASSERT_TRUE(heard.has_value());
+  EXPECT_TRUE(heard->interrupted);
+  EXPECT_EQ(heard->cost.wall_seconds, stopped.cost.wall_seconds);
+  EXPECT_EQ(stopped.cost.train_images, 7 * 8);
+  EXPECT_EQ(stopped.cost.val_images, 15);
+  EXPECT_GT(stopped.cost.train_seconds, 0);
+  EXPECT_LE(stopped.cost.train_seconds + stopped.cost.val_seconds, stopped.cost.wall_seconds);
+  EXPECT_GT(stopped.cost.cpu_seconds, 0);
+  EXPECT_GT(stopped.cost.peak_bytes, 1 << 20);
+
+  recipe_.resume = true;
+  std::vector<RunCost> costs;
+  callbacks_.on_epoch_end = [&](const EpochReport& report) { costs.push_back(report.cost); };
+  const TrainResult finished = train(recipe_, callbacks_);
+  EXPECT_FALSE(heard->interrupted);
+  EXPECT_EQ(finished.cost.train_images, 15 * 8);
+  EXPECT_EQ(finished.cost.val_images, 3 * 15);
+  ASSERT_EQ(costs.size(), 2U);
+  EXPECT_GT(costs[0].wall_seconds, stopped.cost.wall_seconds);
+  EXPECT_GT(costs[0].cpu_seconds, stopped.cost.cpu_seconds);
+  EXPECT_GT(costs[1].wall_seconds, costs[0].wall_seconds);
+  EXPECT_GT(finished.cost.wall_seconds, costs[1].wall_seconds);
 }
 
 // Settings that give a step something to remember.

@@ -1,0 +1,19 @@
+#include "graph/work.h"
+
+#include <vector>
+
+namespace convoy {
+
+int64_t multiply_adds(const Graph& graph, const Node& node) {
+  const std::vector<TensorType> inputs = graph.types(node.inputs);
+  const std::vector<TensorType> outputs = graph.types(node.outputs);
+  return node.op->multiply_adds({*node.op, inputs, outputs});
+}
+
+int64_t multiply_adds(const Graph& graph) {
+  int64_t sum = 0;
+  for (const Node& node : graph.nodes()) sum += multiply_adds(graph, node);
+  return sum;
+}
+
+}  // namespace convoy
