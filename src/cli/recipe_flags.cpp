@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace convoy::cli {
 namespace {
 
@@ -26,11 +28,11 @@ std::string type_name(const RecipeField& field) {
 
 }  // namespace
 
-RecipeFlags::RecipeFlags(CLI::App& app) {
+RecipeFlags::RecipeFlags(CLI::App& app, std::span<const std::string_view> only) {
   app.add_option("--recipe", file_, "A TOML file whose keys are the names of these flags")->type_name("FILE");
   const Recipe defaults;
   for (const RecipeField& field : recipe_fields()) {
-    if (field.name == "data") continue;
+    if (field.name == "data" || (!only.empty() && std::ranges::find(only, field.name) == only.end())) continue;
     Flag& flag = flags_.emplace_back(Flag{&field, nullptr, {}});
     const std::string help(field.help);
     CLI::Option* option = nullptr;

@@ -3,16 +3,18 @@
 
 #include <CLI/CLI.hpp>
 #include <deque>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "convoy/recipe.h"
 
 namespace convoy::cli {
 
-// Declares --recipe and the flags of all fields but `data`, the command's own argument.
+// Declares --recipe and the flags of all fields but `data`, the command's own argument; or of those in `only`.
 class RecipeFlags {
  public:
-  explicit RecipeFlags(CLI::App& app);
+  explicit RecipeFlags(CLI::App& app, std::span<const std::string_view> only = {});
   RecipeFlags(const RecipeFlags&) = delete;
   RecipeFlags& operator=(const RecipeFlags&) = delete;
 

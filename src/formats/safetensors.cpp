@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -17,53 +16,6 @@
 #include "formats/strict_json.h"
 
 namespace convoy {
-namespace {
-
-static_assert(std::endian::native == std::endian::little, "safetensors data is read and written as it lies in memory");
-
-float half_to_float(uint16_t half) {
-  const uint32_t exponent = half >> 10 & 0x1FU;
-  const uint32_t fraction = half & 0x3FFU;
-  float magnitude = 0;
-  if (exponent == 0) {
-    magnitude = static_cast<float>(fraction) * 0x1p-24F;
-  } else if (exponent == 31) {
-    magnitude = std::bit_cast<float>(0x7F800000U | fraction << 13);
-  } else {
-    magnitude = std::bit_cast<float>((exponent + 112) << 23 | fraction << 13);
-  }
-  return (half & 0x8000U) != 0 ? -magnitude : magnitude;
-}
-
-float bfloat_to_float(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
-
-template <class Stored>
-Stored load(const std::byte* from) {
-  Stored value;
-  std::memcpy(&value, from, sizeof(Stored));
-  return value;
-}
-
-// Calls visit(i, value) with every element as its own C++ type.
-template <class Visit>
-void for_each_element(StoredType type, std::span<const std::byte> bytes, const Visit& visit) {
-  const size_t stride = static_cast<size_t>(size_of(type));
-  const size_t count = bytes.size() / stride;
-  for (size_t i = 0; i < count; ++i) {
-    const std::byte* at = bytes.data() + i * stride;
-    switch (type) {
-      case StoredType::f64: visit(i, load<double>(at)); break;
-      case StoredType::f32: visit(i, load<float>(at)); break;
-      case StoredType::f16: visit(i, half_to_float(load<uint16_t>(at))); break;
-      case StoredType::bf16: visit(i, bfloat_to_float(load<uint16_t>(at))); break;
-      case StoredType::i64: visit(i, load<int64_t>(at)); break;
-      case StoredType::i32: visit(i, load<int32_t>(at)); break;
-      case StoredType::u8: visit(i, load<uint8_t>(at)); break;
-    }
-  }
-}
-
-}  // namespace
 
 SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : path_(path) {
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -10,15 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/stored_type.h"
+
 namespace convoy {
-
-// In the order in which the tensors of a file are written.
-enum class StoredType : uint8_t { i64, f64, f32, i32, bf16, f16, u8 };
-
-// "F32" and so on, as the format spells it.
-std::string_view to_string(StoredType type);
-// Bytes of one element.
-int64_t size_of(StoredType type);
 
 // A tensor of a file. Extents are in the file's order (OIHW, NCHW) and may be zero.
 struct StoredTensor {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -16,21 +15,6 @@ namespace convoy {
 namespace {
 
 using nlohmann::json;
-
-struct TypeInfo {
-  StoredType type;
-  std::string_view name;
-  int64_t bytes;
-};
-constexpr std::array<TypeInfo, 7> kTypes{{{StoredType::i64, "I64", 8},
-                                          {StoredType::f64, "F64", 8},
-                                          {StoredType::f32, "F32", 4},
-                                          {StoredType::i32, "I32", 4},
-                                          {StoredType::bf16, "BF16", 2},
-                                          {StoredType::f16, "F16", 2},
-                                          {StoredType::u8, "U8", 1}}};
-
-const TypeInfo& info(StoredType type) { return kTypes[static_cast<size_t>(type)]; }
 
 // {"name": {"shape": [1]}} is three levels deep.
 constexpr int kDeepest = 3;
@@ -55,14 +39,14 @@ std::vector<int64_t> extents(const json& entry, const char* key, const std::stri
 StoredType type_of(const json& entry, const std::string& tensor) {
   const json* name = member(entry, "dtype");
   if (name == nullptr || !name->is_string()) throw Error(fmt::format("tensor {}: \"dtype\" is missing", tensor));
-  const auto found = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeInfo& candidate) {
-    return candidate.name == name->get_ref<const std::string&>();
-  });
-  if (found == kTypes.end()) {
-    throw Error(fmt::format("tensor {}: type {} is not supported, expected F64, F32, F16, BF16, I64, I32 or U8", tensor,
-                            quote_name(name->get_ref<const std::string&>())));
+  const std::optional<StoredType> type = stored_type_from_string(name->get_ref<const std::string&>());
+  if (!type) {
+    throw Error(
+        fmt::format("tensor {}: type {} is not supported, expected F64, F32, F16, BF16, I64, I32, I16, "
+                    "I8, U8 or BOOL",
+                    tensor, quote_name(name->get_ref<const std::string&>())));
   }
-  return found->type;
+  return *type;
 }
 
 // Product of the extents, if it is at most `limit`.
@@ -121,10 +105,6 @@ void check_coverage(const std::vector<StoredTensor>& tensors, uint64_t data_byte
 }
 
 }  // namespace
-
-std::string_view to_string(StoredType type) { return info(type).name; }
-
-int64_t size_of(StoredType type) { return info(type).bytes; }
 
 SafetensorsHeader parse_safetensors_header(std::string_view text, uint64_t data_bytes) {
   const json parsed = parse_strict_json(text, kDeepest, "the header");

@@ -1,0 +1,64 @@
+// Bringing weights of other programs into model files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "convoy/recipe.h"
+
+namespace convoy {
+
+struct ImportedTensor {
+  std::string name;    // in the network
+  std::string source;  // in the file
+  bool transposed = false;
+};
+
+struct MisshapenTensor {
+  std::string name;
+  std::string source;
+  std::vector<int64_t> expected, got;  // OIHW, {out, in}
+};
+
+// How the tensors of a file fitted a network.
+struct ImportReport {
+  std::string format;                   // "PyTorch", "Paddle", "safetensors"
+  std::string key;                      // of the dictionary in the file; empty: the file itself
+  std::vector<std::string> other_keys;  // dictionaries of tensors that were passed over
+  std::string prefix;                   // taken off the names of the file, "module."
+  bool by_order = false;                // names differ: matched by order and shape
+  std::string order_problem;            // why that was impossible, where it was tried
+
+  std::vector<ImportedTensor> imported;
+  std::vector<std::string> missing;     // of the network; they keep their random start
+  std::vector<std::string> unexpected;  // of the file
+  std::vector<MisshapenTensor> misshapen;
+  std::vector<std::string> new_head;  // start anew for another number of classes
+  int64_t integers = 0;               // tensors that no network has, such as counters of batches
+  int64_t num_classes = 0;            // of the network
+  int64_t file_classes = 0;
+};
+
+struct ImportOptions {
+  // model and, where they are set, what describes images and network: img_size, crop_pct, mean, drop, ... Its seed
+  // starts what the file lacks.
+  Recipe recipe;
+  std::optional<int64_t> num_classes = {};    // unset: as the file; another number gives the network a new head
+  std::vector<std::string> class_names = {};  // empty: "0", "1", ...
+  std::string key = {};                       // the dictionary that holds the weights; empty: the usual ones
+  bool allow_missing = false;
+  bool allow_unexpected = false;
+};
+
+// Reads a checkpoint of PyTorch (.pth, .pt), Paddle (.pdparams) or safetensors and writes the model file `output` for
+// Classifier and training. Tensors are matched by name or, where the file has other names, by order and shape, if these
+// leave no doubt. Nothing of the file is executed.
+// Throws Error for a file that cannot be read, and for tensors that do not fit; `report`, when given, is filled also
+// then. No file is written in that case.
+void import_model(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,
+                  ImportReport* report = nullptr);
+
+}  // namespace convoy

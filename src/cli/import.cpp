@@ -1,0 +1,224 @@
+// `convoy import FILE --model NAME`: a model file from a checkpoint of PyTorch, Paddle or safetensors.
+#include "convoy/import.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/recipe_flags.h"
+#include "convoy/error.h"
+#include "formats/checkpoint.h"
+#include "formats/strict_json.h"
+
+namespace convoy::cli {
+namespace {
+
+constexpr std::array<std::string_view, 8> kFields = {"model",         "img-size", "resize-mode", "crop-pct",
+                                                     "interpolation", "mean",     "std",         "seed"};
+
+struct Options {
+  std::string file;
+  std::unique_ptr<RecipeFlags> recipe;
+  std::optional<int64_t> num_classes;
+  std::string class_names;
+  std::string output;
+  std::string key;
+  bool allow_missing = false;
+  bool allow_unexpected = false;
+  bool show_mapping = false;
+  bool list = false;
+  bool json = false;
+};
+
+std::vector<std::string> read_lines(const std::string& file) {
+  std::vector<std::string> lines;
+  if (file.empty()) return lines;
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    lines.push_back(line);
+  }
+  if (!stream.eof()) throw Error(fmt::format("{}: cannot be read", file));
+  return lines;
+}
+
+template <class Range>
+std::string joined(const Range& range, std::string_view separator) {
+  return fmt::format("{}", fmt::join(range, separator));
+}
+
+void print_list(const Options& options) {
+  const Checkpoint checkpoint(options.file, options.key);
+  if (options.json) {
+    nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
+    for (const Checkpoint::Tensor& tensor : checkpoint.tensors()) {
+      tensors.push_back({{"name", tensor.name}, {"type", to_string(tensor.type)}, {"shape", tensor.shape}});
+    }
+    print_json({{"file", options.file},
+                {"format", to_string(checkpoint.format())},
+                {"key", checkpoint.key()},
+                {"other_keys", checkpoint.other_keys()},
+                {"tensors", tensors}});
+    return;
+  }
+  for (const Checkpoint::Tensor& tensor : checkpoint.tensors()) {
+    print("{}  {}  {}\n", quote_name(tensor.name), to_string(tensor.type), joined(tensor.shape, "x"));
+  }
+}
+
+nlohmann::ordered_json to_json(const Options& options, const ImportReport& report, const std::string& error) {
+  nlohmann::ordered_json json = {{"file", options.file},
+                                 {"format", report.format},
+                                 {"key", report.key},
+                                 {"other_keys", report.other_keys},
+                                 {"prefix", report.prefix},
+                                 {"matched_by", report.by_order ? "order" : "name"},
+                                 {"missing", report.missing},
+                                 {"unexpected", report.unexpected},
+                                 {"new_head", report.new_head},
+                                 {"integers", report.integers},
+                                 {"num_classes", report.num_classes},
+                                 {"file_classes", report.file_classes}};
+  json["wrong_shape"] = nlohmann::ordered_json::array();
+  for (const MisshapenTensor& tensor : report.misshapen) {
+    json["wrong_shape"].push_back(
+        {{"name", tensor.name}, {"source", tensor.source}, {"expected", tensor.expected}, {"got", tensor.got}});
+  }
+  json["imported"] = nlohmann::ordered_json::array();
+  for (const ImportedTensor& tensor : report.imported) {
+    json["imported"].push_back({{"name", tensor.name}, {"source", tensor.source}, {"transposed", tensor.transposed}});
+  }
+  if (error.empty()) {
+    json["output"] = options.output;
+  } else {
+    json["error"] = error;
+  }
+  return json;
+}
+
+// "missing (12): a, b, c" with each name on a line of its own, some left out unless all are asked for.
+void print_names(std::string_view what, const std::vector<std::string>& names, bool all) {
+  if (names.empty()) return;
+  constexpr size_t kMost = 8;
+  const size_t shown = all || names.size() <= kMost ? names.size() : kMost;
+  print("{} ({})\n", what, names.size());
+  for (size_t i = 0; i < shown; ++i) print("  {}\n", names[i]);
+  if (shown < names.size()) print("  ... and {} more (--show-mapping shows all)\n", names.size() - shown);
+}
+
+std::vector<std::string> quoted(std::vector<std::string> names) {
+  std::ranges::transform(names, names.begin(), [](const std::string& name) { return quote_name(name); });
+  return names;
+}
+
+void print_report(const Options& options, const ImportReport& report) {
+  print("{}: {}{}{}\n", options.file, report.format,
+        report.key.empty() ? "" : fmt::format(", the weights under {}", quote_name(report.key)),
+        report.prefix.empty() ? "" : fmt::format(", names without {}", quote_name(report.prefix)));
+  if (!report.other_keys.empty()) {
+    print("passed over: {} (--key chooses another)\n", joined(quoted(report.other_keys), ", "));
+  }
+  const size_t total =
+      report.imported.size() + report.missing.size() + report.misshapen.size() + report.new_head.size();
+  print(
+      "{} of {} tensors matched by {}{}\n", report.imported.size(), total,
+      report.by_order ? "order and shape, since the names differ" : "name",
+      report.integers > 0 ? fmt::format("; {} integers, such as counters of batches, left out", report.integers) : "");
+  std::vector<std::string> mapping;
+  for (const ImportedTensor& tensor : report.imported) {
+    mapping.push_back(
+        fmt::format("{} <- {}{}", tensor.name, quote_name(tensor.source), tensor.transposed ? ", transposed" : ""));
+  }
+  if (report.by_order || options.show_mapping) print_names("mapping", mapping, options.show_mapping);
+  if (!report.new_head.empty()) {
+    print("new head: {} start anew for {} classes (the file has {})\n", joined(report.new_head, ", "),
+          report.num_classes, report.file_classes);
+  }
+  if (!report.order_problem.empty()) print("no match by order and shape: {}\n", report.order_problem);
+  if (report.imported.empty() && !options.show_mapping) return;
+  print_names("missing", report.missing, options.show_mapping);
+  print_names("unexpected", quoted(report.unexpected), options.show_mapping);
+  std::vector<std::string> shapes;
+  for (const MisshapenTensor& tensor : report.misshapen) {
+    shapes.push_back(
+        fmt::format("{}: expected {}, got {}", tensor.name, joined(tensor.expected, "x"), joined(tensor.got, "x")));
+  }
+  print_names("of the wrong shape", shapes, options.show_mapping);
+}
+
+void check_flags(const Options& options, const Recipe& recipe) {
+  if (recipe.model.empty()) throw UsageError("--model: expected the network that the weights belong to");
+  if (options.output.empty()) throw UsageError("--output: expected the model file to write");
+}
+
+int run(const Options& options) {
+  if (options.list) {
+    print_list(options);
+    return 0;
+  }
+  ImportOptions wanted{.recipe = options.recipe->resolve(),
+                       .num_classes = options.num_classes,
+                       .class_names = {},
+                       .key = options.key,
+                       .allow_missing = options.allow_missing,
+                       .allow_unexpected = options.allow_unexpected};
+  check_flags(options, wanted.recipe);
+  wanted.class_names = read_lines(options.class_names);
+  ImportReport report;
+  std::string error;
+  try {
+    import_model(options.file, wanted, options.output, &report);
+  } catch (const Error& caught) {
+    if (report.format.empty()) throw;
+    error = caught.what();
+  }
+  if (options.json) {
+    print_json(to_json(options, report, error));
+  } else {
+    print_report(options, report);
+  }
+  if (!error.empty()) throw Error(error);
+  if (!options.json) print("wrote {}: {}, {} classes\n", options.output, wanted.recipe.model, report.num_classes);
+  return 0;
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("FILE", options->file, "A checkpoint: .pth, .pt, .pdparams or .safetensors")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("-o,--output", options->output, "The model file to write")->type_name("FILE");
+  app.add_option("--num-classes", options->num_classes,
+                 "Classes [as the file]; another number gives the network a new head")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N");
+  app.add_option("--class-names", options->class_names, "A file with the name of a class on each line [0, 1, ...]")
+      ->type_name("FILE");
+  app.add_option("--key", options->key, "The dictionary in the file that holds the weights [the usual ones]")
+      ->type_name("KEY");
+  app.add_flag("--allow-missing", options->allow_missing, "Start tensors at random that the file lacks");
+  app.add_flag("--allow-unexpected", options->allow_unexpected, "Leave out tensors that the network lacks");
+  app.add_flag("--show-mapping", options->show_mapping, "Show which tensor of the file became which of the network");
+  app.add_flag("--list", options->list, "Only show the tensors of the file");
+  app.add_flag("--json", options->json, "Print one JSON object");
+  options->recipe = std::make_unique<RecipeFlags>(app, kFields);
+  return [options] { return run(*options); };
+}
+
+}  // namespace
+
+const Command kImport = {
+    "import",
+    "Make a model file of a PyTorch, Paddle or safetensors checkpoint",
+    "  convoy import resnet18-f37072fd.pth --model resnet18 --output resnet18.safetensors\n"
+    "  convoy import best_model.pdparams --model conv2former_n --show-mapping -o conv2former.safetensors\n"
+    "  convoy import resnet50.pth --model resnet50 --num-classes 16 -o start.safetensors\n"
+    "  convoy import optimizer.pdopt --list",
+    declare,
+};
+
+}  // namespace convoy::cli

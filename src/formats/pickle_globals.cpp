@@ -1,0 +1,158 @@
+#include "formats/pickle_globals.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "convoy/error.h"
+#include "formats/strict_json.h"
+
+namespace convoy {
+namespace {
+
+using Meaning = PickleGlobal::Meaning;
+
+constexpr PickleGlobal kGlobals[] = {
+    {"collections", "OrderedDict", Meaning::dictionary},
+    {"argparse", "Namespace", Meaning::dictionary},  // the options that training scripts keep
+    {"builtins", "tuple", Meaning::sequence},
+    {"__builtin__", "tuple", Meaning::sequence},
+    {"torch", "Size", Meaning::sequence},
+    {"_codecs", "encode", Meaning::latin1_bytes},
+    {"torch", "DoubleStorage", Meaning::storage, StoredType::f64},
+    {"torch", "FloatStorage", Meaning::storage, StoredType::f32},
+    {"torch", "HalfStorage", Meaning::storage, StoredType::f16},
+    {"torch", "BFloat16Storage", Meaning::storage, StoredType::bf16},
+    {"torch", "LongStorage", Meaning::storage, StoredType::i64},
+    {"torch", "IntStorage", Meaning::storage, StoredType::i32},
+    {"torch", "ShortStorage", Meaning::storage, StoredType::i16},
+    {"torch", "CharStorage", Meaning::storage, StoredType::i8},
+    {"torch", "ByteStorage", Meaning::storage, StoredType::u8},
+    {"torch", "BoolStorage", Meaning::storage, StoredType::boolean},
+    {"torch._utils", "_rebuild_tensor", Meaning::torch_tensor},
+    {"torch._utils", "_rebuild_tensor_v2", Meaning::torch_tensor},
+    {"torch._utils", "_rebuild_parameter", Meaning::torch_parameter},
+    {"numpy", "ndarray", Meaning::array_class},
+    {"numpy", "dtype", Meaning::array_type},
+    {"numpy.core.multiarray", "_reconstruct", Meaning::array_shell},
+    {"numpy._core.multiarray", "_reconstruct", Meaning::array_shell},
+    {"numpy.core.multiarray", "scalar", Meaning::array_scalar},
+    {"numpy._core.multiarray", "scalar", Meaning::array_scalar},
+};
+
+struct ArrayType {
+  std::string_view name;
+  StoredType type;
+};
+// NumPy has no bfloat16: Paddle writes the bits of one as an unsigned integer.
+constexpr ArrayType kArrayTypes[] = {{"f8", StoredType::f64},    {"f4", StoredType::f32}, {"f2", StoredType::f16},
+                                     {"u2", StoredType::bf16},   {"i8", StoredType::i64}, {"i4", StoredType::i32},
+                                     {"i2", StoredType::i16},    {"i1", StoredType::i8},  {"u1", StoredType::u8},
+                                     {"b1", StoredType::boolean}};
+
+// The i-th item, which must be of this kind.
+template <class Kind>
+const Kind& item(const Pickle& pickle, const PickleList& list, size_t i, std::string_view owner) {
+  const Kind* found = i < list.items.size() ? pickle.get<Kind>(list.items[i]) : nullptr;
+  if (found == nullptr) throw Error(fmt::format("{} is not written as expected (its part {})", owner, i));
+  return *found;
+}
+
+std::vector<int64_t> sizes(const Pickle& pickle, const PickleList& list, std::string_view owner) {
+  constexpr size_t kHighestRank = 16;
+  if (list.items.size() > kHighestRank) {
+    throw Error(fmt::format("{} has {} dimensions, expected at most {}", owner, list.items.size(), kHighestRank));
+  }
+  std::vector<int64_t> values;
+  for (size_t i = 0; i < list.items.size(); ++i) {
+    values.push_back(item<int64_t>(pickle, list, i, owner));
+    if (values.back() < 0) throw Error(fmt::format("{} has the size or stride {}", owner, values.back()));
+  }
+  return values;
+}
+
+// Dense strides, the last axis fastest, or the first.
+std::vector<int64_t> dense_strides(const std::vector<int64_t>& shape, bool column_major) {
+  std::vector<int64_t> strides(shape.size());
+  int64_t next = 1;
+  for (size_t k = 0; k < shape.size(); ++k) {
+    const size_t axis = column_major ? k : shape.size() - 1 - k;
+    strides[axis] = next;
+    if (__builtin_mul_overflow(next, shape[axis], &next)) throw Error("an array has more than 2^63 elements");
+  }
+  return strides;
+}
+
+}  // namespace
+
+const PickleGlobal& find_pickle_global(std::string_view module, std::string_view name) {
+  for (const PickleGlobal& global : kGlobals) {
+    if (global.module == module && global.name == name) return global;
+  }
+  throw Error(
+      fmt::format("holds an object of {}, and nothing but tensors, dictionaries, lists, text and numbers is read "
+                  "from a checkpoint; save the network's state_dict() alone",
+                  quote_name(fmt::format("{}.{}", module, name))));
+}
+
+PickleTensor torch_tensor(const Pickle& pickle, const PickleList& arguments) {
+  constexpr std::string_view kOwner = "a tensor";
+  PickleTensor tensor;
+  tensor.storage = item<PickleStorage>(pickle, arguments, 0, kOwner);
+  tensor.type = tensor.storage.type;
+  tensor.offset = item<int64_t>(pickle, arguments, 1, kOwner);
+  tensor.shape = sizes(pickle, item<PickleList>(pickle, arguments, 2, kOwner), kOwner);
+  tensor.strides = sizes(pickle, item<PickleList>(pickle, arguments, 3, kOwner), kOwner);
+  if (tensor.offset < 0 || tensor.strides.size() != tensor.shape.size()) {
+    throw Error("a tensor's offset, shape and strides do not agree");
+  }
+  return tensor;
+}
+
+PickleStorage torch_storage(const Pickle& pickle, const PickleList& id) {
+  constexpr std::string_view kOwner = "a storage";
+  if (item<std::string_view>(pickle, id, 0, kOwner) != "storage") throw Error("an outside object is no storage");
+  const PickleGlobal* type = item<const PickleGlobal*>(pickle, id, 1, kOwner);
+  if (type->meaning != Meaning::storage) throw Error("a storage has no type");
+  PickleStorage storage{type->type, item<std::string_view>(pickle, id, 2, kOwner),
+                        item<int64_t>(pickle, id, 4, kOwner)};
+  if (storage.key.empty() || storage.elements < 0) throw Error("a storage has no key or a size below 0");
+  const bool is_view = id.items.size() > 5 && pickle.get<std::monostate>(id.items[5]) == nullptr;
+  if (is_view) throw Error("a storage that is part of another, as torch before 0.4 wrote it, is not supported");
+  return storage;
+}
+
+StoredType array_type(const Pickle& pickle, const PickleList& arguments) {
+  std::string_view name = item<std::string_view>(pickle, arguments, 0, "an array's type");
+  if (!name.empty() && std::string_view("<|=").find(name[0]) != std::string_view::npos) name.remove_prefix(1);
+  for (const ArrayType& candidate : kArrayTypes) {
+    if (candidate.name == name) return candidate.type;
+  }
+  throw Error(fmt::format("arrays of type {} are not supported", quote_name(name)));
+}
+
+void check_array_type_state(const Pickle& pickle, const PickleList& state) {
+  const std::string_view order = item<std::string_view>(pickle, state, 1, "an array's type");
+  if (order != "<" && order != "|" && order != "=") throw Error("arrays are not stored in little-endian order");
+}
+
+PickleTensor array_of_state(const Pickle& pickle, const PickleList& state) {
+  constexpr std::string_view kOwner = "an array";
+  PickleTensor tensor;
+  tensor.shape = sizes(pickle, item<PickleList>(pickle, state, 1, kOwner), kOwner);
+  tensor.type = item<StoredType>(pickle, state, 2, kOwner);
+  tensor.strides = dense_strides(tensor.shape, item<bool>(pickle, state, 3, kOwner));
+  tensor.bytes = item<PickleBytes>(pickle, state, 4, kOwner).bytes;
+  return tensor;
+}
+
+PickleTensor array_scalar(const Pickle& pickle, const PickleList& arguments) {
+  PickleTensor tensor;
+  tensor.type = item<StoredType>(pickle, arguments, 0, "a number");
+  tensor.bytes = item<PickleBytes>(pickle, arguments, 1, "a number").bytes;
+  return tensor;
+}
+
+}  // namespace convoy

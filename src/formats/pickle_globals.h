@@ -1,0 +1,46 @@
+// The few names of Python that a pickle may use, and the data that they stand for here.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "formats/pickle.h"
+#include "formats/stored_type.h"
+
+namespace convoy {
+
+struct PickleGlobal {
+  enum class Meaning : uint8_t {
+    dictionary,       // called: a dictionary of its pairs
+    sequence,         // called: the list that it is given
+    latin1_bytes,     // called: bytes of a text, as protocol 2 writes them
+    storage,          // the type of a torch storage
+    torch_tensor,     // called: a tensor on a storage
+    torch_parameter,  // called: the tensor that it is given
+    array_class,      // numpy.ndarray, which array_shell is given
+    array_shell,      // called: an array whose state follows
+    array_scalar,     // called: a tensor of rank 0
+    array_type,       // called: an element type
+  };
+  std::string_view module, name;
+  Meaning meaning;
+  StoredType type = StoredType::f32;  // of a storage
+};
+
+// Throws Error for everything that is not on the list.
+const PickleGlobal& find_pickle_global(std::string_view module, std::string_view name);
+
+// What the call torch._utils._rebuild_tensor_v2(*arguments) gives. Throws Error when they are not of that form.
+PickleTensor torch_tensor(const Pickle& pickle, const PickleList& arguments);
+// What torch's persistent id ('storage', type, key, location, elements, ...) stands for; likewise.
+PickleStorage torch_storage(const Pickle& pickle, const PickleList& id);
+// The element type of numpy.dtype(*arguments); likewise.
+StoredType array_type(const Pickle& pickle, const PickleList& arguments);
+// Throws Error for a type whose state (version, byte order, ...) is not little endian.
+void check_array_type_state(const Pickle& pickle, const PickleList& state);
+// An array of the state (version, shape, type, column-major, bytes) of numpy.ndarray; likewise.
+PickleTensor array_of_state(const Pickle& pickle, const PickleList& state);
+// What numpy's scalar(type, bytes) gives; likewise.
+PickleTensor array_scalar(const Pickle& pickle, const PickleList& arguments);
+
+}  // namespace convoy

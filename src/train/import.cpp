@@ -1,0 +1,52 @@
+#include "convoy/import.h"
+
+#include <fmt/format.h>
+
+#include "convoy/error.h"
+#include "train/model_file.h"
+#include "train/run_data.h"
+#include "train/weight_import.h"
+
+namespace convoy {
+namespace {
+
+std::vector<std::string> numbered_classes(int64_t count) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
+  return names;
+}
+
+}  // namespace
+
+void import_model(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,
+                  ImportReport* report) {
+  const Recipe& recipe = options.recipe;
+  const Model& model = find_model(recipe.model);
+  ModelCard card{.architecture = model.name,
+                 .options = {},
+                 .preprocessing = preprocessing_of(recipe, recipe.img_size.value_or(model.image_size)),
+                 .class_names = options.class_names,
+                 .metrics = {}};
+  if (recipe.drop) card.options.dropout = static_cast<float>(*recipe.drop);
+  if (recipe.drop_path) card.options.drop_path = static_cast<float>(*recipe.drop_path);
+  check(card.preprocessing);
+  const int64_t image_size = card.preprocessing.image_size;
+  const WeightImport weights(Checkpoint(file, options.key), model, card.options, image_size, options.num_classes);
+  if (report != nullptr) *report = weights.report();
+  if (const std::string problem = weights.problem(options.allow_missing, options.allow_unexpected); !problem.empty()) {
+    throw Error(problem);
+  }
+  card.options.num_classes = weights.report().num_classes;
+  if (card.class_names.empty()) card.class_names = numbered_classes(card.options.num_classes);
+  if (card.class_names.size() != static_cast<size_t>(card.options.num_classes)) {
+    throw UsageError(
+        fmt::format("class-names: expected {} names, got {}", card.options.num_classes, card.class_names.size()));
+  }
+  const Graph graph = build_graph(model, card.options, image_size);
+  Variables variables;
+  variables.add(graph, static_cast<uint64_t>(recipe.seed));
+  weights.load(variables);
+  write_model_file(output, card, graph, "", variables);
+}
+
+}  // namespace convoy

@@ -1,0 +1,43 @@
+// The weights of a checkpoint in a network.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "convoy/import.h"
+#include "convoy/model.h"
+#include "formats/checkpoint.h"
+#include "plan/variables.h"
+#include "train/weight_match.h"
+
+namespace convoy {
+
+class WeightImport {
+ public:
+  // Matches the file's tensors with the network's. num_classes: unset, as the file. Changes nothing; the report says
+  // what does not fit.
+  WeightImport(Checkpoint file, const Model& model, const ModelOptions& options, int64_t image_size,
+               std::optional<int64_t> num_classes);
+
+  const ImportReport& report() const { return report_; }
+  // One line that says what does not fit; empty when all does but what is allowed.
+  std::string problem(bool allow_missing, bool allow_unexpected) const;
+  // Sets those of the network's parameters and states, under their names, that the file has. Throws Error when its data
+  // cannot be read.
+  void load(const Variables& variables) const;
+
+ private:
+  void fill_report();
+  bool is_new_head(size_t wanted) const;
+
+  Checkpoint file_;
+  std::vector<NetworkTensor> wanted_;
+  WeightMatch match_;
+  ImportReport report_;
+};
+
+// Inference of the model on one image, as the model wrote it, with the output "logits".
+Graph build_graph(const Model& model, const ModelOptions& options, int64_t image_size);
+
+}  // namespace convoy

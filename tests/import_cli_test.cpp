@@ -1,0 +1,58 @@
+// `convoy import` as a user meets it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/process.h"
+
+namespace convoy {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const std::string kSource = CONVOY_SOURCE_DIR;
+const std::string kCheckpoint = kSource + "/tests/checkpoints/tiny.pth";
+
+TEST(ImportCommand, ListsWhatIsInAFile) {
+  const Finished text = run_convoy({"import", kSource + "/tests/checkpoints/tiny.pdopt", "--list"});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, HasSubstr("\"conv2d_0.w_0_velocity_0\"  F32  4x3x3x3\n"));
+  const Finished json = run_convoy({"import", kSource + "/tests/checkpoints/ema.pth", "--list", "--json"});
+  const auto list = nlohmann::json::parse(json.out);
+  EXPECT_EQ(list.at("key"), "model_ema");
+  EXPECT_EQ(list.at("tensors").size(), 12);
+  EXPECT_EQ(list.at("tensors")[0].at("shape"), (std::vector<int>{4, 3, 3, 3}));
+}
+
+TEST(ImportCommand, SaysWhatDoesNotFit) {
+  const TemporaryFolder folder;
+  const std::string output = folder / "model.safetensors";
+  Finished finished = run_convoy({"import", kCheckpoint, "--model", "resnet9", "-o", output});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.err,
+              StartsWith("convoy import: " + kCheckpoint + ": none of its tensors is one of the network's"));
+  EXPECT_THAT(finished.out, HasSubstr("no match by order and shape: the network has"));
+  finished = run_convoy({"import", kCheckpoint, "--model", "resnet9", "-o", output, "--json"});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_TRUE(nlohmann::json::parse(finished.out).contains("error"));
+  EXPECT_FALSE(std::filesystem::exists(output));
+}
+
+TEST(ImportCommand, RefusesWrongUse) {
+  for (const auto& [arguments, expected] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"import", kCheckpoint, "-o", "x"}, "--model: expected"},
+           {{"import", kCheckpoint, "--model", "resnet9"}, "--output: expected"},
+           {{"import", kCheckpoint, "--model", "resnte9", "-o", "x"}, "did you mean 'resnet9'?"},
+           {{"import", kCheckpoint, "--model", "resnet9", "-o", "x", "--num-classes", "0"}, "--num-classes"},
+       }) {
+    const Finished finished = run_convoy(arguments);
+    EXPECT_EQ(finished.code, 2) << expected;
+    EXPECT_THAT(finished.err, HasSubstr(expected));
+    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  }
+}
+
+}  // namespace
+}  // namespace convoy
