@@ -52,7 +52,7 @@ class Updates : public testing::Test {
 TEST_F(Updates, SgdWithClippedGradient) {
   const ValueId factor = add(std::make_shared<ClipFactorOp>(0.5F), {id("x"), id("y")});
   graph.set_output("factor", factor);
-  add(std::make_shared<SgdOp>(SgdOp::Attributes{.momentum = 0.9F, .nesterov = true, .weight_decay = 0.1F}),
+  add(std::make_shared<SgdOp>(SgdOp::Attributes{.momentum = 0.9F, .nesterov = true, .update = {.weight_decay = 0.1F}}),
       {id("a"), id("b"), id("x"), factor});
   run({.learning_rate = 0.5F});
   double norm = 0;
@@ -75,7 +75,7 @@ class AdamUpdates : public Updates, public testing::WithParamInterface<bool> {};
 
 TEST_P(AdamUpdates, CorrectTheBiasByTheUpdatesMade) {
   const bool decoupled = GetParam();
-  add(std::make_shared<AdamOp>(AdamOp::Attributes{.weight_decay = 0.1F, .decoupled = decoupled}),
+  add(std::make_shared<AdamOp>(MomentAttributes{.update = {.weight_decay = 0.1F, .decoupled = decoupled}}),
       {id("a"), id("b"), id("c"), id("x"), kNoValue});
   run({.step = 11, .update = 4, .learning_rate = 0.5F});
   const auto gradient = [&](int64_t i) { return start('x', i) + (decoupled ? 0 : 0.1 * start('a', i)); };
@@ -90,6 +90,26 @@ TEST_P(AdamUpdates, CorrectTheBiasByTheUpdatesMade) {
 }
 
 INSTANTIATE_TEST_SUITE_P(L2AndDecoupled, AdamUpdates, testing::Bool());
+
+// Update 5 of 8, with slow weights every 5 updates: airbench94's LookaheadState.update(decay=0.95**5 * (5 / 8)**3).
+TEST_F(Updates, LookaheadMovesTheSlowWeightsAndPutsThemInPlace) {
+  add(std::make_shared<LookaheadOp>(5, 0.95), {id("a"), id("b")});
+  run({.update = 4, .updates = 8});
+  const double decay = std::pow(0.95, 5) * std::pow(5.0 / 8, 3);
+  const auto slow = [&](int64_t i) { return start('b', i) + (1 - decay) * (start('a', i) - start('b', i)); };
+  expect("b", slow);
+  expect("a", slow);
+}
+
+TEST_F(Updates, LookaheadWaitsBetweenAndEndsWithTheSlowWeights) {
+  add(std::make_shared<LookaheadOp>(5, 0.95), {id("a"), id("b")});
+  run({.update = 6, .updates = 8});
+  expect("a", [](int64_t i) { return start('a', i); });
+  expect("b", [](int64_t i) { return start('b', i); });
+  run({.update = 7, .updates = 8});
+  expect("a", [](int64_t i) { return start('b', i); });
+  expect("b", [](int64_t i) { return start('b', i); });
+}
 
 TEST_F(Updates, MovingAverageAccumulateAndClear) {
   add(std::make_shared<MovingAverageOp>(0.75F), {id("a"), id("x")});

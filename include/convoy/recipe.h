@@ -14,8 +14,9 @@
 namespace convoy {
 
 struct Recipe {
-  enum class Optimizer : uint8_t { sgd, adam, adamw };
-  enum class Schedule : uint8_t { cosine, step, multistep, constant };
+  enum class Optimizer : uint8_t { sgd, adam, adamw, rmsprop, rmsproptf, lamb, lion, muon };
+  enum class DecayMode : uint8_t { optimizers_own, l2, decoupled };
+  enum class Schedule : uint8_t { cosine, linear, poly, onecycle, step, multistep, constant };
   enum class Crop : uint8_t { none, padded, resized };
   enum class PaddingMode : uint8_t { zero, reflect };
   enum class FlipMode : uint8_t { random, alternate };
@@ -35,32 +36,59 @@ struct Recipe {
   std::optional<double> drop_path;  // stochastic depth; unset: the network's own
 
   int64_t epochs = 30;
+  int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs
   int64_t batch_size = 32;
   int64_t grad_accum_steps = 1;  // batches whose mean gradient makes one update
   int64_t seed = 42;
 
   Optimizer opt = Optimizer::sgd;
-  // Unset: 0.1 per 256 images of an update for sgd, 0.001 times the root of that for adam and adamw.
+  // Unset, what an optimizer has of these is (n: the images of an update)
+  //   sgd        lr 0.1 n / 256            momentum 0.9
+  //   adam       lr 0.001 sqrt(n / 256)                   opt-betas 0.9,0.999  opt-eps 1e-8
+  //   adamw      lr 0.001 sqrt(n / 256)                   opt-betas 0.9,0.999  opt-eps 1e-8
+  //   rmsprop    lr 0.016 n / 256          momentum 0.9                        opt-eps 0.0316
+  //   rmsproptf  lr 0.016 n / 256          momentum 0.9                        opt-eps 0.001
+  //   lamb       lr 0.005 sqrt(n / 2048)                  opt-betas 0.9,0.999  opt-eps 1e-6
+  //   lion       lr 0.0001 sqrt(n / 256)                  opt-betas 0.9,0.99
+  //   muon       lr 0.001 sqrt(n / 256)    momentum 0.95  opt-betas 0.9,0.95   opt-eps 1e-10
   std::optional<double> lr;
-  double momentum = 0.9;
+  std::optional<double> momentum;
+  std::optional<std::array<double, 2>> opt_betas;
+  std::optional<double> opt_eps;
   bool nesterov = false;
-  std::array<double, 2> opt_betas{0.9, 0.999};
-  double opt_eps = 1e-8;
   double weight_decay = 1e-4;
-  bool decay_norms = false;  // norms and biases decay, too
-  double clip_grad = 0;      // largest norm of the gradient of all parameters; 0: not clipped
+  // Whether the decay is added to the gradient (Paddle's L2Decay) or shrinks the weights beside the step.
+  DecayMode decay_mode = DecayMode::optimizers_own;
+  bool decay_norms = false;         // norms and biases decay, too
+  double bias_lr_scale = 1;         // factor of the rate, not of the decay, of the norms' biases
+  std::optional<double> clip_grad;  // largest norm of the gradient of all parameters; 0: not clipped; unset: 1 for lamb
   double smoothing = 0.1;
   bool model_ema = false;  // validate and save the moving average of the weights
   double model_ema_decay = 0.9998;
+  // Updates after which slow weights take a step towards the weights and replace them; 0: off (train/step.h).
+  int64_t lookahead = 0;
+  double lookahead_decay = 0.95;
 
   Schedule sched = Schedule::cosine;
   bool sched_on_updates = false;  // the rate changes with every update instead of every epoch
   double warmup_epochs = 0;       // part of `epochs`, as timm's default
   double warmup_lr = 1e-5;
-  double min_lr = 0;                                    // where cosine ends
+  double min_lr = 0;                                    // where cosine, linear and poly end
+  double poly_power = 1;                                // poly
+  double pct_start = 0.3;                               // onecycle: share of the run in which the rate rises
+  double div_factor = 25;                               // onecycle: lr over the first rate
+  double final_div_factor = 1e4;                        // onecycle: the first rate over the last
+  bool cycle_momentum = true;                           // onecycle: momentum falls to 0.85 while the rate rises
   double decay_epochs = 90;                             // step: epochs between decays
   std::vector<int64_t> decay_milestones{90, 180, 270};  // multistep: the epochs, counted from 1, that begin a decay
   double decay_rate = 0.1;
+
+  // Images and regularisation that grow in stages of equal length (Tan and Le, arXiv 2104.00298, algorithm 1). The
+  // starts are those of the first stage; unset: as in the last, which has img_size, drop, mixup and aa.
+  int64_t progressive_stages = 1;
+  std::optional<int64_t> progressive_img_size;
+  std::optional<double> progressive_drop;
+  std::optional<double> progressive_mixup;
 
   Crop train_crop = Crop::resized;
   int64_t crop_padding = 4;                               // padded: pixels put on every side
@@ -86,11 +114,14 @@ struct Recipe {
   std::string experiment;  // the run folder is <output>/<experiment>; empty: named after the model
   bool resume = false;     // continue the run of that folder where it stopped; start afresh where there is none
   OnBadImage on_bad_image = OnBadImage::error;
-  int64_t threads = 0;              // 0: all processors
-  int64_t workers = 2;              // threads that prepare images
-  int64_t eval_interval = 1;        // epochs between validations
-  int64_t checkpoint_interval = 1;  // epochs between saves
-  int64_t log_interval = 50;        // steps between events
+  int64_t patience = 0;                   // epochs without a better result after which the run ends; 0: never
+  double time = 0;                        // minutes after which the run stops, to be resumed; 0: never
+  std::optional<double> save_best_above;  // best.safetensors is written only for a greater validation accuracy
+  int64_t threads = 0;                    // 0: all processors
+  int64_t workers = 2;                    // threads that prepare images
+  int64_t eval_interval = 1;              // epochs between validations
+  int64_t checkpoint_interval = 1;        // epochs between saves
+  int64_t log_interval = 50;              // steps between events
 
   friend bool operator==(const Recipe&, const Recipe&) = default;
 };

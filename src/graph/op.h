@@ -33,7 +33,9 @@ struct StepScalars {
   uint64_t seed = 0;        // of the training run: randomness is a function of (seed, step, op)
   int64_t step = 0;         // batches run before this one
   int64_t update = 0;       // parameter updates made before this one: step, unless gradients are accumulated
+  int64_t updates = 0;      // of the whole run
   float learning_rate = 0;  // of this update
+  float momentum = -1;      // of this update, where a schedule varies it; below 0: the optimizer's own
 };
 
 // A node as its kernels see it: the op with its attributes, and the types around it.

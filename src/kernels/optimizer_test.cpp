@@ -107,6 +107,62 @@ TEST(Optimizer, EveryElementOfAnyCountAndTheGradientScale) {
   }
 }
 
+TEST(Optimizer, EveryElementOfTheAdaptiveKernels) {
+  for (const int64_t count : {1, 15, 1003, 40001}) {
+    const std::vector<float> grad = random_floats(count, 0), weight = random_floats(count, 1);
+    const std::vector<float> first = random_floats(count, 2), second = random_floats(count, 3, 0.1F, 2.0F);
+    const auto check = [&](const auto& update, const auto& expected) {
+      check_kernel(
+          count,
+          [&](float* w) {
+            std::copy(weight.begin(), weight.end(), w);
+            std::vector<float> m = first, v = second;
+            update(w, m.data(), v.data());
+          },
+          [&](const std::vector<float>& w) {
+            expect_close(w, 1e-6, [&](int64_t at) { return expected(static_cast<size_t>(at)); });
+          });
+    };
+    for (const bool inside : {false, true}) {
+      const RmspropStep step{0.5F, 0.25F, 0.9F, 0.01F, 0.8F, 0.1F, 0.75F, 0.25F, inside};
+      check([&](float* w, float* m, float* v) { optimizer_kernels().rmsprop(step, count, grad.data(), w, v, m); },
+            [&](size_t i) {
+              const double g = 0.25 * grad[i] + 0.1 * weight[i], v = 0.9 * second[i] + 0.1 * g * g;
+              const double root = inside ? std::sqrt(v + 0.01) : std::sqrt(v) + 0.01;
+              return 0.75 * weight[i] - 0.25 * (0.8 * first[i] + 0.5 * g / root);
+            });
+    }
+    check(
+        [&](float* w, float* m, float*) {
+          optimizer_kernels().lion({0.5F, 0.9F, 0.99F, 0.75F, 0.25F}, count, grad.data(), w, m);
+        },
+        [&](size_t i) {
+          const double ahead = 0.9 * first[i] + 0.1 * 0.25 * grad[i];
+          return 0.75 * weight[i] - (ahead > 0 ? 0.5 : ahead < 0 ? -0.5 : 0);
+        });
+    check(
+        [&](float* direction, float* m, float* v) {
+          const LambStep step{0.9F, 0.99F, 2.0F, 1.5F, 0.01F, 0.1F, 0.25F};
+          optimizer_kernels().lamb(step, count, grad.data(), weight.data(), m, v, direction);
+        },
+        [&](size_t i) {
+          const double g = 0.25 * grad[i], m = 0.9 * first[i] + 0.1 * g, v = 0.99 * second[i] + 0.01 * g * g;
+          return 2 * m / (1.5 * std::sqrt(v) + 0.01) + 0.1 * weight[i];
+        });
+    check([&](float* w, float* m, float*) { optimizer_kernels().combine(count, 0.75F, w, -2.0F, m, w); },
+          [&](size_t i) { return 0.75 * weight[i] - 2 * first[i]; });
+  }
+}
+
+TEST(Optimizer, LionStandsStillWithoutAGradient) {
+  for_every_isa([] {
+    std::vector<float> weight{1.0F}, moment{0.0F};
+    const float grad = 0;
+    optimizer_kernels().lion({0.5F, 0.9F, 0.99F, 1.0F, 1.0F}, 1, &grad, weight.data(), moment.data());
+    EXPECT_EQ(weight[0], 1.0F);
+  });
+}
+
 TEST(Optimizer, SquaredNormIsTheSameForAnyNumberOfThreads) {
   for (const int64_t count : {1, 63, 16384, 100001}) {
     const std::vector<float> grad = random_floats(count, 0);

@@ -149,25 +149,4 @@ std::string to_toml(const Recipe& recipe) {
   return out;
 }
 
-void check(const Recipe& recipe) {
-  Recipe copy = recipe;
-  for (const RecipeField& field : recipe_fields()) {
-    if (const auto text = field.get(recipe)) set_field(copy, field, *text, field.name);
-  }
-  if (recipe.data.empty()) throw UsageError("data: expected the folder of the images, got none");
-  if (recipe.model.empty()) throw UsageError("model: expected the name of a network, got none");
-  if (!recipe.val.empty() && recipe.val_split > 0) {
-    throw UsageError("val-split: expected 0 beside a folder for validation, got " +
-                     fmt::format("{}", recipe.val_split));
-  }
-  for (const auto& [name, pair] : {std::pair("scale", recipe.scale), std::pair("ratio", recipe.ratio)}) {
-    if (pair[0] > pair[1]) {
-      throw UsageError(fmt::format("{}: expected the smaller number first, got {},{}", name, pair[0], pair[1]));
-    }
-  }
-  if (recipe.experiment.find('/') != std::string::npos || recipe.experiment == "." || recipe.experiment == "..") {
-    throw UsageError(fmt::format("experiment: expected the name of a folder, got '{}'", recipe.experiment));
-  }
-}
-
 }  // namespace convoy

@@ -238,24 +238,56 @@ void add_network(Fields& fields) {
 void add_training(Fields& fields) {
   fields.section("Training");
   fields.add("epochs", &Recipe::epochs, "epochs to train", kCount).identifies_run = false;
+  fields
+      .add("max-updates", &Recipe::max_updates, "updates after which the run ends within an epoch; 0: all epochs",
+           {0, 1e12})
+      .identifies_run = false;
   fields.add("batch-size", &Recipe::batch_size, "images of a step", {1, 65536});
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
   fields.add("seed", &Recipe::seed, "of everything random", {0, 9007199254740992});
-  using Optimizer = Recipe::Optimizer;
-  fields.add("opt", &Recipe::opt,
-             Choices<Optimizer>{{"sgd", Optimizer::sgd}, {"adam", Optimizer::adam}, {"adamw", Optimizer::adamw}},
-             "optimizer");
-  fields.add("lr", &Recipe::lr, "learning rate; auto: from optimizer and batch size", {0, 1000});
-  fields.add("momentum", &Recipe::momentum, "of sgd", kShare);
-  fields.add("nesterov", &Recipe::nesterov, "Nesterov's momentum for sgd");
-  fields.add("opt-betas", &Recipe::opt_betas, "decay rates of adam's and adamw's moments", kShare);
-  fields.add("opt-eps", &Recipe::opt_eps, "added to adam's and adamw's denominator", {0, 1, true});
-  fields.add("weight-decay", &Recipe::weight_decay, "weight decay", {0, 1000});
-  fields.add("decay-norms", &Recipe::decay_norms, "decay norms and biases, too");
-  fields.add("clip-grad", &Recipe::clip_grad, "largest norm of the gradient; 0: not clipped");
   fields.add("smoothing", &Recipe::smoothing, "label smoothing", kShare);
   fields.add("model-ema", &Recipe::model_ema, "validate and save the moving average of the weights");
   fields.add("model-ema-decay", &Recipe::model_ema_decay, "decay rate of that average", {0, 1});
+  fields
+      .add("patience", &Recipe::patience, "epochs without a better result after which the run ends; 0: never", {0, 1e9})
+      .identifies_run = false;
+  fields.add("time", &Recipe::time, "minutes after which the run stops, to be resumed; 0: never", {0, 1e9})
+      .identifies_run = false;
+}
+
+void add_optimizer(Fields& fields) {
+  fields.section("Optimizer");
+  using Optimizer = Recipe::Optimizer;
+  using DecayMode = Recipe::DecayMode;
+  fields.add("opt", &Recipe::opt,
+             Choices<Optimizer>{{"sgd", Optimizer::sgd},
+                                {"adam", Optimizer::adam},
+                                {"adamw", Optimizer::adamw},
+                                {"rmsprop", Optimizer::rmsprop},
+                                {"rmsproptf", Optimizer::rmsproptf},
+                                {"lamb", Optimizer::lamb},
+                                {"lion", Optimizer::lion},
+                                {"muon", Optimizer::muon}},
+             "optimizer");
+  fields.add("lr", &Recipe::lr, "learning rate; auto: from optimizer and batch size", {0, 1000});
+  fields.add("momentum", &Recipe::momentum, "of sgd, rmsprop, rmsproptf and muon; auto: 0.9, for muon 0.95", kShare);
+  fields.add("nesterov", &Recipe::nesterov, "Nesterov's momentum for sgd");
+  fields.add("opt-betas", &Recipe::opt_betas,
+             "decay rates of the moments of adam, adamw, lamb, lion and muon; auto: the optimizer's own", kShare);
+  fields.add("opt-eps", &Recipe::opt_eps, "added to the denominator of all but sgd and lion; auto: the optimizer's own",
+             {0, 1, true});
+  fields.add("weight-decay", &Recipe::weight_decay, "weight decay", {0, 1000});
+  fields.add("decay-mode", &Recipe::decay_mode,
+             Choices<DecayMode>{
+                 {"auto", DecayMode::optimizers_own}, {"l2", DecayMode::l2}, {"decoupled", DecayMode::decoupled}},
+             "add the decay to the gradient, as Paddle's L2Decay, or shrink the weights; auto: the optimizer's own");
+  fields.add("decay-norms", &Recipe::decay_norms, "decay norms and biases, too");
+  fields.add("bias-lr-scale", &Recipe::bias_lr_scale, "factor of the learning rate of the norms' biases", {0, 1e6});
+  fields.add("clip-grad", &Recipe::clip_grad, "largest norm of the gradient; 0: not clipped; auto: 1 for lamb");
+  fields.add("lookahead", &Recipe::lookahead, "updates between two steps of Lookahead's slow weights; 0: off",
+             {0, 1e9});
+  fields.add("lookahead-decay", &Recipe::lookahead_decay, "decay rate of the slow weights, by update, at the end",
+             {0, 1});
 }
 
 void add_schedule(Fields& fields) {
@@ -263,6 +295,9 @@ void add_schedule(Fields& fields) {
   using Schedule = Recipe::Schedule;
   fields.add("sched", &Recipe::sched,
              Choices<Schedule>{{"cosine", Schedule::cosine},
+                               {"linear", Schedule::linear},
+                               {"poly", Schedule::poly},
+                               {"onecycle", Schedule::onecycle},
                                {"step", Schedule::step},
                                {"multistep", Schedule::multistep},
                                {"constant", Schedule::constant}},
@@ -270,10 +305,27 @@ void add_schedule(Fields& fields) {
   fields.add("sched-on-updates", &Recipe::sched_on_updates, "change the rate with every update, not every epoch");
   fields.add("warmup-epochs", &Recipe::warmup_epochs, "epochs in which the rate rises, part of all epochs", {0, 1e9});
   fields.add("warmup-lr", &Recipe::warmup_lr, "rate at which it starts to rise", {0, 1000});
-  fields.add("min-lr", &Recipe::min_lr, "rate at which cosine ends", {0, 1000});
+  fields.add("min-lr", &Recipe::min_lr, "rate at which cosine, linear and poly end", {0, 1000});
+  fields.add("poly-power", &Recipe::poly_power, "poly: power of what is left of the run", {0, 100, true});
+  fields.add("pct-start", &Recipe::pct_start, "onecycle: share of the run in which the rate rises",
+             {0, 0.999999, true});
+  fields.add("div-factor", &Recipe::div_factor, "onecycle: learning rate over the first rate", {0, 1e9, true});
+  fields.add("final-div-factor", &Recipe::final_div_factor, "onecycle: first rate over the last", {0, 1e9, true});
+  fields.add("cycle-momentum", &Recipe::cycle_momentum, "onecycle: momentum goes from 0.95 to 0.85 and back");
   fields.add("decay-epochs", &Recipe::decay_epochs, "step: epochs between decays", {0, 1e9, true});
   fields.add("decay-milestones", &Recipe::decay_milestones, "multistep: epochs, from 1, that begin a decay", kCount);
   fields.add("decay-rate", &Recipe::decay_rate, "step, multistep: factor of a decay", kProbability);
+}
+
+void add_progressive(Fields& fields) {
+  fields.section("Progressive learning");
+  fields.add("progressive-stages", &Recipe::progressive_stages, "stages in which images and regularisation grow",
+             {1, 1000});
+  fields.add("progressive-img-size", &Recipe::progressive_img_size, "image size of the first stage; auto: the last's",
+             {1, 16384});
+  fields.add("progressive-drop", &Recipe::progressive_drop, "dropout of the first stage; auto: the last's", kShare);
+  fields.add("progressive-mixup", &Recipe::progressive_mixup, "alpha of MixUp in the first stage; auto: the last's",
+             {0, 1000});
 }
 
 void add_augmentation(Fields& fields) {
@@ -329,6 +381,10 @@ void add_run(Fields& fields) {
       .identifies_run = false;
   fields.add("threads", &Recipe::threads, "threads that compute; 0: one a processor", {0, 4096}).identifies_run = false;
   fields.add("workers", &Recipe::workers, "threads that prepare images", {0, 4096}).identifies_run = false;
+  fields
+      .add("save-best-above", &Recipe::save_best_above,
+           "validation accuracy above which best.safetensors is written; auto: always", kProbability)
+      .identifies_run = false;
   fields.add("eval-interval", &Recipe::eval_interval, "epochs between validations", kCount).identifies_run = false;
   fields.add("checkpoint-interval", &Recipe::checkpoint_interval, "epochs between saves", kCount).identifies_run =
       false;
@@ -343,7 +399,9 @@ const std::vector<RecipeField>& recipe_fields() {
     add_data(fields);
     add_network(fields);
     add_training(fields);
+    add_optimizer(fields);
     add_schedule(fields);
+    add_progressive(fields);
     add_augmentation(fields);
     add_preprocessing(fields);
     add_run(fields);

@@ -87,7 +87,7 @@ TEST(Recipe, MistakesNameKeyExpectationAndValue) {
   EXPECT_EQ(complaint_of_text("lr = nan"), "r.toml:1: lr: expected a number from 0 to 1000, or auto, got 'nan'");
   EXPECT_EQ(complaint_of_text("nesterov = 1"), "r.toml:1: nesterov: expected true or false, got 1");
   EXPECT_EQ(complaint_of_text("sched = 'cosin'"),
-            "r.toml:1: sched: expected one of cosine, step, multistep, constant, got 'cosin'");
+            "r.toml:1: sched: expected one of cosine, linear, poly, onecycle, step, multistep, constant, got 'cosin'");
   EXPECT_THAT(complaint_of_text("mean = [0.5, 0.5]"), HasSubstr("mean: expected three numbers"));
   EXPECT_THAT(complaint_of_text("decay-milestones = [5, 3]"), HasSubstr("ascending integers"));
   EXPECT_THAT(complaint_of_text("[data]\npath = 'x'"), HasSubstr("data: expected text"));
@@ -150,6 +150,20 @@ TEST(Recipe, CheckFindsWhatAProgramSetWrong) {
                 r.val_split = 0.2;
               }),
               HasSubstr("val-split: "));
+  EXPECT_THAT(complains([](Recipe& r) {
+                r.sched = Recipe::Schedule::onecycle;
+                r.warmup_epochs = 2;
+              }),
+              HasSubstr("warmup-epochs: expected 0 beside sched onecycle"));
+  EXPECT_THAT(complains([](Recipe& r) { r.progressive_stages = 4; }),
+              HasSubstr("progressive-stages: 4 stages of what?"));
+  EXPECT_THAT(complains([](Recipe& r) { r.progressive_drop = 0.1; }),
+              HasSubstr("progressive-drop: expected none without progressive-stages, got 0.1"));
+  EXPECT_THAT(complains([](Recipe& r) {
+                r.progressive_stages = 31;
+                r.progressive_drop = 0.1;
+              }),
+              HasSubstr("progressive-stages: expected at most the 30 epochs, got 31"));
 }
 
 TEST(Recipe, UnknownFieldSuggests) {

@@ -4,7 +4,15 @@
 #include <cmath>
 #include <numbers>
 
+#include "train/optimizer_options.h"
+
 namespace convoy {
+namespace {
+
+constexpr double kLowMomentum = 0.85;
+constexpr double kHighMomentum = 0.95;
+
+}  // namespace
 
 double Schedule::at(int64_t t) const {
   const auto now = static_cast<double>(t);
@@ -13,6 +21,9 @@ double Schedule::at(int64_t t) const {
     case Recipe::Schedule::cosine:
       if (now >= length) return min_lr;
       return min_lr + 0.5 * (lr - min_lr) * (1 + std::cos(std::numbers::pi * now / length));
+    case Recipe::Schedule::linear: return lr + (min_lr - lr) * std::min(1.0, (now - warmup) / (length - warmup));
+    case Recipe::Schedule::poly: return min_lr + (lr - min_lr) * std::pow(1 - std::min(1.0, now / length), power);
+    case Recipe::Schedule::onecycle: return cycle(lr / div_factor, lr, lr / div_factor / final_div_factor, now);
     case Recipe::Schedule::step: return lr * std::pow(decay_rate, std::floor(now / decay_interval));
     case Recipe::Schedule::multistep:
       return lr * std::pow(decay_rate, std::ranges::upper_bound(milestones, now + 1) - milestones.begin());
@@ -21,25 +32,44 @@ double Schedule::at(int64_t t) const {
   return lr;
 }
 
+double Schedule::momentum_at(int64_t t) const {
+  if (kind != Recipe::Schedule::onecycle || !cycle_momentum) return -1;
+  return cycle(kHighMomentum, kLowMomentum, kHighMomentum, static_cast<double>(t));
+}
+
+double Schedule::cycle(double first, double peak, double last, double t) const {
+  const double top = rise * length - 1, end = length - 1;
+  const auto between = [](double from, double to, double share) {
+    return to + (from - to) / 2 * (1 + std::cos(std::numbers::pi * share));
+  };
+  if (t <= top) return between(first, peak, top > 0 ? t / top : 1);
+  return between(peak, last, std::min(1.0, (t - top) / (end - top)));
+}
+
+int64_t total_updates(const Recipe& recipe, int64_t updates_per_epoch) {
+  const int64_t all = recipe.epochs * updates_per_epoch;
+  return recipe.max_updates > 0 ? std::min(all, recipe.max_updates) : all;
+}
+
 Schedule schedule_of(const Recipe& recipe, int64_t updates_per_epoch) {
-  const double unit = recipe.sched_on_updates ? static_cast<double>(updates_per_epoch) : 1;
+  const auto updates = static_cast<double>(updates_per_epoch);
+  const double unit = recipe.sched_on_updates ? updates : 1;
   Schedule schedule{.kind = recipe.sched,
                     .lr = base_learning_rate(recipe),
                     .min_lr = recipe.min_lr,
                     .warmup_lr = recipe.warmup_lr,
                     .warmup = recipe.warmup_epochs * unit,
-                    .length = static_cast<double>(recipe.epochs) * unit,
+                    .length = static_cast<double>(total_updates(recipe, updates_per_epoch)) / updates * unit,
+                    .power = recipe.poly_power,
+                    .rise = recipe.pct_start,
+                    .div_factor = recipe.div_factor,
+                    .final_div_factor = recipe.final_div_factor,
+                    .cycle_momentum = recipe.cycle_momentum,
                     .decay_interval = recipe.decay_epochs * unit,
                     .milestones = {},
                     .decay_rate = recipe.decay_rate};
   for (const int64_t epoch : recipe.decay_milestones) schedule.milestones.push_back(static_cast<double>(epoch) * unit);
   return schedule;
-}
-
-double base_learning_rate(const Recipe& recipe) {
-  if (recipe.lr) return *recipe.lr;
-  const double images = static_cast<double>(recipe.batch_size * recipe.grad_accum_steps) / 256;
-  return recipe.opt == Recipe::Optimizer::sgd ? 0.1 * images : 0.001 * std::sqrt(images);
 }
 
 }  // namespace convoy

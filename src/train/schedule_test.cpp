@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace convoy {
 namespace {
 
@@ -48,6 +50,76 @@ TEST(Schedule, ConstantFollowsTimm) {
   expect_rates(make_schedule(Kind::constant, 1e-2, 2), {0.01, 0.055, 0.1, 0.1, 0.1});
 }
 
+TEST(Schedule, PolyFollowsTimmAndTorch) {
+  Schedule schedule = make_schedule(Kind::poly, 1e-3, 2);
+  schedule.min_lr = 1e-4;
+  schedule.length = 6;
+  schedule.power = 2;
+  expect_rates(schedule, {0.001, 0.0505, 0.0445, 0.025075, 0.0112, 0.002875, 0.0001, 0.0001});
+  // torch 2.15, PolynomialLR(total_iters=4, power=0.9).
+  schedule = make_schedule(Kind::poly, 0, 0);
+  schedule.length = 4;
+  schedule.power = 0.9;
+  expect_rates(schedule, {0.1, 0.0771889507, 0.0535886731, 0.0287174589, 0, 0});
+}
+
+// airbench94's get_lr with lr 1.5 and 20 steps, of which 4 warm up.
+TEST(Schedule, LinearFollowsAirbench) {
+  Schedule schedule = make_schedule(Kind::linear, 0.3, 4);
+  schedule.lr = 1.5;
+  schedule.min_lr = 0.105;
+  schedule.length = 20;
+  expect_rates(schedule, {0.3,     0.6,       0.9,      1.2,       1.5,    1.4128125, 1.325625, 1.2384375,
+                          1.15125, 1.0640625, 0.976875, 0.8896875, 0.8025, 0.7153125, 0.628125, 0.5409375,
+                          0.45375, 0.3665625, 0.279375, 0.1921875, 0.105,  0.105});
+}
+
+void expect_momenta(const Schedule& schedule, const std::vector<double>& momenta) {
+  for (size_t t = 0; t < momenta.size(); ++t) {
+    EXPECT_NEAR(schedule.momentum_at(static_cast<int64_t>(t)), momenta[t], 1e-8) << "t = " << t;
+  }
+}
+
+// torch 2.15, OneCycleLR(max_lr=0.1, total_steps=10), and with pct_start=0.5, div_factor=10, final_div_factor=100
+// for 7.
+TEST(Schedule, OneCycleFollowsTorch) {
+  Schedule schedule = make_schedule(Kind::onecycle, 0, 0);
+  schedule.length = 10;
+  schedule.cycle_momentum = true;
+  expect_rates(schedule, {0.004, 0.052, 0.1, 0.0950484632, 0.0811745654, 0.0611262022, 0.0388741978, 0.0188258346,
+                          0.0049519368, 4e-07, 4e-07});
+  expect_momenta(schedule, {0.95, 0.9, 0.85, 0.854951557, 0.86882551, 0.888873953, 0.911126047, 0.93117449, 0.945048443,
+                            0.95, 0.95});
+  schedule.length = 7;
+  schedule.rise = 0.5;
+  schedule.div_factor = 10;
+  schedule.final_div_factor = 100;
+  expect_rates(schedule, {0.01, 0.0410942353, 0.0914057647, 0.095053395, 0.0611649207, 0.0189066844, 0.0001});
+  expect_momenta(schedule, {0.95, 0.91545085, 0.85954915, 0.854951557, 0.888873953, 0.93117449, 0.95});
+  schedule.cycle_momentum = false;
+  EXPECT_LT(schedule.momentum_at(3), 0);
+  schedule.length = 1;
+  EXPECT_TRUE(std::isfinite(schedule.at(0)));
+}
+
+TEST(ScheduleOf, EndsWithTheLastUpdate) {
+  Recipe recipe;
+  recipe.epochs = 10;
+  recipe.max_updates = 476;
+  recipe.sched = Kind::linear;
+  recipe.sched_on_updates = true;
+  recipe.lr = 1.5;
+  recipe.min_lr = 0.105;
+  recipe.warmup_lr = 0.3;
+  recipe.warmup_epochs = 109.0 / 48;
+  const Schedule schedule = schedule_of(recipe, 48);
+  EXPECT_DOUBLE_EQ(schedule.length, 476);
+  EXPECT_NEAR(schedule.at(109), 1.5, 1e-9);
+  EXPECT_NEAR(schedule.at(475), 1.5 * (1 - 0.93 * 366 / 367), 1e-9);
+  recipe.sched_on_updates = false;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 48).length, 476.0 / 48);
+}
+
 TEST(ScheduleOf, CountsUpdatesWhenAsked) {
   Recipe recipe;
   recipe.epochs = 3;
@@ -79,17 +151,6 @@ TEST(ScheduleOf, CountsEpochsOtherwise) {
   recipe.warmup_lr = 1e-3;
   recipe.min_lr = 1e-4;
   EXPECT_NEAR(schedule_of(recipe, 1000).at(5), 0.00679203108, 1e-9);
-}
-
-TEST(BaseLearningRate, FollowsOptimizerAndImagesOfAnUpdate) {
-  Recipe recipe;
-  recipe.batch_size = 32;
-  recipe.grad_accum_steps = 2;
-  EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.025);
-  recipe.opt = Recipe::Optimizer::adamw;
-  EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.0005);
-  recipe.lr = 0.3;
-  EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.3);
 }
 
 }  // namespace

@@ -7,63 +7,15 @@
 #include "graph/autodiff.h"
 #include "ops/optimizer/optimizer.h"
 #include "ops/sum/sum.h"
+#include "train/updates.h"
 
 namespace convoy {
 namespace {
-
-using Gradients = std::vector<std::pair<ValueId, ValueId>>;  // parameter, gradient
-
-ValueId zero_state(Graph& graph, const std::string& kind, ValueId like) {
-  return graph.add_state(kind + "/" + graph.value(like).name, graph.value(like).type.shape, 0);
-}
 
 // Copies a variable of another graph into this one, under its name.
 ValueId import_variable(Graph& graph, const ValueInfo& info) {
   return info.kind == ValueKind::parameter ? graph.add_parameter(info.name, info.type.shape, info.start, info.layout)
                                            : graph.add_state(info.name, info.type.shape, info.start.value);
-}
-
-void add_update(Graph& graph, const OptimizerOptions& options, ValueId weight, ValueId gradient, ValueId factor) {
-  const bool decays = options.decay_vectors || graph.value(weight).type.shape.rank() > 1;
-  const float weight_decay = decays ? options.weight_decay : 0;
-  if (options.kind == OptimizerOptions::Kind::sgd) {
-    const ValueId momentum = options.momentum == 0 ? kNoValue : zero_state(graph, "momentum", weight);
-    graph.add_node(std::make_shared<SgdOp>(SgdOp::Attributes{options.momentum, options.nesterov, weight_decay}),
-                   {weight, momentum, gradient, factor});
-    return;
-  }
-  const AdamOp::Attributes attributes{options.momentum, options.beta2, options.eps, weight_decay,
-                                      options.kind == OptimizerOptions::Kind::adamw};
-  graph.add_node(std::make_shared<AdamOp>(attributes), {weight, zero_state(graph, "moment1", weight),
-                                                        zero_state(graph, "moment2", weight), gradient, factor});
-}
-
-void add_updates(Graph& graph, const StepOptions& options, const Gradients& gradients) {
-  ValueId factor = kNoValue;
-  if (options.clip_grad_norm > 0) {
-    std::vector<ValueId> all;
-    for (const auto& [weight, gradient] : gradients) all.push_back(gradient);
-    factor = graph.add_node(std::make_shared<ClipFactorOp>(options.clip_grad_norm), all)[0];
-  }
-  for (const auto& [weight, gradient] : gradients) add_update(graph, options.optimizer, weight, gradient, factor);
-}
-
-// Averages of the parameters and of the model's own states (running statistics); `names` are the model's.
-void add_averages(Graph& graph, float decay, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    const ValueId id = graph.named(name);
-    const ValueInfo info = graph.value(id);
-    const ValueId average = graph.add_state("ema." + name, info.type.shape, info.start.value);
-    graph.add_node(std::make_shared<MovingAverageOp>(decay), {average, id});
-  }
-}
-
-// Averages start as what they average.
-void start_averages(const Variables& variables, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    const Variables::Variable& source = variables.at(name);
-    std::copy_n(source.data, source.shape.elements(), variables.at("ema." + name).data);
-  }
 }
 
 std::vector<std::string> variable_names(const Graph& graph) {
@@ -95,6 +47,8 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   graph.set_output("loss", loss.id());
   graph.set_output("logits", logits.id());
   const std::vector<std::string> names = variable_names(graph);
+  const ParameterRoles roles = roles_of(graph);
+  const bool followers_are_new = !have_followers(variables, names.front());
   plain_text_ = graph.to_string();
   append(pass_reports_, run_passes(graph, forward_passes(), options.disabled_passes));
 
@@ -109,29 +63,26 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
 
   Graph update(Mode::training);
   if (options.accumulate == 1) {
-    add_updates(graph, options, gradients);
-    if (options.ema_decay > 0) add_averages(graph, options.ema_decay, names);
+    add_updates(graph, options, roles, gradients);
+    add_followers(graph, options, names);
   } else {
     Gradients totals;
     for (const auto& [weight, gradient] : gradients) {
-      const ValueId total = zero_state(graph, "gradient", weight);
+      const ValueId total = add_state_like(graph, "gradient", weight);
       graph.add_node(std::make_shared<AccumulateOp>(), {total, gradient});
       totals.emplace_back(import_variable(update, graph.value(weight)), import_variable(update, graph.value(total)));
     }
-    add_updates(update, options, totals);
+    add_updates(update, options, roles, totals);
     for (const auto& [weight, total] : totals) update.add_node(std::make_shared<ClearOp>(), {total});
-    if (options.ema_decay > 0) {
-      for (const std::string& name : names) {
-        if (update.find_named(name) == kNoValue) import_variable(update, graph.value(graph.named(name)));
-      }
-      add_averages(update, options.ema_decay, names);
+    for (const std::string& name : names) {
+      if (update.find_named(name) == kNoValue) import_variable(update, graph.value(graph.named(name)));
     }
+    add_followers(update, options, names);
   }
   append(pass_reports_, run_passes(graph, step_passes(), options.disabled_passes));
-  const bool averages_are_new = options.ema_decay > 0 && !variables.contains("ema." + names.front());
   variables.add(graph, seed);
   variables.add(update, seed);
-  if (averages_are_new) start_averages(variables, names);
+  if (followers_are_new) start_followers(variables, names);
   batch_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = options.exact});
   if (options.accumulate > 1) update_ = std::make_unique<Program>(std::move(update));
 }

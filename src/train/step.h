@@ -8,20 +8,31 @@
 #include <vector>
 
 #include "convoy/model.h"
+#include "convoy/recipe.h"
 #include "plan/passes.h"
 #include "plan/program.h"
 
 namespace convoy {
 
 struct OptimizerOptions {
-  enum class Kind : uint8_t { sgd, adam, adamw };
-  Kind kind = Kind::sgd;
-  float momentum = 0.9F;  // sgd; beta1 of adam and adamw
-  bool nesterov = false;
+  Recipe::Optimizer kind = Recipe::Optimizer::sgd;
+  float momentum = 0.9F;  // sgd, rmsprop, rmsproptf, muon
+  bool nesterov = false;  // sgd; muon always has it
+  float beta1 = 0.9F;     // adam, adamw, lamb, lion, and what muon leaves to adamw
   float beta2 = 0.999F;
   float eps = 1e-8F;
   float weight_decay = 0;
-  bool decay_vectors = true;  // false: one-dimensional parameters (norms, biases) do not decay, as in timm
+  bool decoupled = false;        // sgd, rmsprop, rmsproptf, lamb; of the others only one kind exists
+  bool decay_vectors = true;     // false: one-dimensional parameters (norms, biases) do not decay, as in timm
+  float norm_bias_lr_scale = 1;  // factor of the learning rate, but not of the decay, of the norms' biases
+};
+
+// Lookahead (Zhang et al., arXiv 1907.08610) as airbench94 has it: after every `every`-th update t of T, the slow
+// weights become slow + (1 - decay^every (t / T)^3) (weights - slow), and the weights become the slow ones; after the
+// last update the slow ones stay and the weights become those. Running statistics are treated as the weights are.
+struct LookaheadOptions {
+  int64_t every = 0;  // 0: off
+  double decay = 0.95;
 };
 
 struct StepOptions {
@@ -33,13 +44,15 @@ struct StepOptions {
   OptimizerOptions optimizer;
   float clip_grad_norm = 0;  // 0: off
   int accumulate = 1;        // batches whose mean gradient makes one update
-  float ema_decay = 0;       // 0: off; the averages are the variables "ema.<name>"
-  bool exact = false;        // no approximate kernels (graph/op.h)
+  LookaheadOptions lookahead;
+  float ema_decay = 0;  // 0: off; the averages are the variables "ema.<name>"
+  bool exact = false;   // no approximate kernels (graph/op.h)
   std::set<std::string> disabled_passes;
 };
 
-// Forward, loss, backward and update. Variables: the model's parameters and states, "momentum/<parameter>" (sgd),
-// "moment1/..." and "moment2/..." (adam), "gradient/..." (accumulation), "ema.<name>" for parameters and states.
+// Forward, loss, backward and update. Variables: the model's parameters and states; "momentum/<parameter>",
+// "moment1/..." and "moment2/..." of the optimizer; "gradient/..." (accumulation); "slow/<name>" (Lookahead) and
+// "ema.<name>" for parameters and states.
 class TrainingStep {
  public:
   // Plans the step and adds what it needs to `variables`, started from `seed`.

@@ -66,7 +66,7 @@ Trainer::Progress Trainer::run_epoch() {
   epoch_begin_ = Clock::now();
   reader_seconds_before_ = loader_->wait_seconds();
   while (position_.step < steps_per_epoch_) {
-    run_step(rate_now());
+    run_step();
     if (stop_asked()) return Progress::stopped;
   }
   const bool last = position_.epoch + 1 == recipe_.epochs;
@@ -77,19 +77,23 @@ Trainer::Progress Trainer::run_epoch() {
   return stop_asked() && !last ? Progress::stopped : Progress::finished;
 }
 
-double Trainer::rate_now() const {
-  return schedule_.at(recipe_.sched_on_updates ? position_.batches / recipe_.grad_accum_steps : position_.epoch);
+int64_t Trainer::schedule_time(int64_t batch) const {
+  return recipe_.sched_on_updates ? batch / recipe_.grad_accum_steps : batch / steps_per_epoch_;
 }
 
-void Trainer::run_step(double rate) {
+void Trainer::run_step() {
   const Clock::time_point begin = Clock::now();
+  const int64_t time = schedule_time(position_.batches);
+  const double rate = schedule_.at(time);
   const Batch& batch = loader_->next();
   std::copy_n(batch.images.floats(), batch.images.size() / sizeof(float), step_->images());
   std::copy_n(batch.targets.floats(), batch.targets.size() / sizeof(float), step_->targets());
   step_->run({.seed = static_cast<uint64_t>(recipe_.seed),
               .step = position_.batches,
               .update = position_.batches / recipe_.grad_accum_steps,
-              .learning_rate = static_cast<float>(rate)});
+              .updates = updates_,
+              .learning_rate = static_cast<float>(rate),
+              .momentum = static_cast<float>(schedule_.momentum_at(time))});
   const double loss = step_->loss();
   ++position_.step;
   ++position_.batches;
@@ -154,8 +158,7 @@ void Trainer::finish_epoch() {
   warn_of_bad_images(*loader_);
   EpochReport report{.epoch = position_.epoch,
                      .batches = position_.batches,
-                     .lr = schedule_.at(recipe_.sched_on_updates ? (position_.batches - 1) / recipe_.grad_accum_steps
-                                                                 : position_.epoch),
+                     .lr = schedule_.at(schedule_time(position_.batches - 1)),
                      .train_loss = position_.epoch_sums.mean_loss(),
                      .train_top1 = position_.epoch_sums.top1_share(),
                      .val = val_result_,

@@ -46,13 +46,14 @@ class Trainer {
   void report_start() const;
 
   Progress run_epoch();
-  void run_step(double rate);
+  void run_step();
   void report_step(double rate, double loss) const;
   Progress validate();
   void finish_epoch();
 
   bool stop_asked() const { return stop_ != nullptr && stop_->load(); }
-  double rate_now() const;
+  // What the schedule counts in, at a batch of the run.
+  int64_t schedule_time(int64_t batch) const;
   RunCost cost_now() const;
   double seconds_in_epoch() const;
   double reader_seconds_in_epoch() const { return loader_->wait_seconds() - reader_seconds_before_; }
@@ -75,6 +76,7 @@ class Trainer {
   RunIdentity identity_;
   int64_t batch_size_ = 0;
   int64_t steps_per_epoch_ = 0;
+  int64_t updates_ = 0;  // of the whole run
   Schedule schedule_;
 
   Variables variables_;

@@ -6,29 +6,13 @@
 #include "convoy/error.h"
 #include "core/parallel.h"
 #include "graph/work.h"
+#include "train/optimizer_options.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
 #include "train/trainer.h"
 
 namespace convoy {
 namespace {
-
-OptimizerOptions optimizer_of(const Recipe& recipe) {
-  OptimizerOptions options;
-  switch (recipe.opt) {
-    case Recipe::Optimizer::sgd: options.kind = OptimizerOptions::Kind::sgd; break;
-    case Recipe::Optimizer::adam: options.kind = OptimizerOptions::Kind::adam; break;
-    case Recipe::Optimizer::adamw: options.kind = OptimizerOptions::Kind::adamw; break;
-  }
-  const bool is_sgd = recipe.opt == Recipe::Optimizer::sgd;
-  options.momentum = static_cast<float>(is_sgd ? recipe.momentum : recipe.opt_betas[0]);
-  options.nesterov = recipe.nesterov;
-  options.beta2 = static_cast<float>(recipe.opt_betas[1]);
-  options.eps = static_cast<float>(recipe.opt_eps);
-  options.weight_decay = static_cast<float>(recipe.weight_decay);
-  options.decay_vectors = recipe.decay_norms;
-  return options;
-}
 
 double gibibytes(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
 
@@ -48,7 +32,7 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
       states_(folder_) {
   if (recipe_.threads > 0) set_thread_count(static_cast<int>(recipe_.threads));
   recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
-  recipe_.lr = base_learning_rate(recipe_);
+  settle_optimizer(recipe_);
   open_data();
   plan();
 }
@@ -67,6 +51,8 @@ void Trainer::open_data() {
   batch_size_ = std::min(recipe_.batch_size, train_->size());
   steps_per_epoch_ = train_->size() / batch_size_;
   const int64_t accumulate = recipe_.grad_accum_steps;
+  updates_ = recipe_.epochs * steps_per_epoch_ / accumulate;
+  if (recipe_.max_updates > 0) updates_ = std::min(updates_, recipe_.max_updates);
   schedule_ = schedule_of(recipe_, (steps_per_epoch_ + accumulate - 1) / accumulate);
   identity_ = {recipe_, train_->class_names(), hash_of(*train_)};
 }
@@ -78,8 +64,9 @@ StepOptions Trainer::step_options(int64_t batch_size) const {
   options.batch_size = batch_size;
   options.image_size = *recipe_.img_size;
   options.label_smoothing = static_cast<float>(recipe_.smoothing);
-  options.optimizer = optimizer_of(recipe_);
-  options.clip_grad_norm = static_cast<float>(recipe_.clip_grad);
+  options.optimizer = optimizer_options(recipe_);
+  options.lookahead = {.every = recipe_.lookahead, .decay = recipe_.lookahead_decay};
+  options.clip_grad_norm = static_cast<float>(clip_grad_norm(recipe_));
   options.accumulate = static_cast<int>(recipe_.grad_accum_steps);
   options.ema_decay = recipe_.model_ema ? static_cast<float>(recipe_.model_ema_decay) : 0;
   return options;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
 
 #include "convoy/error.h"
 #include "convoy/ops.h"
@@ -159,8 +160,8 @@ TEST_F(TrainerTest, CostsAddUpOverResumes) {
 
 // Settings that give a step something to remember.
 struct Memory {
-  const char* name;
-  void (*change)(Recipe&);
+  std::string name;
+  std::function<void(Recipe&)> change;
 };
 void PrintTo(const Memory& memory, std::ostream* out) { *out << memory.name; }
 
@@ -207,8 +208,30 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                                   recipe.grad_accum_steps = 3;
                                                   recipe.opt = Recipe::Optimizer::adam;
                                                   recipe.lr = 0.01;
+                                                }},
+                                         Memory{"lookahead_onecycle",
+                                                [](Recipe& recipe) {
+                                                  recipe.lookahead = 2;
+                                                  recipe.sched = Recipe::Schedule::onecycle;
+                                                  recipe.sched_on_updates = true;
                                                 }}),
-                         [](const auto& test) { return std::string(test.param.name); });
+                         [](const auto& test) { return test.param.name; });
+
+// Every optimizer, with accumulated gradients in every second one, so that the memory between two updates counts, too.
+std::vector<Memory> optimizers() {
+  std::vector<Memory> all;
+  for (const std::string& opt : find_recipe_field("opt").choices) {
+    const bool accumulates = all.size() % 2 == 1;
+    all.push_back({opt, [opt, accumulates](Recipe& recipe) {
+                     set_field(recipe, find_recipe_field("opt"), opt, "opt");
+                     recipe.lr.reset();
+                     recipe.grad_accum_steps = accumulates ? 2 : 1;
+                   }});
+  }
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Optimizers, ResumeTest, testing::ValuesIn(optimizers()),
+                         [](const auto& test) { return test.param.name; });
 
 // A process that dies leaves what it saved last, here the state after two epochs.
 TEST_F(TrainerTest, ResumesFromTheLastSaveAfterACrash) {

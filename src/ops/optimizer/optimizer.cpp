@@ -2,82 +2,128 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
-#include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
-#include "kernels/rearrange.h"
+#include "ops/optimizer/update.h"
 
 namespace convoy {
 namespace {
 
-float factor(const NodeMemory& memory, int input) {
-  const float* value = memory.input(input);
-  return value == nullptr ? 1.0F : *value;
-}
+using kernels::optimizer_kernels;
 
 void run_sgd(const NodeSpec& spec, const NodeMemory& memory) {
-  const SgdOp::Attributes& a = static_cast<const SgdOp&>(spec.op).sgd();
-  const kernels::SgdStep step{memory.step.learning_rate, a.momentum, a.weight_decay, factor(memory, 3), a.nesterov};
-  kernels::optimizer_kernels().sgd(step, spec.inputs[0].shape.elements(), memory.input(2), memory.input(0),
-                                   memory.input(1));
+  const auto& op = static_cast<const SgdOp&>(spec.op);
+  const kernels::SgdStep step{.learning_rate = op.rate(memory.step),
+                              .momentum = momentum_now(op.sgd().momentum, memory.step),
+                              .l2 = op.l2(),
+                              .grad_scale = grad_scale(spec, memory),
+                              .nesterov = op.sgd().nesterov,
+                              .keep = op.keep(memory.step)};
+  optimizer_kernels().sgd(step, spec.inputs[0].shape.elements(), memory.input(2), memory.input(0), memory.input(1));
+}
+
+// 1 / (1 - beta^t) of the update at hand.
+double correction(float beta, const StepScalars& step) {
+  return 1.0 / (1.0 - std::pow(static_cast<double>(beta), static_cast<double>(step.update + 1)));
 }
 
 void run_adam(const NodeSpec& spec, const NodeMemory& memory) {
-  const AdamOp::Attributes& a = static_cast<const AdamOp&>(spec.op).adam();
-  const auto t = static_cast<double>(memory.step.update + 1);
-  const float rate = memory.step.learning_rate;
-  const kernels::AdamStep step{
-      .step_size = static_cast<float>(rate / (1.0 - std::pow(static_cast<double>(a.beta1), t))),
-      .inverse_root = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(a.beta2), t))),
-      .beta1 = a.beta1,
-      .beta2 = a.beta2,
-      .epsilon = a.eps,
-      .l2 = a.decoupled ? 0 : a.weight_decay,
-      .keep = a.decoupled ? 1 - rate * a.weight_decay : 1,
-      .grad_scale = factor(memory, 4)};
-  kernels::optimizer_kernels().adam(step, spec.inputs[0].shape.elements(), memory.input(3), memory.input(0),
-                                    memory.input(1), memory.input(2));
+  const auto& op = static_cast<const AdamOp&>(spec.op);
+  const float beta1 = momentum_now(op.moments().beta1, memory.step), beta2 = op.moments().beta2;
+  const kernels::AdamStep step{.step_size = static_cast<float>(op.rate(memory.step) * correction(beta1, memory.step)),
+                               .inverse_root = static_cast<float>(std::sqrt(correction(beta2, memory.step))),
+                               .beta1 = beta1,
+                               .beta2 = beta2,
+                               .epsilon = op.moments().eps,
+                               .l2 = op.l2(),
+                               .keep = op.keep(memory.step),
+                               .grad_scale = grad_scale(spec, memory)};
+  optimizer_kernels().adam(step, spec.inputs[0].shape.elements(), memory.input(3), memory.input(0), memory.input(1),
+                           memory.input(2));
 }
 
-void run_clip_factor(const NodeSpec& spec, const NodeMemory& memory) {
-  double sum = 0;
-  for (size_t i = 0; i < spec.inputs.size(); ++i) {
-    sum += kernels::optimizer_kernels().squared_norm(spec.inputs[i].shape.elements(), memory.input(static_cast<int>(i)),
-                                                     memory.workspace);
+void run_rmsprop(const NodeSpec& spec, const NodeMemory& memory) {
+  const auto& op = static_cast<const RmspropOp&>(spec.op);
+  const RmspropOp::Attributes& a = op.rmsprop();
+  const float rate = op.rate(memory.step);
+  const kernels::RmspropStep step{.inner_rate = a.tensorflow ? rate : 1,
+                                  .outer_rate = a.tensorflow ? 1 : rate,
+                                  .alpha = a.alpha,
+                                  .epsilon = a.eps,
+                                  .momentum = momentum_now(a.momentum, memory.step),
+                                  .l2 = op.l2(),
+                                  .keep = op.keep(memory.step),
+                                  .grad_scale = grad_scale(spec, memory),
+                                  .epsilon_inside = a.tensorflow};
+  optimizer_kernels().rmsprop(step, spec.inputs[0].shape.elements(), memory.input(3), memory.input(0), memory.input(1),
+                              memory.input(2));
+}
+
+void run_lion(const NodeSpec& spec, const NodeMemory& memory) {
+  const auto& op = static_cast<const LionOp&>(spec.op);
+  const kernels::LionStep step{.learning_rate = op.rate(memory.step),
+                               .beta1 = momentum_now(op.lion().beta1, memory.step),
+                               .beta2 = op.lion().beta2,
+                               .keep = op.keep(memory.step),
+                               .grad_scale = grad_scale(spec, memory)};
+  optimizer_kernels().lion(step, spec.inputs[0].shape.elements(), memory.input(2), memory.input(0), memory.input(1));
+}
+
+// The direction, then room for its norm.
+size_t lamb_workspace(const NodeSpec& spec) {
+  const int64_t count = spec.inputs[0].shape.elements();
+  return padded_floats(count) * sizeof(float) + kernels::squared_norm_workspace(count);
+}
+
+void run_lamb(const NodeSpec& spec, const NodeMemory& memory) {
+  const auto& op = static_cast<const LambOp&>(spec.op);
+  const int64_t count = spec.inputs[0].shape.elements();
+  const float beta1 = momentum_now(op.moments().beta1, memory.step), beta2 = op.moments().beta2;
+  const kernels::LambStep step{.beta1 = beta1,
+                               .beta2 = beta2,
+                               .inverse_first = static_cast<float>(correction(beta1, memory.step)),
+                               .inverse_root = static_cast<float>(std::sqrt(correction(beta2, memory.step))),
+                               .epsilon = op.moments().eps,
+                               .decay = op.l2(),
+                               .grad_scale = grad_scale(spec, memory)};
+  float* weight = memory.input(0);
+  float* direction = reinterpret_cast<float*>(memory.workspace);
+  std::byte* scratch = memory.workspace + padded_floats(count) * sizeof(float);
+  optimizer_kernels().lamb(step, count, memory.input(3), weight, memory.input(1), memory.input(2), direction);
+  const float keep = op.keep(memory.step);
+  double trust = 1;
+  if (op.update().weight_decay != 0) {
+    const double weight_norm = keep * std::sqrt(optimizer_kernels().squared_norm(count, weight, scratch));
+    const double direction_norm = std::sqrt(optimizer_kernels().squared_norm(count, direction, scratch));
+    if (weight_norm > 0 && direction_norm > 0) trust = weight_norm / direction_norm;
   }
-  const double limit = static_cast<const ClipFactorOp&>(spec.op).max_norm();
-  *memory.output(0) = static_cast<float>(std::min(1.0, limit / (std::sqrt(sum) + 1e-6)));
+  optimizer_kernels().combine(count, keep, weight, static_cast<float>(-op.rate(memory.step) * trust), direction,
+                              weight);
 }
 
-size_t clip_factor_workspace(const NodeSpec& spec) {
-  size_t bytes = 0;
-  for (const TensorType& type : spec.inputs) {
-    bytes = std::max(bytes, kernels::squared_norm_workspace(type.shape.elements()));
-  }
-  return bytes;
-}
-
-void run_moving_average(const NodeSpec& spec, const NodeMemory& memory) {
-  const float decay = static_cast<const MovingAverageOp&>(spec.op).decay();
-  kernels::optimizer_kernels().moving_average(decay, spec.inputs[0].shape.elements(), memory.input(1), memory.input(0));
-}
-
-void run_accumulate(const NodeSpec& spec, const NodeMemory& memory) {
-  const float* terms[] = {memory.input(0), memory.input(1)};
-  kernels::elementwise_kernels().add(2, spec.inputs[0].shape.elements(), terms, memory.input(0));
-}
-
-void run_clear(const NodeSpec& spec, const NodeMemory& memory) {
-  kernels::fill(spec.inputs[0].shape.elements(), 0.0F, memory.input(0));
+std::string describe(const MomentAttributes& moments) {
+  return fmt::format("beta1={} beta2={} eps={}", moments.beta1, moments.beta2, moments.eps);
 }
 
 }  // namespace
 
+float UpdateOp::l2() const {
+  if (update_.decoupled || update_.lr_scale == 0) return 0;
+  return update_.weight_decay / update_.lr_scale;
+}
+
+float UpdateOp::keep(const StepScalars& step) const {
+  return update_.decoupled ? 1 - step.learning_rate * update_.weight_decay : 1;
+}
+
+std::string UpdateOp::with_update(const std::string& attributes) const {
+  return fmt::format("{} weight_decay={}{}{}", attributes, update_.weight_decay, update_.decoupled ? " decoupled" : "",
+                     update_.lr_scale == 1 ? "" : fmt::format(" lr_scale={}", update_.lr_scale));
+}
+
 std::string SgdOp::attributes() const {
-  return fmt::format("momentum={}{} weight_decay={}", attributes_.momentum, attributes_.nesterov ? " nesterov" : "",
-                     attributes_.weight_decay);
+  return with_update(fmt::format("momentum={}{}", attributes_.momentum, attributes_.nesterov ? " nesterov" : ""));
 }
 
 std::span<const Kernel> SgdOp::kernels() const {
@@ -85,37 +131,36 @@ std::span<const Kernel> SgdOp::kernels() const {
   return kTable;
 }
 
-std::string AdamOp::attributes() const {
-  return fmt::format("beta1={} beta2={} eps={} weight_decay={}", attributes_.beta1, attributes_.beta2, attributes_.eps,
-                     attributes_.weight_decay);
-}
+std::string AdamOp::attributes() const { return with_update(describe(moments_)); }
 
 std::span<const Kernel> AdamOp::kernels() const {
   static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_adam}};
   return kTable;
 }
 
-std::string ClipFactorOp::attributes() const { return fmt::format("max_norm={}", max_norm_); }
+std::string RmspropOp::attributes() const {
+  return with_update(
+      fmt::format("alpha={} momentum={} eps={}", attributes_.alpha, attributes_.momentum, attributes_.eps));
+}
 
-std::span<const Kernel> ClipFactorOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, clip_factor_workspace, run_clip_factor}};
+std::span<const Kernel> RmspropOp::kernels() const {
+  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_rmsprop}};
   return kTable;
 }
 
-std::string MovingAverageOp::attributes() const { return fmt::format("decay={}", decay_); }
+std::string LambOp::attributes() const { return with_update(describe(moments_)); }
 
-std::span<const Kernel> MovingAverageOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_moving_average}};
+std::span<const Kernel> LambOp::kernels() const {
+  static constexpr Kernel kTable[] = {{"simd", nullptr, lamb_workspace, run_lamb}};
   return kTable;
 }
 
-std::span<const Kernel> AccumulateOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_accumulate}};
-  return kTable;
+std::string LionOp::attributes() const {
+  return with_update(fmt::format("beta1={} beta2={}", attributes_.beta1, attributes_.beta2));
 }
 
-std::span<const Kernel> ClearOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"fill", nullptr, nullptr, run_clear}};
+std::span<const Kernel> LionOp::kernels() const {
+  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_lion}};
   return kTable;
 }
 

@@ -1,0 +1,20 @@
+// What the kernels of the optimizers share.
+#pragma once
+
+#include "graph/op.h"
+
+namespace convoy {
+
+// The last input, which is 1 where it is absent.
+inline float grad_scale(const NodeSpec& spec, const NodeMemory& memory) {
+  const float* factor = memory.input(static_cast<int>(spec.inputs.size()) - 1);
+  return factor == nullptr ? 1.0F : *factor;
+}
+
+// The optimizer's own momentum or first beta, unless the schedule varies it.
+inline float momentum_now(float own, const StepScalars& step) { return step.momentum < 0 ? own : step.momentum; }
+
+// `count` floats and what aligns the next of them to 64 bytes.
+inline size_t padded_floats(int64_t count) { return (static_cast<size_t>(count) + 15) / 16 * 16; }
+
+}  // namespace convoy

@@ -1,0 +1,74 @@
+// What makes a recipe one that cannot be followed.
+#include <fmt/format.h>
+
+#include "convoy/error.h"
+#include "convoy/recipe.h"
+#include "train/optimizer_options.h"
+
+namespace convoy {
+namespace {
+
+void check_ranges(const Recipe& recipe) {
+  Recipe copy = recipe;
+  for (const RecipeField& field : recipe_fields()) {
+    if (const auto text = field.get(recipe)) set_field(copy, field, *text, field.name);
+  }
+}
+
+void check_schedule(const Recipe& recipe) {
+  if (recipe.sched != Recipe::Schedule::onecycle) return;
+  for (const auto& [name, value] :
+       {std::pair("warmup-epochs", recipe.warmup_epochs), std::pair("min-lr", recipe.min_lr)}) {
+    if (value == 0) continue;
+    throw UsageError(
+        fmt::format("{}: expected 0 beside sched onecycle, which has pct-start, div-factor and "
+                    "final-div-factor for that, got {}",
+                    name, value));
+  }
+}
+
+void check_progressive(const Recipe& recipe) {
+  constexpr std::string_view kStarts[] = {"progressive-img-size", "progressive-drop", "progressive-mixup"};
+  bool any = false;
+  for (const std::string_view name : kStarts) {
+    const auto text = find_recipe_field(name).get(recipe);
+    any = any || text;
+    if (text && recipe.progressive_stages == 1) {
+      throw UsageError(fmt::format("{}: expected none without progressive-stages, got {}", name, *text));
+    }
+  }
+  if (recipe.progressive_stages == 1) return;
+  if (!any) {
+    throw UsageError(fmt::format("progressive-stages: {} stages of what? Give one of {}, {} and {}",
+                                 recipe.progressive_stages, kStarts[0], kStarts[1], kStarts[2]));
+  }
+  if (recipe.progressive_stages > recipe.epochs) {
+    throw UsageError(fmt::format("progressive-stages: expected at most the {} epochs, got {}", recipe.epochs,
+                                 recipe.progressive_stages));
+  }
+}
+
+}  // namespace
+
+void check(const Recipe& recipe) {
+  check_ranges(recipe);
+  if (recipe.data.empty()) throw UsageError("data: expected the folder of the images, got none");
+  if (recipe.model.empty()) throw UsageError("model: expected the name of a network, got none");
+  if (!recipe.val.empty() && recipe.val_split > 0) {
+    throw UsageError("val-split: expected 0 beside a folder for validation, got " +
+                     fmt::format("{}", recipe.val_split));
+  }
+  for (const auto& [name, pair] : {std::pair("scale", recipe.scale), std::pair("ratio", recipe.ratio)}) {
+    if (pair[0] > pair[1]) {
+      throw UsageError(fmt::format("{}: expected the smaller number first, got {},{}", name, pair[0], pair[1]));
+    }
+  }
+  if (recipe.experiment.find('/') != std::string::npos || recipe.experiment == "." || recipe.experiment == "..") {
+    throw UsageError(fmt::format("experiment: expected the name of a folder, got '{}'", recipe.experiment));
+  }
+  check_optimizer(recipe);
+  check_schedule(recipe);
+  check_progressive(recipe);
+}
+
+}  // namespace convoy

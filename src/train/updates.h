@@ -1,0 +1,36 @@
+// The part of a training step that changes variables: optimizer, Lookahead, averages.
+#pragma once
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/graph.h"
+#include "train/step.h"
+
+namespace convoy {
+
+using Gradients = std::vector<std::pair<ValueId, ValueId>>;  // parameter, gradient
+
+// What optimizers treat differently from other parameters, by name.
+struct ParameterRoles {
+  std::set<std::string> norm_biases;
+  std::string output_weight;  // of the last linear layer
+};
+ParameterRoles roles_of(const Graph& forward);
+
+// A state like `like`, named <kind>/<its name>.
+ValueId add_state_like(Graph& graph, const std::string& kind, ValueId like, float start = 0);
+
+// Adds the update of every parameter, with clipping.
+void add_updates(Graph& graph, const StepOptions& options, const ParameterRoles& roles, const Gradients& gradients);
+
+// Lookahead and moving averages of the variables `names`, the model's own, where the options ask for them.
+void add_followers(Graph& graph, const StepOptions& options, const std::vector<std::string>& names);
+
+bool have_followers(const Variables& variables, const std::string& name);
+// Sets the followers that `variables` has to what they follow.
+void start_followers(const Variables& variables, const std::vector<std::string>& names);
+
+}  // namespace convoy
