@@ -15,7 +15,7 @@ constexpr int64_t kCount = 21;
 class Updates : public testing::Test {
  protected:
   Updates() {
-    for (const char* name : {"a", "b", "c"}) graph.add_state(name, Shape{kCount}, 0);
+    for (const char* name : {"a", "b", "c"}) graph.add_state(name, Shape{kCount}, Initializer::constant(0));
     for (const char* name : {"x", "y"}) graph.add_input(name, {Shape{kCount}});
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace convoy {
@@ -22,5 +23,6 @@ enum class Activation : uint8_t {
 };
 
 std::string_view to_string(Activation activation);
+std::optional<Activation> activation_from_string(std::string_view name);
 
 }  // namespace convoy

@@ -36,9 +36,10 @@ class Value {
 
 // How a parameter starts.
 struct Initializer {
-  enum class Kind : uint8_t { constant, normal, uniform, truncated_normal };
+  enum class Kind : uint8_t { constant, normal, uniform, truncated_normal, dirac };
   Kind kind = Kind::constant;
   // The constant, the standard deviation (truncated_normal: cut at two of them), or the bound of [-value, value).
+  // dirac, for convolutions: uniform, but for the first output channels, which pass on one input channel each.
   float value = 0;
   // Unset in the attributes of an op: the op's usual start.
   bool chosen = false;
@@ -47,6 +48,7 @@ struct Initializer {
   static Initializer normal(float deviation) { return {Kind::normal, deviation, true}; }
   static Initializer uniform(float bound) { return {Kind::uniform, bound, true}; }
   static Initializer truncated_normal(float deviation) { return {Kind::truncated_normal, deviation, true}; }
+  static Initializer dirac(float bound) { return {Kind::dirac, bound, true}; }
 };
 
 // The order of a parameter's axes in files, where it differs from the order inside.
@@ -73,7 +75,7 @@ class Builder {
   Value parameter(std::string_view leaf, const Shape& shape, Initializer start,
                   FileLayout layout = FileLayout::same) const;
   // A tensor that lives from step to step but is not trained, such as a running mean.
-  Value state(std::string_view leaf, const Shape& shape, float start) const;
+  Value state(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same) const;
 
  private:
   Builder(Graph* graph, std::string prefix) : graph_(graph), prefix_(std::move(prefix)) {}

@@ -32,6 +32,7 @@ struct Conv2d {
   // Default as torch's: uniform in +-1/sqrt(fan in), weight and bias alike.
   Initializer weight_start = {};
   Initializer bias_start = {};
+  bool weight_trained = true;  // false: the weight stays as it starts or is read
 };
 
 // {N, H, W, C} -> {N, (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, likewise, out_channels}.
@@ -52,6 +53,7 @@ struct BatchNorm {
   float eps = 1e-5F;
   float momentum = 0.1F;  // running = (1 - momentum) running + momentum batch, unbiased variance, as torch
   float weight_start = 1.0F;
+  bool weight_trained = true;  // false: the weight stays as it starts or is read
 };
 
 // Ioffe and Szegedy, arXiv 1502.03167: per channel, over N, H and W. Parameters weight, bias; states running_mean,
@@ -72,6 +74,9 @@ Value add(Value a, Value b);
 Value mul(Value a, Value b);
 // Multiplies every pixel of {N, H, W, C} by a gate {N, C} (squeeze and excitation) or by a vector {C} (layer scale).
 Value channel_scale(Value x, Value scale);
+
+// Every element times `factor`.
+Value scale(Value x, float factor);
 
 // Along the channels; all other extents equal.
 Value concat(const std::vector<Value>& parts);

@@ -18,4 +18,11 @@ std::string_view to_string(Activation activation) {
   return "";
 }
 
+std::optional<Activation> activation_from_string(std::string_view name) {
+  for (auto i = uint8_t{0}; i <= static_cast<uint8_t>(Activation::gelu_tanh); ++i) {
+    if (const auto activation = static_cast<Activation>(i); to_string(activation) == name) return activation;
+  }
+  return std::nullopt;
+}
+
 }  // namespace convoy

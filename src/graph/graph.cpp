@@ -27,8 +27,8 @@ ValueId Graph::add_parameter(std::string name, const Shape& shape, Initializer s
   return add_named({std::move(name), {shape}, ValueKind::parameter, start, layout});
 }
 
-ValueId Graph::add_state(std::string name, const Shape& shape, float start) {
-  return add_named({std::move(name), {shape}, ValueKind::state, Initializer::constant(start), FileLayout::same});
+ValueId Graph::add_state(std::string name, const Shape& shape, Initializer start, FileLayout layout) {
+  return add_named({std::move(name), {shape}, ValueKind::state, start, layout});
 }
 
 ValueId Graph::add_constant(const Shape& shape, float value) {
@@ -124,8 +124,8 @@ Value Builder::parameter(std::string_view leaf, const Shape& shape, Initializer 
   return {graph_, graph_->add_parameter(name(leaf), shape, start, layout)};
 }
 
-Value Builder::state(std::string_view leaf, const Shape& shape, float start) const {
-  return {graph_, graph_->add_state(name(leaf), shape, start)};
+Value Builder::state(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout) const {
+  return {graph_, graph_->add_state(name(leaf), shape, start, layout)};
 }
 
 }  // namespace convoy

@@ -30,7 +30,7 @@ struct ValueInfo {
   TensorType type;
   ValueKind kind = ValueKind::activation;
   Initializer start;                     // parameter, state, constant
-  FileLayout layout = FileLayout::same;  // parameter
+  FileLayout layout = FileLayout::same;  // parameter, state
 };
 
 struct Node {
@@ -48,7 +48,7 @@ class Graph {
 
   ValueId add_input(std::string name, TensorType type);
   ValueId add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout);
-  ValueId add_state(std::string name, const Shape& shape, float start);
+  ValueId add_state(std::string name, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same);
   ValueId add_constant(const Shape& shape, float value);
   // Appends a node, types inferred, and returns its outputs.
   std::vector<ValueId> add_node(std::shared_ptr<const Op> op, std::vector<ValueId> inputs);

@@ -21,7 +21,8 @@ float draw(Initializer start, RandomStream& random) {
   switch (start.kind) {
     case Initializer::Kind::constant: break;
     case Initializer::Kind::normal: return start.value * random.normal();
-    case Initializer::Kind::uniform: return random.uniform(-start.value, start.value);
+    case Initializer::Kind::uniform:
+    case Initializer::Kind::dirac: return random.uniform(-start.value, start.value);
     case Initializer::Kind::truncated_normal:
       for (;;) {
         if (const float x = random.normal(); x >= -2 && x <= 2) return start.value * x;
@@ -37,6 +38,14 @@ void fill(float* data, int64_t count, Initializer start, uint64_t seed, const st
     RandomStream random(seed, name, static_cast<uint64_t>(run));
     std::generate(data + run * kRun, data + std::min(count, (run + 1) * kRun), [&] { return draw(start, random); });
   });
+}
+
+// {kernel height, kernel width, in, out}: output channel c < in is input channel c at the kernel's centre.
+void pass_channels_on(float* weight, const Shape& shape) {
+  const int64_t in = shape[2], out = shape[3], passed = std::min(in, out);
+  const int64_t centre = shape[0] / 2 * shape[1] + shape[1] / 2;
+  for (int64_t row = 0; row < shape[0] * shape[1] * in; ++row) std::fill_n(weight + row * out, passed, 0.0F);
+  for (int64_t c = 0; c < passed; ++c) weight[(centre * in + c) * out + c] = 1;
 }
 
 }  // namespace
@@ -63,6 +72,7 @@ void Variables::add(const Graph& graph, uint64_t seed) {
     const ValueInfo& info = graph.value(id);
     variables_[info.name] = {info.type.shape, info.kind, info.layout, next};
     fill(next, info.type.shape.elements(), info.start, seed, info.name);
+    if (info.start.kind == Initializer::Kind::dirac) pass_channels_on(next, info.type.shape);
     next += padded_bytes(info.type.shape) / sizeof(float);
   }
 }

@@ -25,8 +25,8 @@ class StateFilesTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     Graph graph(Mode::training);
     graph.add_parameter("conv.weight", {3, 3, 2, 4}, Initializer::normal(1), FileLayout::conv);
-    graph.add_state("momentum/conv.weight", {3, 3, 2, 4}, 0.5F);
-    graph.add_state("scale", {}, 2);
+    graph.add_state("momentum/conv.weight", {3, 3, 2, 4}, Initializer::constant(0.5F));
+    graph.add_state("scale", {}, Initializer::constant(2));
     variables_.add(graph, 7);
     identity_.recipe.data = "photos";
     identity_.recipe.model = "resnet18";

@@ -15,7 +15,7 @@ namespace {
 // Copies a variable of another graph into this one, under its name.
 ValueId import_variable(Graph& graph, const ValueInfo& info) {
   return info.kind == ValueKind::parameter ? graph.add_parameter(info.name, info.type.shape, info.start, info.layout)
-                                           : graph.add_state(info.name, info.type.shape, info.start.value);
+                                           : graph.add_state(info.name, info.type.shape, info.start, info.layout);
 }
 
 std::vector<std::string> variable_names(const Graph& graph) {
@@ -41,7 +41,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
     : accumulate_(options.accumulate) {
   Graph graph(Mode::training);
   const Value images = add_images(graph, options.batch_size, options.image_size);
-  const Value logits = options.model->build(Builder(graph), images, options.model_options);
+  const Value logits = build_network(*options.model, Builder(graph), images, options.model_options);
   const Value targets{&graph, graph.add_input("targets", {logits.shape()})};
   const Value loss = cross_entropy(logits, targets, options.label_smoothing);
   graph.set_output("loss", loss.id());
@@ -104,7 +104,8 @@ InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, in
     : image_size_(image_size) {
   Graph graph(Mode::inference);
   const Value images = add_images(graph, batch_size, image_size);
-  graph.set_output("logits", model.build(averaged ? Builder(graph) / "ema" : Builder(graph), images, options).id());
+  const Builder place = averaged ? Builder(graph) / "ema" : Builder(graph);
+  graph.set_output("logits", build_network(model, place, images, options).id());
   run_passes(graph, forward_passes());
   variables.add(graph, seed);
   program_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = exact});

@@ -108,10 +108,12 @@ Value batch_norm(Builder b, Value x, const BatchNorm& options) {
         fmt::format("batch_norm '{}': expected a tensor {{N, ..., C}}, got {}", b.name(""), x.shape().to_string()));
   }
   const Shape channels{x.channels()};
-  const Value weight = b.parameter("weight", channels, Initializer::constant(options.weight_start));
+  const Initializer weight_start = Initializer::constant(options.weight_start);
+  const Value weight = options.weight_trained ? b.parameter("weight", channels, weight_start)
+                                              : b.state("weight", channels, weight_start);
   const Value bias = b.parameter("bias", channels, Initializer::constant(0));
-  const Value mean = b.state("running_mean", channels, 0);
-  const Value var = b.state("running_var", channels, 1);
+  const Value mean = b.state("running_mean", channels, Initializer::constant(0));
+  const Value var = b.state("running_var", channels, Initializer::constant(1));
   auto op = std::make_shared<BatchNormOp>(
       BatchNormAttributes{.eps = options.eps, .momentum = options.momentum, .training = b.mode() == Mode::training});
   return {&b.graph(), b.graph().add_node(std::move(op), {x.id(), weight.id(), bias.id(), mean.id(), var.id(), kNoValue,

@@ -16,8 +16,8 @@ Value fused(Builder b, Value x, BatchNormAttributes attributes, ValueId residual
   const std::vector<ValueId> inputs = {x.id(),
                                        b.parameter("weight", channels, Initializer::constant(1)).id(),
                                        b.parameter("bias", channels, Initializer::constant(0)).id(),
-                                       b.state("running_mean", channels, 0).id(),
-                                       b.state("running_var", channels, 1).id(),
+                                       b.state("running_mean", channels, Initializer::constant(0)).id(),
+                                       b.state("running_var", channels, Initializer::constant(1)).id(),
                                        residual,
                                        statistics};
   return {&b.graph(), b.graph().add_node(std::make_shared<BatchNormOp>(attributes), inputs)[0]};

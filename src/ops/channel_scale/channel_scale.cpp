@@ -80,4 +80,10 @@ std::span<const Kernel> ChannelScaleGradOp::kernels() const {
 
 Value channel_scale(Value x, Value scale) { return append(std::make_shared<ChannelScaleOp>(), {x, scale, Value()}); }
 
+Value scale(Value x, float factor) {
+  if (x.shape().rank() < 2) throw Error(fmt::format("scale: expected {{N, ..., C}}, got {}", x.shape().to_string()));
+  Graph& graph = x.graph();
+  return channel_scale(x, {&graph, graph.add_constant({x.channels()}, factor)});
+}
+
 }  // namespace convoy

@@ -14,6 +14,9 @@ std::vector<OpCase> channel_scale_cases() {
       {"channel_scale/vector", {{{2, 9, 7, 40}}, {{40}}}, scaled},
       {"channel_scale/scale_only", {{{2, 9, 7, 40}, -1, 1, false}, {{2, 40}}}, scaled},
       {"channel_scale/x_only", {{{2, 9, 7, 40}}, {{40}, -1, 1, false}}, scaled},
+      {"channel_scale/constant",
+       {{{2, 9, 7, 40}}},
+       [](Builder, const std::vector<Value>& in) { return std::vector<Value>{scale(in[0], 1.0F / 9)}; }},
       {"channel_scale/addend",
        {{{2, 3, 5, 17}}, {{17}}, {{2, 3, 5, 17}}},
        [](Builder, const std::vector<Value>& in) {

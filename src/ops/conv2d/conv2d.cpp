@@ -139,8 +139,10 @@ Value conv2d(Builder b, Value x, const Conv2d& options) {
   }
   const int64_t per_group = in_channels / options.groups;
   const int64_t fan_in = per_group * options.kernel.h * options.kernel.w;
-  const Value weight = b.parameter("weight", {options.kernel.h, options.kernel.w, per_group, options.out_channels},
-                                   uniform_by_fan_in(options.weight_start, fan_in), FileLayout::conv);
+  const Shape shape{options.kernel.h, options.kernel.w, per_group, options.out_channels};
+  const Initializer weight_start = uniform_by_fan_in(options.weight_start, fan_in);
+  const Value weight = options.weight_trained ? b.parameter("weight", shape, weight_start, FileLayout::conv)
+                                              : b.state("weight", shape, weight_start, FileLayout::conv);
   const ValueId bias =
       options.bias ? b.parameter("bias", {options.out_channels}, uniform_by_fan_in(options.bias_start, fan_in)).id()
                    : kNoValue;
