@@ -116,6 +116,29 @@ TEST_F(TrainCli, WhatWasTrainedEvaluatesAndPredicts) {
   EXPECT_THAT(partly.out, StartsWith(image + ":  "));
 }
 
+// The options of the architecture live in the recipe and the model file.
+TEST_F(TrainCli, ANetworkWithOptionsComesBackAsItWas) {
+  const std::vector<std::string> options = {"--model", "asymmnet_small", "--width", "0.35", "--asymmetry-rate",
+                                            "0",       "--acnet"};
+  ASSERT_EQ(train(options).code, 0);
+  const std::string recipe = text_of(folder_ / "runs/run/recipe.toml");
+  EXPECT_THAT(recipe, HasSubstr("width = 0.35"));
+  EXPECT_THAT(recipe, HasSubstr("asymmetry-rate = 0"));
+  EXPECT_THAT(recipe, HasSubstr("acnet = true"));
+
+  const Finished evaluated = run_convoy({"eval", "photos", "--json"}, options_);
+  EXPECT_EQ(evaluated.code, 0) << evaluated.err;
+  const Finished predicted = run_convoy({"predict", first_image("cat").string()}, options_);
+  EXPECT_EQ(predicted.code, 0) << predicted.err;
+
+  expect_refused(train({"--model", "asymmnet_small", "--epochs", "2", "--resume"}), 2, "convoy train: ");
+  std::vector<std::string> further = options;
+  further.insert(further.end(), {"--epochs", "2", "--resume"});
+  const Finished resumed = train(further);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(lines_in(folder_ / "runs/run/results.csv"), 3);
+}
+
 TEST_F(TrainCli, ImagesThatAreNotThere) {
   fs::create_directories(folder_ / "empty");
   fs::create_directories(folder_ / "holes/cat");

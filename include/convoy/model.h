@@ -3,21 +3,42 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "convoy/activation.h"
 #include "convoy/builder.h"
 #include "convoy/ops.h"
+#include "convoy/shape.h"
 
 namespace convoy {
 
 // What a caller may ask of any network; a network takes what applies to it.
+inline constexpr double kMaxWidth = 16;
+inline constexpr int64_t kMaxAsymmetryRate = 16;
+
 struct ModelOptions {
   int64_t num_classes = 1000;
   // Below 0: the network's own default. 0 switches them off.
   float dropout = -1;
   float drop_path = -1;
+  // Only for networks that take them (Model::takes); the values here leave a network as it is.
+  double width = 1;                          // multiplier of the channels, up to kMaxWidth
+  int64_t asymmetry_rate = -1;               // AsymmNet's copies of the input on either side of an expansion
+  Activation activation = Activation::none;  // in place of the network's usual one
+  // Every trained k x k convolution, k odd and above 1, becomes the asymmetric block of ACNet
+  // (models/layers/asymmetric.h).
+  bool acnet = false;
+};
+
+// Training images and the weights of a network that has not been trained yet.
+struct FirstImages {
+  std::span<const float> pixels;  // {N, H, W, 3}, normalised as in training
+  Shape shape;
+  // The elements of a parameter or state, in the order inside.
+  std::function<std::span<float>(std::string_view name)> weight;
 };
 
 struct Model {
@@ -25,10 +46,20 @@ struct Model {
   std::string description;  // one line, with the paper
   int64_t image_size = 224;
   int64_t num_classes = 1000;
+  // Which of the options that only some networks take this one does.
+  struct Takes {
+    bool width = false, asymmetry_rate = false, activation = false, acnet = true;
+  } takes = {};
   // Builds the network on images {N, H, W, 3} and returns its logits {N, num_classes}. Parameter names follow from the
   // builder. Throws Error when the images are too small.
   std::function<Value(Builder, Value images, const ModelOptions&)> build;
+  // Sets the weights that depend on the images, before a training from scratch; empty where there are none.
+  std::function<void(const FirstImages&)> start_from_images = {};
 };
+
+// model.build, after a look at the options: throws UsageError for one that the network does not take, or an impossible
+// one.
+Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options);
 
 // All known networks, by name.
 const std::vector<Model>& models();

@@ -11,7 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "convoy/activation.h"
+
 namespace convoy {
+
+struct ModelOptions;
 
 struct Recipe {
   enum class Optimizer : uint8_t { sgd, adam, adamw, rmsprop, rmsproptf, lamb, lion, muon };
@@ -34,6 +38,11 @@ struct Recipe {
   std::optional<int64_t> img_size;  // unset: the network's own
   std::optional<double> drop;       // dropout; unset: the network's own
   std::optional<double> drop_path;  // stochastic depth; unset: the network's own
+  // For the networks that take them (Model::takes).
+  double width = 1;                       // multiplier of the channels
+  std::optional<int64_t> asymmetry_rate;  // unset: the network's own
+  Activation act = Activation::none;      // none: the network's own
+  bool acnet = false;                     // k x k convolutions become ACNet's asymmetric blocks
 
   int64_t epochs = 30;
   int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs
@@ -167,5 +176,8 @@ std::string to_toml(const Recipe& recipe);
 
 // Throws UsageError when a field is out of its range or fields contradict each other.
 void check(const Recipe& recipe);
+
+// What the recipe says about the network; the number of classes follows from the images.
+ModelOptions model_options(const Recipe& recipe);
 
 }  // namespace convoy

@@ -76,8 +76,7 @@ std::function<int()> declare(CLI::App& app) {
     const Model& model = options->network.chosen();
     StepOptions& step = options->bench.step;
     step.model = &model;
-    step.model_options.num_classes =
-        options->network.num_classes > 0 ? options->network.num_classes : model.num_classes;
+    step.model_options = options->network.options();
     step.batch_size = options->network.batch_size;
     step.image_size = options->network.input()[1];
     step.optimizer.weight_decay = 1e-4F;

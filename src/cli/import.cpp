@@ -17,8 +17,8 @@
 namespace convoy::cli {
 namespace {
 
-constexpr std::array<std::string_view, 8> kFields = {"model",         "img-size", "resize-mode", "crop-pct",
-                                                     "interpolation", "mean",     "std",         "seed"};
+constexpr std::string_view kFields[] = {"model",       "img-size", "width",         "asymmetry-rate", "act", "acnet",
+                                        "resize-mode", "crop-pct", "interpolation", "mean",           "std", "seed"};
 
 struct Options {
   std::string file;

@@ -3,9 +3,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "cli/recipe_flags.h"
 #include "convoy/model.h"
 #include "graph/graph.h"
 
@@ -13,18 +15,19 @@ namespace convoy::cli {
 
 std::vector<std::string> model_names();
 
-// MODEL, --num-classes, --img-size and --batch-size, as they were given.
+// MODEL and the flags that shape it, as they were given.
 struct NetworkFlags {
   std::string model;
   int64_t num_classes = 0;  // 0: the network's own
-  int64_t img_size = 0;     // 0: the network's own
   int64_t batch_size = 1;
+  std::unique_ptr<RecipeFlags> recipe;  // its settings of images and network; none before `declare`
 
   void declare(CLI::App& app);
   // Throws UsageError for an unknown model.
   const Model& chosen() const { return find_model(model); }
   Shape input() const;
   ModelOptions options() const;
+  Recipe settings() const { return recipe == nullptr ? Recipe() : recipe->resolve(); }
   // The network for inference on `input()`, its result being the output "logits".
   Graph build(Mode mode) const;
 };

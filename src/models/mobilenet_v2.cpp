@@ -1,6 +1,6 @@
 // MobileNetV2 (Sandler et al., arXiv 1801.04381) as torchvision builds it.
 #include "convoy/model.h"
-#include "models/initializers.h"
+#include "models/layers/initializers.h"
 
 namespace convoy {
 namespace {

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "convoy/error.h"
 #include "convoy/model.h"
 #include "core/text.h"
+#include "graph/graph.h"
 #include "models/families.h"
+#include "models/layers/asymmetric.h"
 
 namespace convoy {
 namespace {
@@ -19,9 +22,43 @@ std::vector<Model>& registry() {
   return all;
 }
 
+void check_options(const Model& model, const ModelOptions& options) {
+  const auto refuse = [&model](std::string_view option, bool given, bool Model::Takes::*member) {
+    if (!given || model.takes.*member) return;
+    std::vector<std::string> takers;
+    for (const Model& other : models()) {
+      if (other.takes.*member) takers.push_back(other.name);
+    }
+    throw UsageError(
+        fmt::format("{}: model '{}' has no such option; {} have it", option, model.name, fmt::join(takers, ", ")));
+  };
+  refuse("width", options.width != 1, &Model::Takes::width);
+  refuse("asymmetry-rate", options.asymmetry_rate >= 0, &Model::Takes::asymmetry_rate);
+  refuse("act", options.activation != Activation::none, &Model::Takes::activation);
+  if (options.acnet && !model.takes.acnet) {
+    throw UsageError(fmt::format("acnet: model '{}' is an ACNet already; leave the option out", model.name));
+  }
+  if (!(options.width > 0 && options.width <= kMaxWidth)) {
+    throw UsageError(
+        fmt::format("width: expected a multiplier above 0 and at most {}, got {}", kMaxWidth, options.width));
+  }
+}
+
 }  // namespace
 
 const std::vector<Model>& models() { return registry(); }
+
+Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options) {
+  check_options(model, options);
+  Graph& graph = b.graph();
+  const size_t first = graph.nodes().size();
+  const Value logits = model.build(b, images, options);
+  if (options.acnet && add_asymmetric_branches(graph, first) == 0) {
+    throw UsageError(
+        fmt::format("acnet: model '{}' has no k x k convolution of odd k; leave the option out", model.name));
+  }
+  return logits;
+}
 
 const Model& find_model(std::string_view name) {
   std::vector<std::string> names;

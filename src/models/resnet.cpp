@@ -2,7 +2,7 @@
 #include <array>
 
 #include "convoy/model.h"
-#include "models/initializers.h"
+#include "models/layers/initializers.h"
 
 namespace convoy {
 namespace {

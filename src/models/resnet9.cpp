@@ -1,7 +1,7 @@
 // ResNet-9 (Page, "How to train your ResNet", 2018; DAWNBench) at half width, with strided convolutions instead of
 // pooling: 53 million multiply-adds on a 32x32 image.
 #include "convoy/model.h"
-#include "models/initializers.h"
+#include "models/layers/initializers.h"
 
 namespace convoy {
 namespace {

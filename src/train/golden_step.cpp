@@ -90,8 +90,10 @@ void GoldenStep::train() {
   loss_ = training_.loss();
 }
 
-std::vector<float> GoldenStep::infer() {
+std::vector<float> GoldenStep::infer(float factor) {
   set_images(inference_.images());
+  std::span pixels(inference_.images(), static_cast<size_t>(golden_.batch() * golden_.size() * golden_.size() * 3));
+  for (float& pixel : pixels) pixel *= factor;
   inference_.run();
   return {inference_.logits(), inference_.logits() + golden_.batch() * golden_.classes()};
 }

@@ -28,8 +28,8 @@ class GoldenStep {
   // A parameter or running statistic as it is now.
   std::vector<float> variable(const std::string& name) const;
 
-  // The logits of inference with the variables as they are now.
-  std::vector<float> infer();
+  // The logits of inference with the variables as they are now, on the images times `factor`.
+  std::vector<float> infer(float factor = 1);
 
  private:
   void check_names() const;

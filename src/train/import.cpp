@@ -23,12 +23,10 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
   const Recipe& recipe = options.recipe;
   const Model& model = find_model(recipe.model);
   ModelCard card{.architecture = model.name,
-                 .options = {},
+                 .options = model_options(recipe),
                  .preprocessing = preprocessing_of(recipe, recipe.img_size.value_or(model.image_size)),
                  .class_names = options.class_names,
                  .metrics = {}};
-  if (recipe.drop) card.options.dropout = static_cast<float>(*recipe.drop);
-  if (recipe.drop_path) card.options.drop_path = static_cast<float>(*recipe.drop_path);
   check(card.preprocessing);
   const int64_t image_size = card.preprocessing.image_size;
   const WeightImport weights(Checkpoint(file, options.key), model, card.options, image_size, options.num_classes);

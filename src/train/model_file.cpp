@@ -27,7 +27,11 @@ json to_json(const ModelCard& card) {
           {"options",
            {{"num_classes", card.options.num_classes},
             {"dropout", card.options.dropout},
-            {"drop_path", card.options.drop_path}}},
+            {"drop_path", card.options.drop_path},
+            {"width", card.options.width},
+            {"asymmetry_rate", card.options.asymmetry_rate},
+            {"activation", to_string(card.options.activation)},
+            {"acnet", card.options.acnet}}},
           {"preprocessing",
            {{"image_size", preprocessing.image_size},
             {"resize_mode", to_string(preprocessing.resize_mode)},
@@ -70,6 +74,12 @@ ModelCard from_json(const json& root) {
   card.options.num_classes = static_cast<int64_t>(number(options.at("num_classes"), 1, 1e6));
   card.options.dropout = static_cast<float>(number(options.at("dropout"), -1, 1));
   card.options.drop_path = static_cast<float>(number(options.at("drop_path"), -1, 1));
+  card.options.width = number(options.value("width", json(1)), 0, kMaxWidth);
+  card.options.asymmetry_rate =
+      static_cast<int64_t>(number(options.value("asymmetry_rate", json(-1)), -1, kMaxAsymmetryRate));
+  const json activation = options.value("activation", json("none"));
+  card.options.activation = known(activation_from_string(activation.get<std::string>()), activation);
+  card.options.acnet = options.value("acnet", false);
   const json& node = root.at("preprocessing");
   Preprocessing& preprocessing = card.preprocessing;
   preprocessing.image_size = static_cast<int>(number(node.at("image_size"), 1, 16384));

@@ -26,7 +26,7 @@ Graph make_graph(std::string_view prefix = "", int64_t classes = 2) {
   const Builder b = prefix.empty() ? Builder(graph) : Builder(graph) / prefix;
   (b / "conv").parameter("weight", {2, 3, 4, 5}, Initializer::normal(1), FileLayout::conv);
   (b / "fc").parameter("weight", {1, 1, 5, classes}, Initializer::normal(1), FileLayout::linear);
-  (b / "bn").state("running_mean", {5}, 0.25F);
+  (b / "bn").state("running_mean", {5}, Initializer::constant(0.25F));
   return graph;
 }
 
@@ -35,6 +35,10 @@ ModelCard make_card() {
   card.architecture = "resnet18";
   card.options.num_classes = 2;
   card.options.drop_path = 0.125F;
+  card.options.width = 0.35;
+  card.options.asymmetry_rate = 2;
+  card.options.activation = Activation::leaky_relu;
+  card.options.acnet = true;
   card.preprocessing.image_size = 64;
   card.preprocessing.resize_mode = ResizeMode::squash;
   card.preprocessing.interpolation = Interpolation::bicubic;
@@ -69,6 +73,10 @@ TEST(ModelFile, CardAndWeightsComeBack) {
   EXPECT_EQ(card.options.num_classes, 2);
   EXPECT_EQ(card.options.dropout, expected.options.dropout);
   EXPECT_EQ(card.options.drop_path, expected.options.drop_path);
+  EXPECT_EQ(card.options.width, expected.options.width);
+  EXPECT_EQ(card.options.asymmetry_rate, expected.options.asymmetry_rate);
+  EXPECT_EQ(card.options.activation, expected.options.activation);
+  EXPECT_EQ(card.options.acnet, expected.options.acnet);
   EXPECT_TRUE(card.preprocessing == expected.preprocessing);
   EXPECT_EQ(card.class_names, expected.class_names);
   EXPECT_EQ(card.metrics, expected.metrics);
@@ -100,9 +108,9 @@ TEST(ModelFile, AxesAreInPyTorchsOrder) {
 TEST(ModelFile, AveragesAreSavedUnderTheWeightsNames) {
   Graph training = make_graph();
   // As a training step keeps them: states without a layout of their own.
-  training.add_state("ema.conv.weight", {2, 3, 4, 5}, 0);
-  training.add_state("ema.fc.weight", {1, 1, 5, 2}, 0);
-  training.add_state("ema.bn.running_mean", {5}, 0);
+  training.add_state("ema.conv.weight", {2, 3, 4, 5}, Initializer::constant(0));
+  training.add_state("ema.fc.weight", {1, 1, 5, 2}, Initializer::constant(0));
+  training.add_state("ema.bn.running_mean", {5}, Initializer::constant(0));
   Variables variables;
   variables.add(training, 1);
   const Variables::Variable& average = variables.at("ema.conv.weight");
@@ -124,7 +132,7 @@ TEST(ModelFile, OtherTensorsAreListedAndChangeNothing) {
   write_model_file(path, make_card(), graph, "", variables);
 
   Graph other = make_graph("", 7);
-  other.add_state("bn.running_var", {5}, 1);
+  other.add_state("bn.running_var", {5}, Initializer::constant(1));
   Variables untouched;
   untouched.add(other, 2);
   const float before = untouched.at("conv.weight").data[0];

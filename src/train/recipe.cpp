@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "convoy/error.h"
+#include "convoy/model.h"
 #include "core/text.h"
 
 namespace convoy {
@@ -147,6 +148,17 @@ std::string to_toml(const Recipe& recipe) {
     }
   }
   return out;
+}
+
+ModelOptions model_options(const Recipe& recipe) {
+  ModelOptions options;
+  if (recipe.drop) options.dropout = static_cast<float>(*recipe.drop);
+  if (recipe.drop_path) options.drop_path = static_cast<float>(*recipe.drop_path);
+  options.width = recipe.width;
+  options.asymmetry_rate = recipe.asymmetry_rate.value_or(-1);
+  options.activation = recipe.act;
+  options.acnet = recipe.acnet;
+  return options;
 }
 
 }  // namespace convoy

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "convoy/model.h"
 #include "convoy/recipe.h"
 #include "core/text.h"
 
@@ -233,6 +234,16 @@ void add_network(Fields& fields) {
   fields.add("img-size", &Recipe::img_size, "side of the square images; auto: the network's own", {1, 16384});
   fields.add("drop", &Recipe::drop, "dropout probability; auto: the network's own", kShare);
   fields.add("drop-path", &Recipe::drop_path, "stochastic depth probability; auto: the network's own", kShare);
+  fields.add("width", &Recipe::width, "multiplier of the channels, for AsymmNet", {0, kMaxWidth, true});
+  fields.add("asymmetry-rate", &Recipe::asymmetry_rate,
+             "copies of the input on either side of an expansion, for AsymmNet; auto: 1", {0, kMaxAsymmetryRate});
+  Choices<Activation> activations{{"auto", Activation::none}};
+  for (const Activation function : {Activation::relu, Activation::relu6, Activation::leaky_relu, Activation::silu,
+                                    Activation::hard_swish, Activation::gelu}) {
+    activations.emplace_back(to_string(function), function);
+  }
+  fields.add("act", &Recipe::act, activations, "activation function, for DarkNet-53; auto: the network's own");
+  fields.add("acnet", &Recipe::acnet, "turn every k x k convolution into ACNet's k x k, k x 1 and 1 x k branches");
 }
 
 void add_training(Fields& fields) {

@@ -55,11 +55,14 @@ TrainResult Trainer::run(const std::string& command) {
 }
 
 void Trainer::resume() {
-  if (!recipe_.resume) return;
-  if (const auto position = states_.load(identity_, variables_, [this](const std::string& text) { warn(text); })) {
-    position_ = *position;
-    saved_batches_ = position_.batches;
+  if (recipe_.resume) {
+    if (const auto position = states_.load(identity_, variables_, [this](const std::string& text) { warn(text); })) {
+      position_ = *position;
+      saved_batches_ = position_.batches;
+      return;
+    }
   }
+  start_from_images();
 }
 
 Trainer::Progress Trainer::run_epoch() {

@@ -43,6 +43,8 @@ class Trainer {
   [[noreturn]] void refuse_batch(size_t needed, size_t available);
   std::unique_ptr<Loader> make_loader(const DatasetPtr& images, bool training) const;
   void resume();
+  // Sets the weights that depend on the images.
+  void start_from_images();
   void report_start() const;
 
   Progress run_epoch();

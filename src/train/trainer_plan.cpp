@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <span>
+#include <string>
 
 #include "convoy/error.h"
 #include "core/parallel.h"
@@ -45,9 +48,8 @@ void Trainer::open_data() {
     warn("there are no images to validate with; give --val FOLDER or --val-split 0.2 to see how good the network is");
   }
   preprocessing_ = preprocessing_of(recipe_, *recipe_.img_size);
+  model_options_ = model_options(recipe_);
   model_options_.num_classes = static_cast<int64_t>(train_->class_names().size());
-  if (recipe_.drop) model_options_.dropout = static_cast<float>(*recipe_.drop);
-  if (recipe_.drop_path) model_options_.drop_path = static_cast<float>(*recipe_.drop_path);
   batch_size_ = std::min(recipe_.batch_size, train_->size());
   steps_per_epoch_ = train_->size() / batch_size_;
   const int64_t accumulate = recipe_.grad_accum_steps;
@@ -106,6 +108,36 @@ void Trainer::refuse_batch(size_t needed, size_t available) {
                   model_.name, batch_size_, *recipe_.img_size, gibibytes(needed), gibibytes(available),
                   fitting > 0 ? fmt::format("a batch size of {} fits", fitting)
                               : "not even one image fits, use smaller images or another network"));
+}
+
+void Trainer::start_from_images() {
+  if (!model_.start_from_images) return;
+  constexpr int64_t kImages = 5000, kPixels = kImages * 32 * 32;
+  const int64_t side = preprocessing_.image_size;
+  LoaderOptions options;
+  options.batch_size = std::clamp<int64_t>(kPixels / (side * side), 1, std::min(kImages, train_->size()));
+  options.shuffle = true;
+  options.preprocessing = preprocessing_;
+  options.on_bad_image = OnBadImage::leave_out;
+  options.seed = static_cast<uint64_t>(recipe_.seed);
+  options.workers = 0;
+  options.cache_bytes = 0;
+  Loader loader(train_, options);
+  const Batch& batch = loader.next();
+  if (batch.size == 0) return;
+
+  const auto elements = [this](const std::string& name) {
+    const Variables::Variable& variable = variables_.at(name);
+    return std::span(variable.data, static_cast<size_t>(variable.shape.elements()));
+  };
+  std::set<std::string> started;
+  const auto weight = [&](std::string_view name) { return elements(*started.emplace(name).first); };
+  const Shape shape{batch.size, side, side, 3};
+  model_.start_from_images(
+      {.pixels = {batch.images.floats(), static_cast<size_t>(shape.elements())}, .shape = shape, .weight = weight});
+  for (const std::string& name : started) {
+    if (recipe_.model_ema) std::ranges::copy(elements(name), elements("ema." + name).begin());
+  }
 }
 
 std::unique_ptr<Loader> Trainer::make_loader(const DatasetPtr& images, bool training) const {

@@ -91,7 +91,8 @@ ParameterRoles roles_of(const Graph& forward) {
 }
 
 ValueId add_state_like(Graph& graph, const std::string& kind, ValueId like, float start) {
-  return graph.add_state(kind + "/" + graph.value(like).name, graph.value(like).type.shape, start);
+  return graph.add_state(kind + "/" + graph.value(like).name, graph.value(like).type.shape,
+                         Initializer::constant(start));
 }
 
 void add_updates(Graph& graph, const StepOptions& options, const ParameterRoles& roles, const Gradients& gradients) {
@@ -111,11 +112,11 @@ void add_followers(Graph& graph, const StepOptions& options, const std::vector<s
     const ValueId id = graph.named(name);
     const ValueInfo info = graph.value(id);
     if (options.lookahead.every > 0) {
-      const ValueId slow = graph.add_state(kSlow + name, info.type.shape, info.start.value);
+      const ValueId slow = graph.add_state(kSlow + name, info.type.shape, Initializer::constant(0));
       graph.add_node(std::make_shared<LookaheadOp>(options.lookahead.every, options.lookahead.decay), {id, slow});
     }
     if (options.ema_decay > 0) {
-      const ValueId average = graph.add_state(kAverage + name, info.type.shape, info.start.value);
+      const ValueId average = graph.add_state(kAverage + name, info.type.shape, Initializer::constant(0));
       graph.add_node(std::make_shared<MovingAverageOp>(options.ema_decay), {average, id});
     }
   }

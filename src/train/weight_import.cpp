@@ -33,7 +33,7 @@ bool holds_optimizer_state(const Checkpoint& file) {
 Graph build_graph(const Model& model, const ModelOptions& options, int64_t image_size) {
   Graph graph(Mode::inference);
   const Value images(&graph, graph.add_input("images", {Shape{1, image_size, image_size, 3}}));
-  graph.set_output("logits", model.build(Builder(graph), images, options).id());
+  graph.set_output("logits", build_network(model, Builder(graph), images, options).id());
   return graph;
 }
 
