@@ -13,6 +13,7 @@
 #include "train/run_data.h"
 #include "train/run_folder.h"
 #include "train/trainer.h"
+#include "train/updates.h"
 
 namespace convoy {
 namespace {
@@ -135,9 +136,7 @@ void Trainer::start_from_images() {
   const Shape shape{batch.size, side, side, 3};
   model_.start_from_images(
       {.pixels = {batch.images.floats(), static_cast<size_t>(shape.elements())}, .shape = shape, .weight = weight});
-  for (const std::string& name : started) {
-    if (recipe_.model_ema) std::ranges::copy(elements(name), elements("ema." + name).begin());
-  }
+  start_followers(variables_, {started.begin(), started.end()});
 }
 
 std::unique_ptr<Loader> Trainer::make_loader(const DatasetPtr& images, bool training) const {

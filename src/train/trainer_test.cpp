@@ -250,6 +250,20 @@ TEST_F(TrainerTest, ResumesFromTheLastSaveAfterACrash) {
   EXPECT_TRUE(bytes_of(run("run") / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"));
 }
 
+TEST_F(TrainerTest, SlowWeightsKeepWhatStartsFromImages) {
+  recipe_.model = "airbench94";
+  recipe_.epochs = 1;
+  for (const int64_t lookahead : {0, 2}) {
+    Recipe recipe = named(lookahead == 0 ? "plain" : "slow");
+    recipe.lookahead = lookahead;
+    train(recipe, callbacks_);
+  }
+  const auto whiten = [&](const char* name) {
+    return SafetensorsReader(run(name) / "last.safetensors").floats("whiten.weight");
+  };
+  EXPECT_EQ(whiten("slow"), whiten("plain"));
+}
+
 TEST_F(TrainerTest, ResumeStartsAfreshWhereThereIsNothing) {
   recipe_.resume = true;
   EXPECT_EQ(train(recipe_, callbacks_).epochs, 3);
