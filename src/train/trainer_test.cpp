@@ -152,8 +152,8 @@ TEST_F(TrainerTest, CostsAddUpOverResumes) {
   EXPECT_EQ(finished.cost.train_images, 15 * 8);
   EXPECT_EQ(finished.cost.val_images, 3 * 15);
   ASSERT_EQ(costs.size(), 2U);
-  EXPECT_GT(costs[0].wall_seconds, stopped.cost.wall_seconds);
-  EXPECT_GT(costs[0].cpu_seconds, stopped.cost.cpu_seconds);
+  EXPECT_GT(costs[0].train_seconds, stopped.cost.train_seconds);
+  EXPECT_GT(costs[0].val_seconds, stopped.cost.val_seconds);
   EXPECT_GT(costs[1].wall_seconds, costs[0].wall_seconds);
   EXPECT_GT(finished.cost.wall_seconds, costs[1].wall_seconds);
 }
