@@ -20,7 +20,7 @@ run_command() {
 }
 
 rm -rf "$run"
-run_command train "$data" --recipe recipes/cifar10-sample.toml --experiment demo
+run_command train "$data" --recipe recipes/resnet9-cifar10-sample.toml --experiment demo
 run_command eval "$data" --checkpoint "$run"
 run_command predict "$data"/test/*/0000.jpg --checkpoint "$run" --top-k 3
 echo
