@@ -68,6 +68,14 @@ def make_torch(out: Path) -> None:
     square = [("a", 1), ("b", 3), ("c", 1), ("d", 3)]
     torch.save(OrderedDict((f"{name}.weight", torch.zeros(3, 3, size, size)) for name, size in square), out / "interleaved.pth")
 
+    # Norms before their layers, and the first layer last.
+    layers = [("a", (4,)), ("b", (4, 4, 1, 1)), ("c", (4,)), ("d", (4, 4, 1, 1)), ("e", (4, 3, 1, 1))]
+    pre_norm = OrderedDict()
+    for i, (name, shape) in enumerate(layers):
+        pre_norm[f"{name}.weight"] = torch.full(shape, float(i))
+        pre_norm[f"{name}.bias"] = torch.full((4,), i + 0.5)
+    torch.save(pre_norm, out / "pre_norm.pth")
+
     # Other types, a transposed view, and views that share a storage.
     flat = torch.cat([torch.zeros(3), state["bn1.weight"], state["bn1.bias"]])
     views = OrderedDict(state)

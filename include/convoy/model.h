@@ -31,6 +31,8 @@ struct ModelOptions {
   // Every trained k x k convolution, k odd and above 1, becomes the asymmetric block of ACNet
   // (models/layers/asymmetric.h).
   bool acnet = false;
+  // Every linear branch as one convolution (convoy/fuse.h): only to infer.
+  bool fused = false;
 };
 
 // Training images and the weights of a network that has not been trained yet.

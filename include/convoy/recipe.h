@@ -43,6 +43,10 @@ struct Recipe {
   std::optional<int64_t> asymmetry_rate;  // unset: the network's own
   Activation act = Activation::none;      // none: the network's own
   bool acnet = false;                     // k x k convolutions become ACNet's asymmetric blocks
+  // A file of weights to start from, as import_model takes it; the head starts anew where the classes are others.
+  std::string initial_checkpoint;
+  // Modules that keep their weights, "conv1,layer1", or "all-but-head"; their norms use the stored statistics.
+  std::string freeze;
 
   int64_t epochs = 30;
   int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs

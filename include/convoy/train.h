@@ -34,9 +34,11 @@ struct TrainStart {
   int64_t val_images = 0;  // 0: there are none
   int64_t batch_size = 0;  // the recipe's, or all images where they are fewer
   int64_t steps_per_epoch = 0;
-  int64_t parameters = 0;     // trained numbers
-  int64_t multiply_adds = 0;  // of the network on one image
-  size_t planned_bytes = 0;   // of weights, optimizer and activations
+  int64_t parameters = 0;  // trained numbers
+  int64_t frozen_parameters = 0;
+  std::string initial_weights;  // one line on what the initial checkpoint gave; empty without one
+  int64_t multiply_adds = 0;    // of the network on one image
+  size_t planned_bytes = 0;     // of weights, optimizer and activations
   // Where the run begins; past 0 when it is resumed.
   int64_t first_epoch = 0;
   int64_t first_step = 0;

@@ -12,7 +12,7 @@
 namespace convoy::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array kCommands = {&kTrain,  &kEval, &kPredict, &kImport, &kSummary,
+  static constexpr std::array kCommands = {&kTrain,  &kEval, &kPredict, &kImport, &kFuse,      &kSummary,
                                            &kModels, &kPlan, &kBench,   &kVerify, &kCompletion};
   return kCommands;
 }

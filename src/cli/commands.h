@@ -22,6 +22,7 @@ extern const Command kTrain;
 extern const Command kEval;
 extern const Command kPredict;
 extern const Command kImport;
+extern const Command kFuse;
 extern const Command kModels;
 extern const Command kSummary;
 extern const Command kPlan;

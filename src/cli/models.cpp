@@ -13,7 +13,7 @@ namespace {
 int64_t parameters_of(const Model& model) {
   NetworkFlags network;
   network.model = model.name;
-  return summarize(network.build(Mode::inference)).total.parameters;
+  return summarize(network.build()).total.parameters;
 }
 
 void list(bool as_json) {

@@ -81,7 +81,7 @@ void show(const Options& options, const Plan& plan) {
 }
 
 void show_inference(const Options& options, const std::set<std::string>& disabled) {
-  Graph graph = options.network.build(Mode::inference);
+  Graph graph = options.network.build();
   const std::string before = graph.to_string();
   const std::vector<PassReport> passes = run_passes(graph, forward_passes(), disabled);
   const int64_t parameter_bytes = 4 * summarize(graph).total.parameters;

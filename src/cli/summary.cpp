@@ -77,7 +77,7 @@ std::function<int()> declare(CLI::App& app) {
   options->network.declare(app);
   app.add_flag("--json", options->json, "Print one JSON object; the sums are under \"total\"");
   return [options] {
-    const NetworkSummary summary = summarize(options->network.build(Mode::inference));
+    const NetworkSummary summary = summarize(options->network.build());
     if (options->json) {
       print_json(to_json(*options, summary));
     } else {

@@ -28,6 +28,10 @@ void print_start(const TrainStart& start) {
   print("{}: {:.2f} M parameters, {} classes, {} training and {} validation images, {:.0f} MiB planned\n", recipe.model,
         static_cast<double>(start.parameters) * 1e-6, start.class_names.size(), start.train_images, start.val_images,
         static_cast<double>(start.planned_bytes) / (1 << 20));
+  if (start.frozen_parameters > 0) {
+    print("frozen: {:.2f} M parameters ({})\n", static_cast<double>(start.frozen_parameters) * 1e-6, recipe.freeze);
+  }
+  if (!start.initial_weights.empty()) print("start: {}\n", start.initial_weights);
   if (start.first_epoch >= recipe.epochs) {
     print("{} has had all its {} epochs; --epochs N adds to them\n", start.folder.string(), recipe.epochs);
   } else if (start.first_epoch > 0 || start.first_step > 0) {

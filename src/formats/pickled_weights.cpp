@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <map>
 #include <set>
 
@@ -149,18 +148,20 @@ std::vector<float> pickled_floats(const PickleTensor& tensor,
   if (elements == 0) return {};
   if (elements > available || reach(tensor) > available) throw Error("reaches beyond its data");
   const auto count = static_cast<size_t>(elements);
-  std::vector<float> dense(is_dense(tensor) ? count : static_cast<size_t>(available));
-  const size_t first =
-      is_dense(tensor) ? static_cast<size_t>(tensor.offset) * static_cast<size_t>(size_of(tensor.type)) : 0;
-  const size_t length = dense.size() * static_cast<size_t>(size_of(tensor.type));
-  for_each_element(tensor.type, bytes.subspan(first, length),
-                   [&](size_t i, auto value) { dense[i] = static_cast<float>(value); });
-  if (is_dense(tensor)) return dense;
+  const auto numbers = [&](size_t first, size_t length) {
+    const auto size = static_cast<size_t>(size_of(tensor.type));
+    std::vector<float> result(length);
+    for_each_element(tensor.type, bytes.subspan(first * size, length * size),
+                     [&](size_t i, auto value) { result[i] = static_cast<float>(value); });
+    return result;
+  };
+  if (is_dense(tensor)) return numbers(static_cast<size_t>(tensor.offset), count);
+  const std::vector<float> all = numbers(0, static_cast<size_t>(available));
   std::vector<float> values;
   values.reserve(count);
   std::vector<int64_t> index(tensor.shape.size(), 0);
   for (int64_t at = tensor.offset; values.size() < count;) {
-    values.push_back(dense[static_cast<size_t>(at)]);
+    values.push_back(all[static_cast<size_t>(at)]);
     for (size_t axis = index.size(); axis-- > 0;) {
       if (tensor.shape[axis] == 1) continue;  // its stride may be anything
       at += tensor.strides[axis];

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "convoy/error.h"
+#include "plan/network_graph.h"
 #include "train/model_file.h"
 #include "train/run_data.h"
 #include "train/weight_import.h"
@@ -40,7 +41,7 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
     throw UsageError(
         fmt::format("class-names: expected {} names, got {}", card.options.num_classes, card.class_names.size()));
   }
-  const Graph graph = build_graph(model, card.options, image_size);
+  const Graph graph = inference_graph(model, card.options, {1, image_size, image_size, 3});
   Variables variables;
   variables.add(graph, static_cast<uint64_t>(recipe.seed));
   weights.load(variables);

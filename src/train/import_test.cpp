@@ -38,10 +38,19 @@ Value square(Builder b, Value x, const ModelOptions&) {
   return global_avg_pool(x);
 }
 
+Value pre_norm(Builder b, Value x, const ModelOptions&) {
+  x = conv2d(b / "stem", x, {.out_channels = 4});
+  for (const char* name : {"first", "second"}) {
+    x = conv2d(b / name / "conv", layer_norm(b / name / "norm", x), {.out_channels = 4});
+  }
+  return global_avg_pool(x);
+}
+
 class Import : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     add_model({.name = "import_tiny", .description = "", .image_size = 8, .num_classes = 5, .build = tiny});
+    add_model({.name = "import_pre_norm", .description = "", .image_size = 8, .num_classes = 4, .build = pre_norm});
     add_model({.name = "import_square", .description = "", .image_size = 8, .num_classes = 3, .build = square});
   }
   void SetUp() override { std::filesystem::remove(output_); }
@@ -108,6 +117,20 @@ TEST_F(Import, SaysWhereTheWeightsWereAndHowTheyWereMatched) {
   report = import(kFolder / "moved.pth");
   EXPECT_TRUE(report.by_order);
   EXPECT_EQ(report.imported[0].source, "stem.weight");
+}
+
+TEST_F(Import, NormsMayStandBeforeTheirLayers) {
+  ImportOptions options;
+  options.recipe.model = "import_pre_norm";
+  const ImportReport report = import(kFolder / "pre_norm.pth", options);
+  ASSERT_EQ(problem_, "");
+  EXPECT_TRUE(report.by_order);
+  const SafetensorsReader file(output_);
+  EXPECT_THAT(file.floats("first.norm.weight"), testing::Each(0));
+  EXPECT_THAT(file.floats("first.conv.weight"), testing::Each(1));
+  EXPECT_THAT(file.floats("second.norm.bias"), testing::Each(2.5F));
+  EXPECT_THAT(file.floats("second.conv.weight"), testing::Each(3));
+  EXPECT_THAT(file.floats("stem.weight"), testing::Each(4));
 }
 
 TEST_F(Import, AnotherNumberOfClassesGetsANewHead) {

@@ -31,7 +31,8 @@ json to_json(const ModelCard& card) {
             {"width", card.options.width},
             {"asymmetry_rate", card.options.asymmetry_rate},
             {"activation", to_string(card.options.activation)},
-            {"acnet", card.options.acnet}}},
+            {"acnet", card.options.acnet},
+            {"fused", card.options.fused}}},
           {"preprocessing",
            {{"image_size", preprocessing.image_size},
             {"resize_mode", to_string(preprocessing.resize_mode)},
@@ -80,6 +81,7 @@ ModelCard from_json(const json& root) {
   const json activation = options.value("activation", json("none"));
   card.options.activation = known(activation_from_string(activation.get<std::string>()), activation);
   card.options.acnet = options.value("acnet", false);
+  card.options.fused = options.value("fused", false);
   const json& node = root.at("preprocessing");
   Preprocessing& preprocessing = card.preprocessing;
   preprocessing.image_size = static_cast<int>(number(node.at("image_size"), 1, 16384));
@@ -170,6 +172,12 @@ ModelCard read_model_card(const SafetensorsReader& file) {
   } catch (const Error& error) {
     throw Error(fmt::format("{}: the model's description is damaged: {}", file.path().string(), error.what()));
   }
+}
+
+std::optional<ModelCard> find_model_card(const Checkpoint& file) {
+  if (file.format() != Checkpoint::Format::safetensors) return std::nullopt;
+  const SafetensorsReader reader(file.path());
+  return reader.metadata().contains(kMetadataKey) ? std::optional(read_model_card(reader)) : std::nullopt;
 }
 
 void read_weights(const SafetensorsReader& file, const Graph& graph, const Variables& variables) {

@@ -3,12 +3,14 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "convoy/model.h"
 #include "data/transform.h"
+#include "formats/checkpoint.h"
 #include "formats/safetensors.h"
 #include "graph/graph.h"
 #include "plan/variables.h"
@@ -31,6 +33,9 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
 
 // Throws Error when the file is none that write_model_file wrote, or its card does not hold together.
 ModelCard read_model_card(const SafetensorsReader& file);
+
+// The card of a checkpoint that is a model file; nullopt: it is another program's.
+std::optional<ModelCard> find_model_card(const Checkpoint& file);
 
 // Sets the parameters and states of `graph`. Throws Error that lists missing, unexpected and misshapen tensors; then
 // nothing is changed.

@@ -244,6 +244,9 @@ void add_network(Fields& fields) {
   }
   fields.add("act", &Recipe::act, activations, "activation function, for DarkNet-53; auto: the network's own");
   fields.add("acnet", &Recipe::acnet, "turn every k x k convolution into ACNet's k x k, k x 1 and 1 x k branches");
+  fields.add("initial-checkpoint", &Recipe::initial_checkpoint,
+             "weights to start from: a model file, or any file that `convoy import` reads");
+  fields.add("freeze", &Recipe::freeze, "modules that keep their weights, separated by commas, or all-but-head");
 }
 
 void add_training(Fields& fields) {

@@ -1,12 +1,17 @@
 #include "train/step.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "convoy/error.h"
 #include "convoy/ops.h"
 #include "graph/autodiff.h"
 #include "ops/optimizer/optimizer.h"
 #include "ops/sum/sum.h"
+#include "plan/network_graph.h"
+#include "train/freeze.h"
 #include "train/updates.h"
 
 namespace convoy {
@@ -39,6 +44,10 @@ void append(std::vector<PassReport>& to, const std::vector<PassReport>& from) {
 
 TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uint64_t seed)
     : accumulate_(options.accumulate) {
+  if (options.model_options.fused) {
+    throw UsageError(
+        fmt::format("{}: a fused network cannot be trained; train the form it was made of", options.model->name));
+  }
   Graph graph(Mode::training);
   const Value images = add_images(graph, options.batch_size, options.image_size);
   const Value logits = build_network(*options.model, Builder(graph), images, options.model_options);
@@ -49,15 +58,18 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   const std::vector<std::string> names = variable_names(graph);
   const ParameterRoles roles = roles_of(graph);
   const bool followers_are_new = !have_followers(variables, names.front());
+  freeze_norms(graph, options.frozen);
   plain_text_ = graph.to_string();
   append(pass_reports_, run_passes(graph, forward_passes(), options.disabled_passes));
 
-  const std::vector<ValueId> parameters = graph.parameters();
+  std::set<ValueId> trained;
+  for (const ValueId id : graph.parameters()) {
+    if (!options.frozen.contains(graph.value(id).name)) trained.insert(id);
+  }
   const std::pair<ValueId, ValueId> seed_gradient{
       loss.id(), graph.add_constant(Shape{}, 1.0F / static_cast<float>(options.accumulate))};
   Gradients gradients;
-  for (const auto& gradient :
-       differentiate(graph, {&seed_gradient, 1}, {parameters.begin(), parameters.end()}, std::make_shared<SumOp>())) {
+  for (const auto& gradient : differentiate(graph, {&seed_gradient, 1}, trained, std::make_shared<SumOp>())) {
     gradients.push_back(gradient);
   }
 
@@ -102,10 +114,8 @@ void TrainingStep::execute(const StepScalars& step, void (Program::*run)(const S
 InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
                              bool averaged, Variables& variables, uint64_t seed, bool exact)
     : image_size_(image_size) {
-  Graph graph(Mode::inference);
-  const Value images = add_images(graph, batch_size, image_size);
-  const Builder place = averaged ? Builder(graph) / "ema" : Builder(graph);
-  graph.set_output("logits", build_network(model, place, images, options).id());
+  Graph graph =
+      inference_graph(model, options, {batch_size, image_size, image_size, 3}, averaged ? "ema" : std::string_view());
   run_passes(graph, forward_passes());
   variables.add(graph, seed);
   program_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = exact});

@@ -42,8 +42,9 @@ struct StepOptions {
   int64_t image_size = 224;
   float label_smoothing = 0;
   OptimizerOptions optimizer;
-  float clip_grad_norm = 0;  // 0: off
-  int accumulate = 1;        // batches whose mean gradient makes one update
+  float clip_grad_norm = 0;           // 0: off
+  int accumulate = 1;                 // batches whose mean gradient makes one update
+  std::set<std::string> frozen = {};  // parameters that stay as they are; their norms use the stored statistics
   LookaheadOptions lookahead;
   float ema_decay = 0;  // 0: off; the averages are the variables "ema.<name>"
   bool exact = false;   // no approximate kernels (graph/op.h)

@@ -62,7 +62,7 @@ void Trainer::resume() {
       return;
     }
   }
-  start_from_images();
+  recipe_.initial_checkpoint.empty() ? start_from_images() : load_initial_checkpoint();
 }
 
 Trainer::Progress Trainer::run_epoch() {

@@ -45,6 +45,7 @@ class Trainer {
   void resume();
   // Sets the weights that depend on the images.
   void start_from_images();
+  void load_initial_checkpoint();
   void report_start() const;
 
   Progress run_epoch();
@@ -75,6 +76,8 @@ class Trainer {
   std::filesystem::path folder_;
   DatasetPtr train_, val_;  // val_ null: there are none
   Preprocessing preprocessing_;
+  std::set<std::string> frozen_;
+  std::string initial_weights_;  // what the initial checkpoint gave
   RunIdentity identity_;
   int64_t batch_size_ = 0;
   int64_t steps_per_epoch_ = 0;

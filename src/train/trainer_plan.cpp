@@ -1,5 +1,6 @@
 // What a run decides before its first step: images, plan, memory.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -9,11 +10,13 @@
 #include "convoy/error.h"
 #include "core/parallel.h"
 #include "graph/work.h"
+#include "train/freeze.h"
 #include "train/optimizer_options.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
 #include "train/trainer.h"
 #include "train/updates.h"
+#include "train/weight_import.h"
 
 namespace convoy {
 namespace {
@@ -71,6 +74,7 @@ StepOptions Trainer::step_options(int64_t batch_size) const {
   options.lookahead = {.every = recipe_.lookahead, .decay = recipe_.lookahead_decay};
   options.clip_grad_norm = static_cast<float>(clip_grad_norm(recipe_));
   options.accumulate = static_cast<int>(recipe_.grad_accum_steps);
+  options.frozen = frozen_;
   options.ema_decay = recipe_.model_ema ? static_cast<float>(recipe_.model_ema_decay) : 0;
   return options;
 }
@@ -83,6 +87,7 @@ size_t Trainer::loader_bytes(int64_t batch_size) const {
 }
 
 void Trainer::plan() {
+  frozen_ = frozen_parameters(model_, model_options_, *recipe_.img_size, recipe_.freeze);
   const auto seed = static_cast<uint64_t>(recipe_.seed);
   step_ = std::make_unique<TrainingStep>(step_options(batch_size_), variables_, seed);
   inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size,
@@ -95,6 +100,27 @@ void Trainer::plan() {
   arena_ = Buffer(arena_bytes);
   step_->bind(variables_, arena_);
   inference_->bind(variables_, arena_);
+}
+
+void Trainer::load_initial_checkpoint() {
+  const std::filesystem::path path = recipe_.initial_checkpoint;
+  Checkpoint file(path);
+  const std::optional<ModelCard> card = find_model_card(file);
+  WeightImport weights(std::move(file), model_, model_options_, *recipe_.img_size, model_options_.num_classes);
+  if (card && card->class_names != train_->class_names()) weights.replace_head();
+  if (const std::string problem = weights.problem(false, false); !problem.empty()) {
+    throw Error(problem + "; `convoy import` shows which, and can leave some out");
+  }
+  weights.load(variables_);
+  const ImportReport& report = weights.report();
+  std::vector<std::string> names = report.new_head;
+  for (const ImportedTensor& tensor : report.imported) names.push_back(tensor.name);
+  start_followers(variables_, names);
+  initial_weights_ = fmt::format("{} tensors from {}", report.imported.size(), path.string());
+  if (report.new_head.empty()) return;
+  const bool as_many = report.file_classes == report.num_classes;
+  initial_weights_ += fmt::format("; {} start anew for {} classes (the file has {})", fmt::join(report.new_head, ", "),
+                                  report.num_classes, as_many ? "others" : std::to_string(report.file_classes));
 }
 
 void Trainer::refuse_batch(size_t needed, size_t available) {
@@ -161,9 +187,10 @@ std::unique_ptr<Loader> Trainer::make_loader(const DatasetPtr& images, bool trai
 
 void Trainer::report_start() const {
   if (!callbacks_.on_train_begin) return;
-  int64_t parameters = 0;
+  int64_t parameters = 0, frozen = 0;
   for (const ValueId id : step_->program().graph().parameters()) {
-    parameters += step_->program().graph().value(id).type.shape.elements();
+    const ValueInfo& info = step_->program().graph().value(id);
+    (frozen_.contains(info.name) ? frozen : parameters) += info.type.shape.elements();
   }
   callbacks_.on_train_begin({.folder = folder_,
                              .recipe = recipe_,
@@ -173,6 +200,8 @@ void Trainer::report_start() const {
                              .batch_size = batch_size_,
                              .steps_per_epoch = steps_per_epoch_,
                              .parameters = parameters,
+                             .frozen_parameters = frozen,
+                             .initial_weights = initial_weights_,
                              .multiply_adds = multiply_adds(inference_->program().graph()) / batch_size_,
                              .planned_bytes = arena_.size() + variables_.bytes(),
                              .first_epoch = position_.epoch,

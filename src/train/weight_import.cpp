@@ -9,6 +9,8 @@
 #include "convoy/error.h"
 #include "formats/layout.h"
 #include "formats/strict_json.h"
+#include "plan/network_graph.h"
+#include "train/model_file.h"
 
 namespace convoy {
 namespace {
@@ -30,21 +32,18 @@ bool holds_optimizer_state(const Checkpoint& file) {
 
 }  // namespace
 
-Graph build_graph(const Model& model, const ModelOptions& options, int64_t image_size) {
-  Graph graph(Mode::inference);
-  const Value images(&graph, graph.add_input("images", {Shape{1, image_size, image_size, 3}}));
-  graph.set_output("logits", build_network(model, Builder(graph), images, options).id());
-  return graph;
-}
-
 WeightImport::WeightImport(Checkpoint file, const Model& model, const ModelOptions& options, int64_t image_size,
                            std::optional<int64_t> num_classes)
     : file_(std::move(file)) {
+  if (const std::optional<ModelCard> card = find_model_card(file_); card && card->options.fused) {
+    throw Error(fmt::format("{}: is fused; use the model file that it was made of", file_.path().string()));
+  }
+  const Shape images{1, image_size, image_size, 3};
   const auto tensors_for = [&](int64_t classes) {
     ModelOptions one = options, more = options;
     one.num_classes = classes;
     more.num_classes = classes + 1;
-    return network_tensors(build_graph(model, one, image_size), build_graph(model, more, image_size));
+    return network_tensors(inference_graph(model, one, images), inference_graph(model, more, images));
   };
   wanted_ = tensors_for(num_classes.value_or(model.num_classes));
   const int64_t told = classes_of(file_, wanted_);
@@ -53,14 +52,22 @@ WeightImport::WeightImport(Checkpoint file, const Model& model, const ModelOptio
   report_.num_classes = num_classes.value_or(report_.file_classes);
   wanted_ = tensors_for(report_.file_classes);
   match_ = match_weights(file_, wanted_);
+  replaces_head_ = report_.num_classes != report_.file_classes;
   fill_report();
 }
 
-bool WeightImport::is_new_head(size_t wanted) const {
-  return report_.num_classes != report_.file_classes && wanted_[wanted].class_axis >= 0;
+void WeightImport::replace_head() {
+  replaces_head_ = true;
+  fill_report();
 }
 
+bool WeightImport::is_new_head(size_t wanted) const { return replaces_head_ && wanted_[wanted].class_axis >= 0; }
+
 void WeightImport::fill_report() {
+  const int64_t num_classes = report_.num_classes, file_classes = report_.file_classes;
+  report_ = {};
+  report_.num_classes = num_classes;
+  report_.file_classes = file_classes;
   report_.format = to_string(file_.format());
   report_.key = file_.key();
   report_.other_keys = file_.other_keys();

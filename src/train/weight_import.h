@@ -21,6 +21,8 @@ class WeightImport {
                std::optional<int64_t> num_classes);
 
   const ImportReport& report() const { return report_; }
+  // The classes are others, though as many: their layer starts anew.
+  void replace_head();
   // One line that says what does not fit; empty when all does but what is allowed.
   std::string problem(bool allow_missing, bool allow_unexpected) const;
   // Sets those of the network's parameters and states, under their names, that the file has. Throws Error when its data
@@ -34,10 +36,8 @@ class WeightImport {
   Checkpoint file_;
   std::vector<NetworkTensor> wanted_;
   WeightMatch match_;
+  bool replaces_head_ = false;
   ImportReport report_;
 };
-
-// Inference of the model on one image, as the model wrote it, with the output "logits".
-Graph build_graph(const Model& model, const ModelOptions& options, int64_t image_size);
 
 }  // namespace convoy

@@ -109,7 +109,10 @@ WeightMatch match_names(const Checkpoint& file, std::span<const NetworkTensor> w
   return match;
 }
 
-// A weight of two or more axes and the vectors that follow it: a layer with its bias and norm.
+// Tensors that come together: of one module, or of a weight of two or more axes with the vectors that follow it, which
+// is a layer with its bias and the norm behind it.
+enum class Grouping : uint8_t { layer_and_norm, module };
+
 struct Group {
   std::vector<size_t> members;
   std::vector<Extents> shapes;
@@ -133,7 +136,7 @@ struct Member {
   size_t place = 0;
 };
 
-std::vector<Group> groups_of(std::vector<Member> members) {
+std::vector<Group> groups_of(std::vector<Member> members, Grouping grouping) {
   for (auto begin = members.begin(); begin != members.end();) {
     const std::string module(module_of(begin->name));
     const auto end = std::find_if(begin, members.end(), [&](const Member& m) { return module_of(m.name) != module; });
@@ -142,8 +145,11 @@ std::vector<Group> groups_of(std::vector<Member> members) {
     begin = end;
   }
   std::vector<Group> groups;
+  std::string_view module;
   for (Member& member : members) {
-    if (groups.empty() || member.shape.size() > 1) groups.emplace_back();
+    const bool begins = grouping == Grouping::module ? module_of(member.name) != module : member.shape.size() > 1;
+    if (groups.empty() || begins) groups.emplace_back();
+    module = module_of(member.name);
     groups.back().members.push_back(member.place);
     groups.back().shapes.push_back(without_trailing_ones(std::move(member.shape)));
   }
@@ -204,18 +210,22 @@ std::optional<WeightMatch> match_order(const Checkpoint& file, std::span<const N
       theirs.push_back({torch_name(tensor.name), tensor.shape, f});
     }
   }
-  const std::vector<Group> our_groups = groups_of(std::move(ours)), their_groups = groups_of(std::move(theirs));
-  Pairing pairs;
-  problem = pair_groups(our_groups, their_groups, pairs);
-  if (!problem.empty()) return std::nullopt;
-  for (const auto& [w, f] : pairs) {
-    for (size_t i = 0; i < our_groups[w].members.size(); ++i) {
-      const size_t place = our_groups[w].members[i];
-      match.pairs.push_back({place, their_groups[f].members[i], is_transposed(file, wanted[place])});
+  // Where norms stand before their layers, only modules come together.
+  for (const Grouping grouping : {Grouping::layer_and_norm, Grouping::module}) {
+    const std::vector<Group> our_groups = groups_of(ours, grouping), their_groups = groups_of(theirs, grouping);
+    Pairing pairs;
+    problem = pair_groups(our_groups, their_groups, pairs);
+    if (!problem.empty()) continue;
+    for (const auto& [w, f] : pairs) {
+      for (size_t i = 0; i < our_groups[w].members.size(); ++i) {
+        const size_t place = our_groups[w].members[i];
+        match.pairs.push_back({place, their_groups[f].members[i], is_transposed(file, wanted[place])});
+      }
     }
+    std::ranges::sort(match.pairs, {}, &WeightMatch::Pair::wanted);
+    return match;
   }
-  std::ranges::sort(match.pairs, {}, &WeightMatch::Pair::wanted);
-  return match;
+  return std::nullopt;
 }
 
 bool mostly_named(const Names& names, std::span<const NetworkTensor> wanted) {

@@ -43,9 +43,9 @@ struct WeightMatch {
 // The number of classes of the file's network, by name or else by its last matrix; 0 when nothing tells.
 int64_t classes_of(const Checkpoint& file, std::span<const NetworkTensor> wanted);
 
-// By name where at least half of the network's names are there; else by order and shape, if they leave no doubt: groups
-// of a weight and the vectors behind it must come in the order of the network, except those whose shapes occur once.
-// Shapes may differ in trailing ones, and matrices of Paddle are {in, out}.
+// By name where at least half of the network's names are there; else by order and shape, if they leave no doubt:
+// layers, each with the norm behind it or without, must come in the order of the network, except those whose shapes
+// occur once. Shapes may differ in trailing ones, and matrices of Paddle are {in, out}.
 WeightMatch match_weights(const Checkpoint& file, std::span<const NetworkTensor> wanted);
 
 }  // namespace convoy

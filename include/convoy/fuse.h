@@ -1,0 +1,49 @@
+// Re-parameterisation of trained classifiers: the network that runs in place of the one that was trained.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace convoy {
+
+struct FuseOptions {
+  // Images to compare the two networks on: `data` as `convoy eval` takes it, or images and folders of them. Neither:
+  // random pixels.
+  std::filesystem::path data = {};
+  std::vector<std::filesystem::path> images = {};
+  int64_t most_images = 64;
+  int64_t batch_size = 16;
+  double tolerance = 1e-4;  // of the largest logit
+  bool measure = true;      // also img/s, which takes some seconds
+};
+
+struct FuseReport {
+  struct Form {
+    int64_t parameters = 0;     // trained
+    int64_t statistics = 0;     // running means and variances
+    int64_t multiply_adds = 0;  // of one image
+    int64_t layers = 0;         // nodes of the graph as the network is written
+    double img_per_s = 0;       // of batches of batch_size; 0: not measured
+  };
+  Form before, after;
+  int64_t convolutions = 0;                 // that take in others, norms or scales
+  std::map<std::string, int64_t> rewrites;  // by rule: norm, scale, parallel, pointwise
+  int64_t images = 0;                       // compared
+  bool real_images = false;
+  double largest_logit = 0;
+  double largest_difference = 0;  // of two logits
+  int64_t other_classes = 0;      // images whose most probable class is another one
+  double relative_difference() const { return largest_difference / (largest_logit > 0 ? largest_logit : 1); }
+};
+
+// Turns every linear branch of the network in `model_file` into a single convolution (plan/reparameterise.h) and writes
+// the model file `output`, which is used like any other, but for training. Throws Error when the file is no model file
+// or fused already, has nothing to fuse, or the outputs differ by more than the tolerance; `report`, when given, is
+// filled also in the last case. No file is written then.
+void fuse_model(const std::filesystem::path& model_file, const FuseOptions& options,
+                const std::filesystem::path& output, FuseReport* report = nullptr);
+
+}  // namespace convoy
