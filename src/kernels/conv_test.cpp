@@ -94,6 +94,7 @@ const ConvGeometry kDepthwiseGeometries[] = {
     depthwise(1, 6, 6, 40, 1, 1, 1),
     depthwise(2, 7, 5, 24, 1, 2, 0),
     depthwise(1, 5, 5, 16, 3, 1, 6),
+    depthwise(1, 128, 128, 256, 3, 1, 1),  // large enough to be written around the caches
     conv(1, 9, 14, 24, 24, 1, 3, 1, 1, 1, 24),
     conv(2, 9, 12, 20, 20, 5, 3, 2, 2, 1, 20),
 };

@@ -26,6 +26,13 @@ struct AxisGeometry {
   int64_t sources() const { return transposed ? out : in; }
 };
 
+inline AxisGeometry vertical_axis(const ConvGeometry& g, bool transposed) {
+  return {g.in_h, g.out_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h, transposed};
+}
+inline AxisGeometry horizontal_axis(const ConvGeometry& g, bool transposed) {
+  return {g.in_w, g.out_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w, transposed};
+}
+
 inline int64_t greatest_common_divisor(int64_t a, int64_t b) {
   while (b != 0) {
     const int64_t rest = a % b;
@@ -35,11 +42,22 @@ inline int64_t greatest_common_divisor(int64_t a, int64_t b) {
   return a;
 }
 
+// Leaves out the taps at both ends that lie outside for every result: a large kernel on a small map has many.
+inline Axis trimmed(Axis axis) {
+  const int64_t last = axis.origin + axis.stride * (axis.count - 1);
+  const int64_t begin = last < 0 ? ceil_div(-last, axis.dilation) : 0;
+  const int64_t end = axis.origin < axis.extent ? ceil_div(axis.extent - axis.origin, axis.dilation) : 0;
+  axis.origin += begin * axis.dilation;
+  axis.weight_first += begin * axis.weight_step;
+  axis.taps = larger<int64_t>(0, smaller(axis.taps, end) - begin);
+  return axis;
+}
+
 // Input x receives grad_output[o] weight[k] where o stride + k dilation - pad = x. Within a phase (x modulo stride) the
 // k that have such an o are k0, k0 + stride/g, ..., g = gcd(stride, dilation), and each step lowers o by dilation/g.
 // Taken from the last k to the first, o rises.
 inline Axis axis_of(const AxisGeometry& a, int64_t phase) {
-  if (!a.transposed) return {0, 1, a.out, a.in, -a.pad, a.stride, a.dilation, a.kernel, 0, 1};
+  if (!a.transposed) return trimmed({0, 1, a.out, a.in, -a.pad, a.stride, a.dilation, a.kernel, 0, 1});
   const int64_t g = greatest_common_divisor(a.stride, a.dilation);
   const int64_t k_step = a.stride / g, o_step = a.dilation / g;
   Axis axis{phase, a.stride, ceil_div(a.in - phase, a.stride), a.out, 0, 1, o_step, 0, 0, -k_step};
@@ -50,7 +68,7 @@ inline Axis axis_of(const AxisGeometry& a, int64_t phase) {
     axis.origin = distance / a.stride - (axis.taps - 1) * o_step;
     axis.weight_first = k0 + (axis.taps - 1) * k_step;
   }
-  return axis;
+  return trimmed(axis);
 }
 
 // The taps [begin, end) of result t that lie inside the source.
@@ -65,18 +83,25 @@ inline TapRange taps_inside(const Axis& axis, int64_t t) {
   return {begin, larger(begin, end)};
 }
 
-// Runs of at most kMaxRun neighbouring results are computed together in registers. A line of `count` results is cut
-// into runs as equal as possible: run i begins at count * i / runs.
-inline constexpr int kMaxRun = 8;
+// Neighbouring results are computed together in registers, in runs of 1, 2, 4, 7 or 8: maps are mostly multiples of
+// 7 or 8 wide. The length of the next run where `left` results of a line are left:
+inline int64_t run_length(int64_t left) {
+  if (left % 7 == 0 && left % 8 != 0) return 7;
+  for (const int64_t length : {8, 7, 4, 2}) {
+    if (length <= left) return length;
+  }
+  return 1;
+}
 
-inline int64_t runs_of(int64_t count) { return ceil_div(count, kMaxRun); }
-
-// Bit j says that column first + j lies inside [0, extent), 0 <= j < columns <= 32.
-inline uint32_t columns_inside(int64_t first, int64_t extent, int columns) {
-  const uint64_t begin = static_cast<uint64_t>(first < 0 ? smaller<int64_t>(-first, columns) : 0);
-  const uint64_t end = static_cast<uint64_t>(larger<int64_t>(0, smaller<int64_t>(columns, extent - first)));
+// Bit i says that first + i lies inside [0, extent), 0 <= i < count <= 32.
+inline uint32_t inside_bits(int64_t first, int64_t extent, int count) {
+  const uint64_t begin = static_cast<uint64_t>(first < 0 ? smaller<int64_t>(-first, count) : 0);
+  const uint64_t end = static_cast<uint64_t>(larger<int64_t>(0, smaller<int64_t>(count, extent - first)));
   return static_cast<uint32_t>((uint64_t{1} << end) - 1) & ~static_cast<uint32_t>((uint64_t{1} << begin) - 1);
 }
+
+// Whether there are kernels unrolled for the usual sizes; the baseline, there to run anywhere, spares their code.
+inline constexpr bool kUnrolled = kLanes > 4;
 
 // Masked loads cost what plain ones do: the unrolled kernels use them throughout and take any number of channels.
 // Elsewhere those take whole registers of channels, and the generic kernels the rest.

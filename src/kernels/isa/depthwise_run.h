@@ -1,5 +1,5 @@
-// The inner loop of depthwise forward and input gradient: a run of up to kMaxRun neighbouring results, a few channels
-// at a time, held in registers over all taps.
+// The inner loop of depthwise forward and input gradient: a run of up to 8 neighbouring results, a few channels at a
+// time, held in registers over all taps.
 #pragma once
 
 #include "kernels/isa/depthwise_axis.h"
@@ -14,6 +14,14 @@ struct Run {
   const float* bias;    // or null
   const float* addend;  // like result, or null
   float* result;
+  bool streamed;  // results go around the caches: whole registers, aligned
+  // Statistics of the tile, or null: sums of x - shift, and statistics_step behind squared deviations from their mean.
+  // With n pixels before this run and k in it, earlier_share = 1 / n and merge_weight = n k / (n + k); 0 for the first
+  // run, which sets the shifts.
+  float* sums;
+  float* shifts;
+  int64_t statistics_step;
+  float earlier_share, merge_weight;
   int64_t channels;
   int64_t tap_rows, source_row_step, weight_row_step;
   int64_t source_pixel_step, weight_tap_step, result_step;
@@ -32,15 +40,55 @@ inline void start_results(const Run& run, int64_t c, int lanes, Vec (&sums)[kRun
   });
 }
 
+// Merges the sum of the run and its squared deviations from its own mean into those of the earlier runs of the tile
+// (Chan, Golub and LeVeque, 1983), all of x - shift, where shift is the mean of the tile's first run: however far from
+// zero a channel is, its deviations keep their digits.
 template <int kRun, int kVectors, bool kPartial>
-inline void store_results(const Run& run, int64_t c, int lanes, const Vec (&sums)[kRun][kVectors]) {
+[[gnu::noinline]] void add_statistics(const Run& run, int64_t c, int lanes, const Vec (&results)[kRun][kVectors]) {
+  const Vec share = broadcast(1.0F / kRun);
+  unroll<0, kVectors>([&](auto v) {
+    float* const shifts = run.shifts + c + v * kLanes;
+    float* const sums = run.sums + c + v * kLanes;
+    float* const squares = sums + run.statistics_step;
+    Vec shift = zero(), sum = zero();
+    if (run.earlier_share == 0.0F) {
+      for (int r = 0; r < kRun; ++r) shift = shift + results[r][v];
+      shift = shift * share;
+      store_lanes<kPartial>(shifts, shift, lanes);
+    } else {
+      shift = load_lanes<kPartial>(shifts, lanes);
+    }
+    for (int r = 0; r < kRun; ++r) sum = sum + (results[r][v] - shift);
+    const Vec mean = sum * share, earlier = load_lanes<kPartial>(sums, lanes);
+    const Vec distance = fnma(earlier, broadcast(run.earlier_share), mean);
+    Vec square = distance * distance * broadcast(run.merge_weight);
+    for (int r = 0; r < kRun; ++r) {
+      const Vec deviation = results[r][v] - shift - mean;
+      square = fma(deviation, deviation, square);
+    }
+    store_lanes<kPartial>(sums, earlier + sum, lanes);
+    store_lanes<kPartial>(squares, load_lanes<kPartial>(squares, lanes) + square, lanes);
+  });
+}
+
+template <int kRun, int kVectors, bool kPartial>
+inline void store_results(const Run& run, int64_t c, int lanes, Vec (&results)[kRun][kVectors]) {
   unroll<0, kRun>([&](auto r) {
     unroll<0, kVectors>([&](auto v) {
       const int64_t at = r * run.result_step + c + v * kLanes;
-      const Vec sum = run.addend ? sums[r][v] + load_lanes<kPartial>(run.addend + at, lanes) : sums[r][v];
-      store_lanes<kPartial>(run.result + at, sum, lanes);
+      if (run.addend) results[r][v] = results[r][v] + load_lanes<kPartial>(run.addend + at, lanes);
+      if (run.streamed) {
+        stream(run.result + at, results[r][v]);
+      } else {
+        store_lanes<kPartial>(run.result + at, results[r][v], lanes);
+      }
     });
   });
+  if (run.sums) {
+    Vec copy[kRun][kVectors];  // in memory, so that `results` need not be
+    unroll<0, kRun>([&](auto r) { unroll<0, kVectors>([&](auto v) { copy[r][v] = results[r][v]; }); });
+    add_statistics<kRun, kVectors, kPartial>(run, c, lanes, copy);
+  }
 }
 
 // kTaps taps in a row, dilation 1: each source vector is loaded once for a tap row and serves every result that sees
@@ -61,7 +109,7 @@ inline void run_unrolled(const Run& run, uint32_t inside, int64_t c, int lanes) 
     });
     const float* pixel = source_row;
     unroll<0, kColumns>([&](auto j) {
-      if ((inside >> j) & 1U) {
+      if ((inside >> j) & 1U) [[likely]] {
         unroll<0, kVectors>([&](auto v) {
           const Vec x = load_lanes<kPartial>(pixel + v * kLanes, lanes);
           unroll<0, kRun>([&](auto r) {
@@ -82,10 +130,10 @@ inline void run_unrolled(const Run& run, uint32_t inside, int64_t c, int lanes) 
 template <int kTaps, int kStride, int kRun>
 [[gnu::flatten]] void unrolled_kernel(const Run& run) {
   constexpr int kColumns = (kRun - 1) * kStride + kTaps;
-  const uint32_t inside = columns_inside(run.first_column, run.columns, kColumns);
+  const uint32_t inside = inside_bits(run.first_column, run.columns, kColumns);
   int64_t c = 0;
   // Two vectors of channels where one alone has too few sums to hide the latency of fma.
-  if constexpr (kRun <= kMaxRun / 2) {
+  if constexpr (kRun == 4) {
     for (; c + 2 * kLanes <= run.channels; c += 2 * kLanes) {
       run_unrolled<kTaps, kStride, kRun, 2, false>(run, inside, c, kLanes);
     }
@@ -123,40 +171,44 @@ template <int kRun>
   if (c < run.channels) run_generic<kRun, true>(run, c, static_cast<int>(run.channels - c));
 }
 
-// The kernels for runs of 1 to kMaxRun results; index them with the length - 1.
-template <int kTaps, int kStride>
-inline const RunKernel* unrolled_kernels() {
-  static constexpr RunKernel kernels[kMaxRun] = {
-      unrolled_kernel<kTaps, kStride, 1>, unrolled_kernel<kTaps, kStride, 2>, unrolled_kernel<kTaps, kStride, 3>,
-      unrolled_kernel<kTaps, kStride, 4>, unrolled_kernel<kTaps, kStride, 5>, unrolled_kernel<kTaps, kStride, 6>,
-      unrolled_kernel<kTaps, kStride, 7>, unrolled_kernel<kTaps, kStride, 8>};
+// The kernels by the length of their runs.
+inline const RunKernel* generic_kernels() {
+  static constexpr RunKernel kernels[] = {nullptr, generic_kernel<1>, generic_kernel<2>,
+                                          nullptr, generic_kernel<4>, nullptr,
+                                          nullptr, generic_kernel<7>, generic_kernel<8>};
   return kernels;
 }
 
-inline const RunKernel* generic_kernels() {
-  static constexpr RunKernel kernels[kMaxRun] = {generic_kernel<1>, generic_kernel<2>, generic_kernel<3>,
-                                                 generic_kernel<4>, generic_kernel<5>, generic_kernel<6>,
-                                                 generic_kernel<7>, generic_kernel<8>};
+template <int kTaps, int kStride>
+inline const RunKernel* unrolled_kernels() {
+  static constexpr RunKernel kernels[] = {nullptr,
+                                          generic_kernel<1>,
+                                          generic_kernel<2>,
+                                          nullptr,
+                                          unrolled_kernel<kTaps, kStride, 4>,
+                                          nullptr,
+                                          nullptr,
+                                          unrolled_kernel<kTaps, kStride, 7>,
+                                          unrolled_kernel<kTaps, kStride, 8>};
   return kernels;
 }
 
 inline const RunKernel* fastest_kernels(const Axis& axis) {
-  if (axis.dilation == 1 && axis.stride == 1) {
-    switch (axis.taps) {
-      case 1: return unrolled_kernels<1, 1>();
-      case 2: return unrolled_kernels<2, 1>();
-      case 3: return unrolled_kernels<3, 1>();
-      case 5: return unrolled_kernels<5, 1>();
-      case 7: return unrolled_kernels<7, 1>();
-      case 11: return unrolled_kernels<11, 1>();
-      default: return generic_kernels();
+  if constexpr (kUnrolled) {
+    if (axis.dilation == 1 && axis.stride == 1) {
+      switch (axis.taps) {
+        case 1: return unrolled_kernels<1, 1>();
+        case 2: return unrolled_kernels<2, 1>();
+        case 3: return unrolled_kernels<3, 1>();
+        case 5: return unrolled_kernels<5, 1>();
+        case 7: return unrolled_kernels<7, 1>();
+        case 11: return unrolled_kernels<11, 1>();
+        default: break;
+      }
     }
-  }
-  if (axis.dilation == 1 && axis.stride == 2) {
-    switch (axis.taps) {
-      case 3: return unrolled_kernels<3, 2>();
-      case 5: return unrolled_kernels<5, 2>();
-      default: return generic_kernels();
+    if (axis.dilation == 1 && axis.stride == 2) {
+      if (axis.taps == 3) return unrolled_kernels<3, 2>();
+      if (axis.taps == 5) return unrolled_kernels<5, 2>();
     }
   }
   return generic_kernels();

@@ -7,49 +7,66 @@
 
 namespace convoy::kernels::CONVOY_ISA {
 
-// The runs [run_begin, run_end) of every output row in [row_begin, row_end), rows counted through all images. Adds to
-// sums [kernel_h * kernel_w][channel_step] the products of input and grad_output. Pointers are to the first channel.
+// The columns [x_begin, x_end) of every output row in [row_begin, row_end), rows counted through all images. Adds to
+// sums [kernel_h * kernel_w][sum_step] the products of input and grad_output. Pointers are to the first channel, steps
+// in floats.
 struct Sweep {
   const float* input;
   const float* grad_output;
   float* sums;
-  int64_t channels, channel_step;
-  int64_t row_begin, row_end, run_begin, run_end, runs;
+  int64_t channels, pixel_step, sum_step;
+  int64_t row_begin, row_end, x_begin, x_end;
   const ConvGeometry* geometry;
+  const Axis *vertical, *horizontal;  // of the forward pass
 };
 
 using SweepKernel = void (*)(const Sweep&);
 
-// kRows rows of the kernel, kernel_w = kTaps, stride_w = kStride, dilation_w = 1; all runs of length kRun.
+// kRows rows of the kernel from first_row on, kTaps taps in a row, stride_w = kStride, dilation_w = 1; the columns are
+// whole runs of kRun.
 template <int kRows, int kTaps, int kStride, int kRun, bool kPartial>
 inline void sweep_unrolled(const Sweep& sweep, int64_t first_row, int64_t c, int lanes) {
   constexpr int kColumns = (kRun - 1) * kStride + kTaps;
   const ConvGeometry& g = *sweep.geometry;
-  const int64_t step = sweep.channel_step;
-  const int rows = static_cast<int>(smaller<int64_t>(kRows, g.kernel_h - first_row));
-  float* const first_sum = sweep.sums + first_row * kTaps * step + c;
+  const Axis &vertical = *sweep.vertical, &horizontal = *sweep.horizontal;
+  const int64_t step = sweep.pixel_step;
+  const int rows = static_cast<int>(smaller<int64_t>(kRows, vertical.weight_first + vertical.taps - first_row));
+  float* const first_sum = sweep.sums + (first_row * g.kernel_w + horizontal.weight_first) * sweep.sum_step + c;
+  const auto sum_of = [&](int row, int tap) { return first_sum + (row * g.kernel_w + tap) * sweep.sum_step; };
   Vec sums[kRows][kTaps];
   unroll<0, kRows>([&](auto i) {
-    unroll<0, kTaps>([&](auto k) {
-      sums[i][k] = i < rows ? load_lanes<kPartial>(first_sum + (i * kTaps + k) * step, lanes) : zero();
-    });
+    unroll<0, kTaps>([&](auto k) { sums[i][k] = i < rows ? load_lanes<kPartial>(sum_of(i, k), lanes) : zero(); });
   });
   int64_t image = sweep.row_begin / g.out_h, y = sweep.row_begin % g.out_h;
   for (int64_t row = sweep.row_begin; row < sweep.row_end; ++row) {
-    const int64_t source_y = y * g.stride_h - g.pad_h + first_row * g.dilation_h;
-    for (int64_t r = sweep.run_begin; r < sweep.run_end; ++r) {
-      const int64_t x = g.out_w * r / sweep.runs;
-      const int64_t first_column = x * kStride - g.pad_w;
-      const uint32_t inside = columns_inside(first_column, g.in_w, kColumns);
+    const int64_t input_y = y * g.stride_h - g.pad_h + first_row * g.dilation_h;
+    const float* const grad_row = sweep.grad_output + row * g.out_w * step + c;
+    const float* const input_row = sweep.input + (image * g.in_h + input_y) * g.in_w * step + c;
+    if (++y == g.out_h) {
+      y = 0;
+      ++image;
+    }
+    bool row_inside[kRows], any = false;
+    unroll<0, kRows>([&](auto i) {
+      const int64_t at = input_y + i * g.dilation_h;
+      row_inside[i] = i < rows && at >= 0 && at < g.in_h;
+      any = any || row_inside[i];
+    });
+    if (!any) continue;
+    for (int64_t x = sweep.x_begin; x < sweep.x_end; x += kRun) {
+      const int64_t first_column = horizontal.origin + x * kStride;
+      const uint32_t inside = inside_bits(first_column, g.in_w, kColumns);
       Vec grad[kRun];
-      const float* const grad_pixel = sweep.grad_output + (row * g.out_w + x) * step + c;
-      unroll<0, kRun>([&](auto i) { grad[i] = load_lanes<kPartial>(grad_pixel + i * step, lanes); });
+      const float* grad_pixel = grad_row + x * step;
+      unroll<0, kRun>([&](auto i) {
+        grad[i] = load_lanes<kPartial>(grad_pixel, lanes);
+        grad_pixel += step;
+      });
       unroll<0, kRows>([&](auto i) {
-        const int64_t input_y = source_y + i * g.dilation_h;
-        if (i >= rows || input_y < 0 || input_y >= g.in_h) return;
-        const float* pixel = sweep.input + ((image * g.in_h + input_y) * g.in_w + first_column) * step + c;
+        if (!row_inside[i]) return;
+        const float* pixel = input_row + (i * g.dilation_h * g.in_w + first_column) * step;
         unroll<0, kColumns>([&](auto j) {
-          if ((inside >> j) & 1U) {
+          if ((inside >> j) & 1U) [[likely]] {
             const Vec in = load_lanes<kPartial>(pixel, lanes);
             unroll<0, kRun>([&](auto o) {
               constexpr int k = j.value - o.value * kStride;
@@ -60,14 +77,10 @@ inline void sweep_unrolled(const Sweep& sweep, int64_t first_row, int64_t c, int
         });
       });
     }
-    if (++y == g.out_h) {
-      y = 0;
-      ++image;
-    }
   }
   unroll<0, kRows>([&](auto i) {
     if (i >= rows) return;
-    unroll<0, kTaps>([&](auto k) { store_lanes<kPartial>(first_sum + (i * kTaps + k) * step, sums[i][k], lanes); });
+    unroll<0, kTaps>([&](auto k) { store_lanes<kPartial>(sum_of(i, k), sums[i][k], lanes); });
   });
 }
 
@@ -76,20 +89,20 @@ template <int kRows, int kTaps, int kStride, int kRun>
 [[gnu::flatten]] void unrolled_sweep(const Sweep& sweep) {
   for (int64_t c = 0; c < sweep.channels; c += kLanes) {
     const int lanes = static_cast<int>(smaller<int64_t>(kLanes, sweep.channels - c));
-    for (int64_t row = 0; row < sweep.geometry->kernel_h; row += kRows) {
-      sweep_unrolled<kRows, kTaps, kStride, kRun, kFreeMasks>(sweep, row, c, lanes);
+    for (int64_t i = 0; i < sweep.vertical->taps; i += kRows) {
+      sweep_unrolled<kRows, kTaps, kStride, kRun, kFreeMasks>(sweep, sweep.vertical->weight_first + i, c, lanes);
     }
   }
 }
 
-// Any kernel, one tap after the other; takes whole rows.
+// Any kernel, one tap after the other.
 template <bool kPartial>
 inline void sweep_generic(const Sweep& sweep, int64_t ky, int64_t kx, int64_t c, int lanes) {
   const ConvGeometry& g = *sweep.geometry;
-  const int64_t step = sweep.channel_step;
+  const int64_t step = sweep.pixel_step;
   const int64_t shift = kx * g.dilation_w - g.pad_w;  // input column of output column 0
-  const int64_t x_begin = shift < 0 ? ceil_div(-shift, g.stride_w) : 0;
-  const int64_t x_end = shift < g.in_w ? smaller(g.out_w, ceil_div(g.in_w - shift, g.stride_w)) : 0;
+  const int64_t x_begin = larger(sweep.x_begin, shift < 0 ? ceil_div(-shift, g.stride_w) : 0);
+  const int64_t x_end = shift < g.in_w ? smaller(sweep.x_end, ceil_div(g.in_w - shift, g.stride_w)) : 0;
   Vec sums[4] = {zero(), zero(), zero(), zero()};
   for (int64_t row = sweep.row_begin; row < sweep.row_end; ++row) {
     const int64_t input_y = row % g.out_h * g.stride_h - g.pad_h + ky * g.dilation_h;
@@ -104,7 +117,7 @@ inline void sweep_generic(const Sweep& sweep, int64_t ky, int64_t kx, int64_t c,
     for (; x + 4 <= x_end; x += 4) unroll<0, 4>([&](auto i) { add(x + i, sums[i]); });
     for (; x < x_end; ++x) add(x, sums[0]);
   }
-  float* const sum = sweep.sums + (ky * g.kernel_w + kx) * step + c;
+  float* const sum = sweep.sums + (ky * g.kernel_w + kx) * sweep.sum_step + c;
   store_lanes<kPartial>(sum, load_lanes<kPartial>(sum, lanes) + ((sums[0] + sums[1]) + (sums[2] + sums[3])), lanes);
 }
 
@@ -125,32 +138,35 @@ inline void generic_sweep(const Sweep& sweep) {
 
 template <int kRows, int kTaps, int kStride>
 inline const SweepKernel* unrolled_sweeps() {
-  static constexpr SweepKernel kernels[kMaxRun] = {
-      unrolled_sweep<kRows, kTaps, kStride, 1>, unrolled_sweep<kRows, kTaps, kStride, 2>,
-      unrolled_sweep<kRows, kTaps, kStride, 3>, unrolled_sweep<kRows, kTaps, kStride, 4>,
-      unrolled_sweep<kRows, kTaps, kStride, 5>, unrolled_sweep<kRows, kTaps, kStride, 6>,
-      unrolled_sweep<kRows, kTaps, kStride, 7>, unrolled_sweep<kRows, kTaps, kStride, 8>};
+  static constexpr SweepKernel kernels[] = {nullptr,
+                                            generic_sweep,
+                                            generic_sweep,
+                                            nullptr,
+                                            unrolled_sweep<kRows, kTaps, kStride, 4>,
+                                            nullptr,
+                                            nullptr,
+                                            unrolled_sweep<kRows, kTaps, kStride, 7>,
+                                            unrolled_sweep<kRows, kTaps, kStride, 8>};
   return kernels;
 }
 
-// The kernels for runs of 1 to kMaxRun outputs, or null: take generic_sweep. As many kernel rows are taken at once as
-// give enough sums to hide the latency of fma.
-inline const SweepKernel* sweep_kernels(const ConvGeometry& g) {
-  if (g.dilation_w != 1) return nullptr;
-  if (g.stride_w == 1) {
-    switch (g.kernel_w) {
-      case 3: return unrolled_sweeps<3, 3, 1>();
-      case 5: return unrolled_sweeps<2, 5, 1>();
-      case 7: return unrolled_sweeps<1, 7, 1>();
-      case 11: return unrolled_sweeps<1, 11, 1>();
-      default: return nullptr;
+// The kernels by the length of their runs, or null: take generic_sweep. As many kernel rows are taken at once as give
+// enough sums to hide the latency of fma, and as there are registers for.
+inline const SweepKernel* sweep_kernels(const Axis& horizontal) {
+  if constexpr (kUnrolled) {
+    constexpr int kTwoWhereRoom = kRegisters == 32 ? 2 : 1;
+    if (horizontal.dilation == 1 && horizontal.stride == 1) {
+      switch (horizontal.taps) {
+        case 3: return unrolled_sweeps<3, 3, 1>();
+        case 5: return unrolled_sweeps<2, 5, 1>();
+        case 7: return unrolled_sweeps<kTwoWhereRoom, 7, 1>();
+        case 11: return unrolled_sweeps<1, 11, 1>();
+        default: break;
+      }
     }
-  }
-  if (g.stride_w == 2) {
-    switch (g.kernel_w) {
-      case 3: return unrolled_sweeps<3, 3, 2>();
-      case 5: return unrolled_sweeps<2, 5, 2>();
-      default: return nullptr;
+    if (horizontal.dilation == 1 && horizontal.stride == 2) {
+      if (horizontal.taps == 3) return unrolled_sweeps<3, 3, 2>();
+      if (horizontal.taps == 5) return unrolled_sweeps<2, 5, 2>();
     }
   }
   return nullptr;

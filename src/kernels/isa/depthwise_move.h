@@ -1,0 +1,39 @@
+// Moving a block of pixels of depthwise maps: activated, packed, around the caches.
+#pragma once
+
+#include "kernels/isa/activation.h"
+#include "kernels/isa/simd.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// Whether a map is written around the caches: where it is too large to be in them when its reader comes, that spares
+// reading it before it is overwritten.
+inline bool is_large(int64_t floats) { return floats >= int64_t{1} << 22; }
+inline bool streams(int64_t floats, int64_t channels, const float* map) {
+  return is_large(floats) && channels % kLanes == 0 && reinterpret_cast<uintptr_t>(map) % 64 == 0;
+}
+
+// out = activation(in) for pixels `in_step` and `out_step` floats apart.
+inline void activate_pixels(Activation activation, const float* in, int64_t in_step, float* out, int64_t out_step,
+                            int64_t pixels, int64_t channels, bool streamed) {
+  with_activation(activation, [&](auto tag) {
+    for (int64_t p = 0; p < pixels; ++p) {
+      const float* const x = in + p * in_step;
+      float* const y = out + p * out_step;
+      int64_t c = 0;
+      for (; c + kLanes <= channels; c += kLanes) {
+        const Vec a = activate<decltype(tag)::value>(load(x + c));
+        streamed ? stream(y + c, a) : store(y + c, a);
+      }
+      const int lanes = static_cast<int>(channels - c);
+      if (lanes > 0) store_n(y + c, activate<decltype(tag)::value>(load_n(x + c, lanes)), lanes);
+    }
+  });
+}
+
+// Copies pixels `step` floats apart next to each other.
+inline void pack_pixels(const float* in, int64_t step, int64_t pixels, int64_t channels, float* out) {
+  activate_pixels(Activation::none, in, step, out, channels, pixels, channels, false);
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA
