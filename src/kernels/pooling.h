@@ -41,7 +41,7 @@ struct PoolGeometry {
 
 struct PoolKernels {
   // `taps` gets for each output element which of the kernel.h * kernel.w positions, row by row, held the maximum (the
-  // first of equals); null: not wanted. At most 256 positions where it is wanted.
+  // first of equals, the last NaN); null: not wanted. At most 256 positions where it is wanted.
   void (*max)(const PoolGeometry&, const float* input, float* output, uint8_t* taps);
   void (*max_backward)(const PoolGeometry&, const float* grad_output, const uint8_t* taps, float* grad_input);
   void (*average)(const PoolGeometry&, const float* input, float* output);

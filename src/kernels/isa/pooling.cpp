@@ -20,7 +20,7 @@ void max_pixel(const PoolGeometry& g, const float* image, int64_t oy, int64_t ox
       for (int64_t x = g.columns.start(ox); x < g.columns.end(ox); ++x) {
         const Vec value = load_n(image + (y * g.columns.in + x) * g.channels + c, n);
         const auto tap = static_cast<float>((y - top) * g.columns.kernel + x - left);
-        const Mask larger = value > best;
+        const Mask larger = (value > best) | is_nan(value);
         best = select(larger, value, best);
         where = select(larger, broadcast(tap), where);
       }

@@ -52,7 +52,9 @@ inline Vec exp2_integer(Vec a) {
 }
 inline Mask operator<(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 inline Mask operator>(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
+inline Mask is_nan(Vec a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
 inline Mask operator&(Mask a, Mask b) { return {static_cast<__mmask16>(a.m & b.m)}; }
+inline Mask operator|(Mask a, Mask b) { return {static_cast<__mmask16>(a.m | b.m)}; }
 inline Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
 
 #elif defined(CONVOY_ISA_avx2)
@@ -94,7 +96,9 @@ inline Vec exp2_integer(Vec a) {
 }
 inline Mask operator<(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 inline Mask operator>(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
+inline Mask is_nan(Vec a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
 inline Mask operator&(Mask a, Mask b) { return {_mm256_and_ps(a.m, b.m)}; }
+inline Mask operator|(Mask a, Mask b) { return {_mm256_or_ps(a.m, b.m)}; }
 inline Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.m)}; }
 
 #else  // baseline: the compiler's own vectors, SSE2 on x86-64
@@ -136,7 +140,9 @@ inline Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
 inline Vec fnma(Vec a, Vec b, Vec c) { return {c.v - a.v * b.v}; }
 inline Mask operator<(Vec a, Vec b) { return {a.v < b.v}; }
 inline Mask operator>(Vec a, Vec b) { return {a.v > b.v}; }
+inline Mask is_nan(Vec a) { return {a.v != a.v}; }
 inline Mask operator&(Mask a, Mask b) { return {a.m & b.m}; }
+inline Mask operator|(Mask a, Mask b) { return {a.m | b.m}; }
 inline Vec select(Mask m, Vec yes, Vec no) {
   return {reinterpret_cast<Floats>((m.m & reinterpret_cast<Ints>(yes.v)) | (~m.m & reinterpret_cast<Ints>(no.v)))};
 }
