@@ -64,19 +64,20 @@ void print(double passes, int64_t floats, double time) {
 }
 
 void bench(Map map, int64_t samples) {
-  const auto [pixels, channels] = map;
+  const int64_t pixels = map.pixels, channels = map.channels;
   const int64_t floats = pixels * channels;
   const Maps maps(floats);
   Buffer channel_values(static_cast<size_t>(channels * 4 * 8));
-  float* values[8];
-  for (int i = 0; i < 8; ++i) values[i] = channel_values.floats() + channels * i;
-  std::fill_n(values[0], channels * 8, 0.5F);
-  auto& [mean, inv_std, weight, bias, grad_weight, grad_bias, running_mean, running_var] = values;
+  std::fill_n(channel_values.floats(), channels * 8, 0.5F);
+  const auto vector = [&](int i) { return channel_values.floats() + channels * i; };
+  float *mean = vector(0), *inv_std = vector(1), *weight = vector(2), *bias = vector(3);
+  float *grad_weight = vector(4), *grad_bias = vector(5), *running_mean = vector(6), *running_var = vector(7);
   const GroupNormShape shape = {samples, pixels / samples, channels, 1};
-  const size_t workspace_floats =
+  const int64_t workspace_floats =
       std::max({batch_norm_kernels().workspace(pixels, channels), layer_norm_kernels().workspace(pixels, channels),
                 group_norm_kernels().workspace(shape)});
-  Buffer workspace(workspace_floats * 4), partials(workspace_floats * 4), rows(static_cast<size_t>(pixels * 8));
+  const auto workspace_bytes = static_cast<size_t>(workspace_floats * 4);
+  Buffer workspace(workspace_bytes), partials(workspace_bytes), rows(static_cast<size_t>(pixels * 8));
   const int64_t tile_pixels = norm_tile_pixels(channels);
 
   std::printf("%7ldx%-5ld", static_cast<long>(pixels), static_cast<long>(channels));

@@ -117,7 +117,7 @@ Builder Builder::operator/(std::string_view name) const { return {graph_, this->
 Mode Builder::mode() const { return graph_->mode(); }
 
 std::string Builder::name(std::string_view leaf) const {
-  return prefix_.empty() ? std::string(leaf) : fmt::format("{}.{}", prefix_, leaf);
+  return prefix_.empty() || leaf.empty() ? prefix_ + std::string(leaf) : fmt::format("{}.{}", prefix_, leaf);
 }
 
 Value Builder::parameter(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout) const {

@@ -3,7 +3,6 @@
 //     output = activation((input - mean) * inv_std * weight + bias [+ residual])
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #include "convoy/activation.h"
@@ -57,7 +56,7 @@ struct BatchNormBackward {
 
 struct BatchNormKernels {
   // Floats of workspace that any of the functions below needs.
-  size_t (*workspace)(int64_t pixels, int64_t channels);
+  int64_t (*workspace)(int64_t pixels, int64_t channels);
   void (*statistics)(const BatchNormStatistics&);
   void (*merge)(const BatchNormMerge&);
   // The constants of inference in the form of the batch's: mean and inv_std from the running statistics.

@@ -51,14 +51,14 @@ double slope(Activation activation, double x) {
 
 struct Inputs {
   explicit Inputs(const Case& c)
-      : x(random_floats("x", c.size(), c.mean, c.std)),
-        residual(random_floats("residual", c.size())),
-        grad_output(random_floats("grad", c.size(), 0.25F)),
-        addend(random_floats("addend", c.size())),
-        weight(random_floats("weight", c.channels, 1.0F, 0.3F)),
-        bias(random_floats("bias", c.channels)),
-        running_mean(random_floats("running_mean", c.channels, c.mean, 0.2F)),
-        running_var(random_floats("running_var", c.channels, 3.0F, 0.2F)) {}
+      : x(random_normal("x", c.size(), c.mean, c.std)),
+        residual(random_normal("residual", c.size())),
+        grad_output(random_normal("grad", c.size(), 0.25F)),
+        addend(random_normal("addend", c.size())),
+        weight(random_normal("weight", c.channels, 1.0F, 0.3F)),
+        bias(random_normal("bias", c.channels)),
+        running_mean(random_normal("running_mean", c.channels, c.mean, 0.2F)),
+        running_var(random_normal("running_var", c.channels, 3.0F, 0.2F)) {}
 
   std::vector<float> x, residual, grad_output, addend, weight, bias, running_mean, running_var;
 };
@@ -110,13 +110,12 @@ struct Reference {
 // Forward and backward; in place wherever the kernels allow it, or nowhere.
 std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_place) {
   const BatchNormKernels& kernels = batch_norm_kernels();
-  const size_t channels = static_cast<size_t>(c.channels);
   Guarded x(in.x), residual(in.residual), grad_output(in.grad_output), addend(in.addend);
   Guarded weight(in.weight), bias(in.bias);
-  Guarded running_mean(in.running_mean), running_var(in.running_var), mean(channels), inv_std(channels);
-  Guarded workspace(kernels.workspace(c.pixels, c.channels), NAN);
+  Guarded running_mean(in.running_mean), running_var(in.running_var), mean(c.channels), inv_std(c.channels);
+  Guarded workspace(kernels.workspace(c.pixels, c.channels));
   const int64_t tile_pixels = norm_tile_pixels(c.channels);
-  Guarded partials(static_cast<size_t>((c.pixels + tile_pixels - 1) / tile_pixels * 2 * c.channels), NAN);
+  Guarded partials((c.pixels + tile_pixels - 1) / tile_pixels * 2 * c.channels);
   if (c.frozen) {
     kernels.frozen_statistics(c.channels, kEps, running_mean.data(), running_var.data(), mean.data(), inv_std.data());
   } else {
@@ -125,8 +124,8 @@ std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_pla
                    running_mean.data(), running_var.data()});
   }
 
-  Guarded output(in.x.size(), NAN), grad_input(in.x.size(), NAN), grad_residual(in.x.size(), NAN);
-  Guarded grad_weight(channels, NAN), grad_bias(channels, NAN);
+  Guarded output(c.size()), grad_input(c.size()), grad_residual(c.size());
+  Guarded grad_weight(c.channels), grad_bias(c.channels);
   const bool from_output = c.activation == Activation::relu || c.activation == Activation::relu6;
   float* y = in_place && c.residual && from_output ? residual.data() : output.data();
   kernels.forward({c.pixels, c.channels, c.activation, x.data(), c.residual ? residual.data() : nullptr, mean.data(),
@@ -155,7 +154,7 @@ std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_pla
   return results;
 }
 
-class BatchNorm : public testing::TestWithParam<Case> {};
+class BatchNorm : public ::testing::TestWithParam<Case> {};
 
 TEST_P(BatchNorm, MatchesDoublePrecision) {
   const Case c = GetParam();
@@ -185,23 +184,23 @@ TEST_P(BatchNorm, MatchesDoublePrecision) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, BatchNorm,
-    testing::Values(Case{1000, 64}, Case{1000, 64, Activation::relu}, Case{777, 3, Activation::relu6},
-                    Case{5000, 16, Activation::silu}, Case{1303, 24, Activation::relu}, Case{5, 24},
-                    Case{2, 1, Activation::relu}, Case{391, 17, Activation::relu6}, Case{97, 130, Activation::relu},
-                    Case{49, 2048, Activation::relu, true}, Case{700, 100, Activation::relu, true},
-                    Case{333, 24, Activation::relu6, true}, Case{333, 256, Activation::none, true},
-                    Case{4, 512, Activation::relu}, Case{1000, 65, Activation::relu, false, true},
-                    Case{200, 48, Activation::relu, true, true}, Case{20000, 8, Activation::none, false, true},
-                    Case{333, 24, Activation::silu, true}, Case{70, 256, Activation::relu, true, false, 0, 1, true},
-                    Case{300, 24, Activation::silu, false, false, 0, 1, true},
-                    Case{3000, 32, Activation::none, false, false, 1000.0F, 1.0F},
-                    Case{9000, 3, Activation::none, false, false, -1000.0F, 1.0F}));
+    ::testing::Values(Case{1000, 64}, Case{1000, 64, Activation::relu}, Case{777, 3, Activation::relu6},
+                      Case{5000, 16, Activation::silu}, Case{1303, 24, Activation::relu}, Case{5, 24},
+                      Case{2, 1, Activation::relu}, Case{391, 17, Activation::relu6}, Case{97, 130, Activation::relu},
+                      Case{49, 2048, Activation::relu, true}, Case{700, 100, Activation::relu, true},
+                      Case{333, 24, Activation::relu6, true}, Case{333, 256, Activation::none, true},
+                      Case{4, 512, Activation::relu}, Case{1000, 65, Activation::relu, false, true},
+                      Case{200, 48, Activation::relu, true, true}, Case{20000, 8, Activation::none, false, true},
+                      Case{333, 24, Activation::silu, true}, Case{70, 256, Activation::relu, true, false, 0, 1, true},
+                      Case{300, 24, Activation::silu, false, false, 0, 1, true},
+                      Case{3000, 32, Activation::none, false, false, 1000.0F, 1.0F},
+                      Case{9000, 3, Activation::none, false, false, -1000.0F, 1.0F}));
 
 // Maps beyond the caches are written around them: to the same values as the same map in pieces.
 TEST(BatchNormLargeMaps, EqualSmallOnes) {
   constexpr int64_t kPixels = 90000, kChannels = 48, kSize = kPixels * kChannels, kPieces = 3;
-  const std::vector<float> x = random_floats("x", kSize), grad = random_floats("grad", kSize);
-  const std::vector<float> constants = random_floats("constants", kChannels, 1.0F, 0.1F);
+  const std::vector<float> x = random_normal("x", kSize), grad = random_normal("grad", kSize);
+  const std::vector<float> constants = random_normal("constants", kChannels, 1.0F, 0.1F);
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
     Buffer large(kSize * 4), small(kSize * 4);
@@ -233,7 +232,7 @@ TEST(BatchNormStatistics, ConstantChannelsHaveNoVariance) {
   for_every_isa_and_thread_count(
       [&] {
         const Case c = {501, 5};
-        Guarded x(static_cast<size_t>(c.size()), 12345.678F), mean(5), inv_std(5);
+        Guarded x(std::vector<float>(static_cast<size_t>(c.size()), 12345.678F)), mean(5), inv_std(5);
         Guarded partials(2 * 5), workspace(batch_norm_kernels().workspace(c.pixels, c.channels));
         batch_norm_kernels().statistics({c.pixels, c.channels, x.data(), partials.data(), workspace.data()});
         batch_norm_kernels().merge({c.pixels, c.channels, partials.data(), norm_tile_pixels(5), 1e-5F, 0.1F,
@@ -249,7 +248,7 @@ TEST(BatchNormStatistics, ConstantChannelsHaveNoVariance) {
 // Statistics that a convolution produced come in tiles of its own.
 TEST(BatchNormStatistics, MergesTilesOfAnySize) {
   constexpr int64_t kPixels = 100, kChannels = 40, kTilePixels = 48;
-  const std::vector<float> x = random_floats("x", kPixels * kChannels, 3.0F);
+  const std::vector<float> x = random_normal("x", kPixels * kChannels, 3.0F);
   std::vector<float> partials(3 * 2 * kChannels);
   std::vector<double> mean(kChannels), inv_std(kChannels);
   for (int64_t k = 0; k < kChannels; ++k) {

@@ -3,7 +3,6 @@
 //     output = (input - mean) / sqrt(variance + eps) * weight + bias
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 namespace convoy::kernels {
@@ -33,7 +32,7 @@ struct GroupNormBackward {
 
 struct GroupNormKernels {
   // Floats of workspace that either function needs.
-  size_t (*workspace)(const GroupNormShape&);
+  int64_t (*workspace)(const GroupNormShape&);
   void (*forward)(const GroupNormForward&);
   void (*backward)(const GroupNormBackward&);
 };

@@ -24,11 +24,11 @@ void PrintTo(const Case& c, std::ostream* out) {
 
 struct Inputs {
   explicit Inputs(const Case& c)
-      : x(random_floats("x", c.size(), c.mean)),
-        grad_output(random_floats("grad", c.size(), 0.25F)),
-        addend(random_floats("addend", c.size())),
-        weight(random_floats("weight", c.shape.channels, 1.0F, 0.3F)),
-        bias(random_floats("bias", c.shape.channels)) {}
+      : x(random_normal("x", c.size(), c.mean)),
+        grad_output(random_normal("grad", c.size(), 0.25F)),
+        addend(random_normal("addend", c.size())),
+        weight(random_normal("weight", c.shape.channels, 1.0F, 0.3F)),
+        bias(random_normal("bias", c.shape.channels)) {}
 
   std::vector<float> x, grad_output, addend, weight, bias;
 };
@@ -75,11 +75,11 @@ struct Reference {
 };
 
 std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_place) {
-  const size_t groups = static_cast<size_t>(c.shape.samples * c.shape.groups);
+  const int64_t groups = c.shape.samples * c.shape.groups;
   Guarded x(in.x), grad_output(in.grad_output), addend(in.addend), weight(in.weight), bias(in.bias);
-  Guarded output(in.x.size(), NAN), mean(groups), inv_std(groups), grad_input(in.x.size(), NAN);
-  Guarded grad_weight(in.weight.size(), NAN), grad_bias(in.weight.size(), NAN);
-  Guarded workspace(group_norm_kernels().workspace(c.shape), NAN);
+  Guarded output(c.size()), mean(groups), inv_std(groups), grad_input(c.size());
+  Guarded grad_weight(c.shape.channels), grad_bias(c.shape.channels);
+  Guarded workspace(group_norm_kernels().workspace(c.shape));
   group_norm_kernels().forward({c.shape, kEps, x.data(), weight.data(), bias.data(), output.data(), mean.data(),
                                 inv_std.data(), workspace.data()});
   Guarded& gx = !in_place ? grad_input : c.addend ? addend : grad_output;
@@ -94,7 +94,7 @@ std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_pla
           gx.values(),   grad_weight.values(), grad_bias.values()};
 }
 
-class GroupNorm : public testing::TestWithParam<Case> {};
+class GroupNorm : public ::testing::TestWithParam<Case> {};
 
 TEST_P(GroupNorm, MatchesDoublePrecision) {
   const Case c = GetParam();
@@ -121,9 +121,9 @@ TEST_P(GroupNorm, MatchesDoublePrecision) {
 
 // The fourth is larger than a cache, and in several tiles.
 INSTANTIATE_TEST_SUITE_P(Cases, GroupNorm,
-                         testing::Values(Case{{3, 64, 64, 1}}, Case{{5, 49, 96, 32}, 0.5F, true}, Case{{2, 200, 24, 3}},
-                                         Case{{2, 5000, 64, 4}}, Case{{4, 1, 512, 1}}, Case{{3, 7, 5, 5}},
-                                         Case{{2, 400, 40, 2}, 1000.0F}));
+                         ::testing::Values(Case{{3, 64, 64, 1}}, Case{{5, 49, 96, 32}, 0.5F, true},
+                                           Case{{2, 200, 24, 3}}, Case{{2, 5000, 64, 4}}, Case{{4, 1, 512, 1}},
+                                           Case{{3, 7, 5, 5}}, Case{{2, 400, 40, 2}, 1000.0F}));
 
 }  // namespace
 }  // namespace convoy::kernels

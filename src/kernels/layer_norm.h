@@ -2,7 +2,6 @@
 //     output = (input - mean) / sqrt(variance + eps) * weight + bias
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 namespace convoy::kernels {
@@ -26,7 +25,7 @@ struct LayerNormBackward {
 
 struct LayerNormKernels {
   // Floats of workspace that backward needs.
-  size_t (*workspace)(int64_t rows, int64_t channels);
+  int64_t (*workspace)(int64_t rows, int64_t channels);
   void (*forward)(const LayerNormForward&);
   void (*backward)(const LayerNormBackward&);
 };

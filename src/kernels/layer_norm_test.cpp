@@ -23,11 +23,11 @@ void PrintTo(const Case& c, std::ostream* out) {
 
 struct Inputs {
   explicit Inputs(const Case& c)
-      : x(random_floats("x", c.size(), c.mean)),
-        grad_output(random_floats("grad", c.size(), 0.25F)),
-        addend(random_floats("addend", c.size())),
-        weight(random_floats("weight", c.channels, 1.0F, 0.3F)),
-        bias(random_floats("bias", c.channels)) {}
+      : x(random_normal("x", c.size(), c.mean)),
+        grad_output(random_normal("grad", c.size(), 0.25F)),
+        addend(random_normal("addend", c.size())),
+        weight(random_normal("weight", c.channels, 1.0F, 0.3F)),
+        bias(random_normal("bias", c.channels)) {}
 
   std::vector<float> x, grad_output, addend, weight, bias;
 };
@@ -65,11 +65,10 @@ struct Reference {
 };
 
 std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_place) {
-  const size_t rows = static_cast<size_t>(c.rows), channels = static_cast<size_t>(c.channels);
   Guarded x(in.x), grad_output(in.grad_output), addend(in.addend), weight(in.weight), bias(in.bias);
-  Guarded output(in.x.size(), NAN), mean(rows), inv_std(rows), grad_input(in.x.size(), NAN);
-  Guarded grad_weight(channels, NAN), grad_bias(channels, NAN);
-  Guarded workspace(layer_norm_kernels().workspace(c.rows, c.channels), NAN);
+  Guarded output(c.size()), mean(c.rows), inv_std(c.rows), grad_input(c.size());
+  Guarded grad_weight(c.channels), grad_bias(c.channels);
+  Guarded workspace(layer_norm_kernels().workspace(c.rows, c.channels));
   layer_norm_kernels().forward(
       {c.rows, c.channels, kEps, x.data(), weight.data(), bias.data(), output.data(), mean.data(), inv_std.data()});
   float* gx = !in_place ? grad_input.data() : c.addend ? addend.data() : grad_output.data();
@@ -85,7 +84,7 @@ std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_pla
           gx_values,     grad_weight.values(), grad_bias.values()};
 }
 
-class LayerNorm : public testing::TestWithParam<Case> {};
+class LayerNorm : public ::testing::TestWithParam<Case> {};
 
 TEST_P(LayerNorm, MatchesDoublePrecision) {
   const Case c = GetParam();
@@ -111,9 +110,9 @@ TEST_P(LayerNorm, MatchesDoublePrecision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, LayerNorm,
-                         testing::Values(Case{1000, 64}, Case{3000, 96, true}, Case{77, 1024}, Case{1, 256},
-                                         Case{2, 3, true}, Case{501, 17}, Case{130, 191, true}, Case{35, 2049},
-                                         Case{50, 384, false, 1000.0F}));
+                         ::testing::Values(Case{1000, 64}, Case{3000, 96, true}, Case{77, 1024}, Case{1, 256},
+                                           Case{2, 3, true}, Case{501, 17}, Case{130, 191, true}, Case{35, 2049},
+                                           Case{50, 384, false, 1000.0F}));
 
 }  // namespace
 }  // namespace convoy::kernels

@@ -6,10 +6,10 @@ namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
 // Per-worker sums, the partial sums of every tile, and the constants of a row.
-size_t workspace(int64_t pixels, int64_t channels) {
+int64_t workspace(int64_t pixels, int64_t channels) {
   const Fold fold = fold_channels(channels);
   const int64_t partials = tiles_of(pixels, norm_tile_pixels(channels)) * 2 * channels;
-  return static_cast<size_t>(thread_count() * moments_scratch(fold) + 5 * fold.padded + partials);
+  return thread_count() * moments_scratch(fold) + 5 * fold.padded + partials;
 }
 
 void statistics(const BatchNormStatistics& args) {

@@ -6,9 +6,6 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// Floats of a sample that stay in L2 from one pass over it to the next.
-constexpr int64_t kCachedFloats = 1 << 18;
-
 // The workspace, cut up: for every worker the scratch of a tile's sums, the partial sums of a sample's tiles and the
 // constants of a row; then the gradient sums [samples][2][channels].
 class Workspace {
@@ -41,7 +38,7 @@ class Workspace {
   int64_t partials_, rows_, sums_, end_;
 };
 
-size_t workspace(const GroupNormShape& shape) { return static_cast<size_t>(Workspace(shape, nullptr).floats()); }
+int64_t workspace(const GroupNormShape& shape) { return Workspace(shape, nullptr).floats(); }
 
 // Calls body(sample, worker) for every sample: in parallel where a sample stays in L2 from one pass over it to the
 // next, else one after the other, which leaves the threads to the loops over tiles inside. A tile's scratch is that of

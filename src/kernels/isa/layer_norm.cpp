@@ -139,9 +139,7 @@ void backward(const LayerNormBackward& args) {
 }
 
 // The partial gradients of weight and bias of every tile.
-size_t workspace(int64_t rows, int64_t channels) {
-  return static_cast<size_t>(tiles_of(rows, norm_tile_pixels(channels)) * 2 * channels);
-}
+int64_t workspace(int64_t rows, int64_t channels) { return tiles_of(rows, norm_tile_pixels(channels)) * 2 * channels; }
 
 }  // namespace
 

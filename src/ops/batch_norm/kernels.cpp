@@ -25,7 +25,7 @@ int64_t partial_floats(const NodeSpec& spec) {
 
 size_t forward_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormOp::kX].shape);
-  return (kernels::batch_norm_kernels().workspace(pixels, channels) + static_cast<size_t>(partial_floats(spec))) *
+  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels) + partial_floats(spec)) *
          sizeof(float);
 }
 
@@ -82,7 +82,7 @@ void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
 
 size_t backward_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormGradOp::kX].shape);
-  return kernels::batch_norm_kernels().workspace(pixels, channels) * sizeof(float);
+  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels)) * sizeof(float);
 }
 
 void run_backward(const NodeSpec& spec, const NodeMemory& memory) {

@@ -84,6 +84,10 @@ kernels::GroupNormShape backward_shape(const NodeSpec& spec) {
                       static_cast<const GroupNormGradOp&>(spec.op).group_norm().groups);
 }
 
+size_t workspace_bytes(const kernels::GroupNormShape& shape) {
+  return static_cast<size_t>(kernels::group_norm_kernels().workspace(shape)) * sizeof(float);
+}
+
 void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
   using Op = GroupNormOp;
   kernels::group_norm_kernels().forward({.shape = forward_shape(spec),
@@ -116,11 +120,7 @@ void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
 
 std::span<const Kernel> GroupNormOp::kernels() const {
   static constexpr Kernel kTable[] = {
-      {"simd", nullptr,
-       [](const NodeSpec& spec) {
-         return kernels::group_norm_kernels().workspace(forward_shape(spec)) * sizeof(float);
-       },
-       run_forward},
+      {"simd", nullptr, [](const NodeSpec& spec) { return workspace_bytes(forward_shape(spec)); }, run_forward},
       kReferenceKernel,
   };
   return kTable;
@@ -128,11 +128,7 @@ std::span<const Kernel> GroupNormOp::kernels() const {
 
 std::span<const Kernel> GroupNormGradOp::kernels() const {
   static constexpr Kernel kTable[] = {
-      {"simd", nullptr,
-       [](const NodeSpec& spec) {
-         return kernels::group_norm_kernels().workspace(backward_shape(spec)) * sizeof(float);
-       },
-       run_backward},
+      {"simd", nullptr, [](const NodeSpec& spec) { return workspace_bytes(backward_shape(spec)); }, run_backward},
   };
   return kTable;
 }

@@ -73,7 +73,7 @@ void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
 
 size_t backward_workspace(const NodeSpec& spec) {
   const Shape& x = spec.inputs[LayerNormGradOp::kX].shape;
-  return kernels::layer_norm_kernels().workspace(x.elements() / x[-1], x[-1]) * sizeof(float);
+  return static_cast<size_t>(kernels::layer_norm_kernels().workspace(x.elements() / x[-1], x[-1])) * sizeof(float);
 }
 
 void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
