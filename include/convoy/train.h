@@ -45,6 +45,17 @@ struct TrainStart {
   int64_t first_batch = 0;  // the same, counted over all epochs
 };
 
+// Before the first step of an epoch, or of what a resumed run has left of it.
+struct EpochStart {
+  int64_t epoch = 0;  // from 0
+  int64_t step = 0;   // done in this epoch
+  double lr = 0;      // of its first step
+  // As progressive learning has them now.
+  int64_t image_size = 0;
+  std::optional<double> drop;  // unset: the network's own
+  double mixup = 0;
+};
+
 // After a step; means are over the images of the epoch so far, times are in seconds since the epoch began here.
 struct StepReport {
   int64_t epoch = 0;    // from 0
@@ -76,12 +87,21 @@ struct EpochReport {
   double train_top1 = 0;
   std::optional<Evaluation> val;
   bool best = false;
+  bool saved_best = false;  // best, and above the recipe's save-best-above: best.safetensors is of this epoch
   double seconds = 0;
   RunCost cost;
 };
 
+// Why a run ended; everything is saved. Those that were interrupted or out of time can be resumed.
+enum class TrainEnding : uint8_t {
+  finished,
+  interrupted,  // by the stop flag
+  out_of_time,  // after the recipe's `time`
+  no_progress,  // for as many epochs as the recipe has patience
+};
+
 struct TrainResult {
-  bool interrupted = false;  // by the stop flag; everything is saved
+  TrainEnding ending = TrainEnding::finished;
   std::filesystem::path folder;
   int64_t epochs = 0;             // finished in all
   std::optional<Evaluation> val;  // of the last validation of this call
@@ -90,9 +110,11 @@ struct TrainResult {
   RunCost cost;
 };
 
-// What a program may want to hear of; each may be empty. What they throw ends the run.
+// What a program may want to hear of; each may be empty. What they throw ends the run; setting train()'s stop flag ends
+// it in order.
 struct TrainCallbacks {
   std::function<void(const TrainStart&)> on_train_begin;
+  std::function<void(const EpochStart&)> on_epoch_begin;
   std::function<void(const StepReport&)> on_step_end;
   std::function<void(const ValidationReport&)> on_validation_step_end;
   std::function<void(const EpochReport&)> on_epoch_end;
@@ -107,7 +129,7 @@ struct TrainCallbacks {
 // and the state to resume from. The same recipe, images and instruction set give the same weights, bit for bit, for any
 // number of threads and however often the run was stopped and resumed.
 //
-// stop: when it becomes true, the step at hand is finished, everything is saved, and the result says `interrupted`.
+// stop: when it becomes true, the step at hand is finished, everything is saved, and the result says so.
 // command: how the run was started, for command.txt.
 //
 // Throws UsageError for a recipe that cannot work, and Error for images that cannot be read, a batch that does not fit

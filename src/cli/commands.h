@@ -19,6 +19,7 @@ struct Command {
 };
 
 extern const Command kTrain;
+extern const Command kFindLr;
 extern const Command kEval;
 extern const Command kPredict;
 extern const Command kImport;

@@ -50,9 +50,22 @@ int run(const Options& options) {
   };
   const Interrupt interrupt;
   const TrainResult result = train(recipe, callbacks, &interrupt.requested(), command_line());
-  if (result.interrupted) {
+  if (result.ending == TrainEnding::interrupted) {
     print("stopped and saved in {}; the same command with --resume goes on\n", result.folder.string());
     return kInterrupted;
+  }
+  if (result.ending == TrainEnding::out_of_time) {
+    print("stopped after {} min and saved in {}; the same command with --resume goes on\n", recipe.time,
+          result.folder.string());
+    return 0;
+  }
+  if (result.ending == TrainEnding::no_progress) {
+    print("ended: nothing better in the {} epochs since epoch {}\n", result.epochs - 1 - result.best_epoch,
+          result.best_epoch + 1);
+  }
+  if (recipe.save_best_above && result.best && *result.best <= *recipe.save_best_above) {
+    print("no accuracy was above {}, so there is no best.safetensors; the best was {:.4f} at epoch {}\n",
+          *recipe.save_best_above, *result.best, result.best_epoch + 1);
   }
   if (result.val)
     print("val loss {:.4f}, acc {:.4f}, top-5 {:.4f}\n", result.val->loss, result.val->top1, result.val->top5);

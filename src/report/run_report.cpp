@@ -22,6 +22,7 @@ float to_float(double value) { return static_cast<float>(value); }
 
 struct RunReport::Parts {
   void begin(const TrainStart& started);
+  void epoch_begin(const EpochStart& report);
   void step(const StepReport& report);
   void validation_step(const ValidationReport& report);
   void epoch(const EpochReport& report);
@@ -33,6 +34,7 @@ struct RunReport::Parts {
   TrainStart start;
   // What the bar shows at the moment.
   int64_t shown_epoch = -1;
+  std::string shown_stage;
   bool validating = false;
 };
 
@@ -40,6 +42,16 @@ void RunReport::Parts::begin(const TrainStart& started) {
   start = started;
   results.emplace(start.folder / "results.csv", kColumns, start.first_epoch);
   events.emplace(start.folder, start.first_batch);
+}
+
+void RunReport::Parts::epoch_begin(const EpochStart& report) {
+  if (!progress || start.recipe.progressive_stages == 1) return;
+  std::string stage = fmt::format("image size {}", report.image_size);
+  if (start.recipe.progressive_drop) stage += fmt::format(", dropout {:.3g}", *report.drop);
+  if (start.recipe.progressive_mixup) stage += fmt::format(", mixup {:.3g}", report.mixup);
+  if (stage == shown_stage) return;
+  progress->line(fmt::format("from epoch {}: {}", report.epoch + 1, stage));
+  shown_stage = stage;
 }
 
 void RunReport::Parts::step(const StepReport& report) {
@@ -104,6 +116,10 @@ void RunReport::Parts::epoch(const EpochReport& report) {
                                    report.train_loss, report.train_top1);
     if (has_val) line += fmt::format("; val loss {:.4f}, acc {:.4f}", val.loss, val.top1);
     progress->line(line + (report.best ? " (best)" : ""));
+    if (report.saved_best && start.recipe.save_best_above) {
+      progress->line(
+          fmt::format("best acc is {:.4f} at epoch {}: saved best.safetensors", report.val->top1, report.epoch + 1));
+    }
   }
 }
 
@@ -121,6 +137,7 @@ TrainCallbacks RunReport::callbacks() {
   Parts* parts = parts_.get();
   return {
       .on_train_begin = [parts](const TrainStart& start) { parts->begin(start); },
+      .on_epoch_begin = [parts](const EpochStart& report) { parts->epoch_begin(report); },
       .on_step_end = [parts](const StepReport& report) { parts->step(report); },
       .on_validation_step_end = [parts](const ValidationReport& report) { parts->validation_step(report); },
       .on_epoch_end = [parts](const EpochReport& report) { parts->epoch(report); },

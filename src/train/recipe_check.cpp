@@ -42,6 +42,14 @@ void check_progressive(const Recipe& recipe) {
     throw UsageError(fmt::format("progressive-stages: {} stages of what? Give one of {}, {} and {}",
                                  recipe.progressive_stages, kStarts[0], kStarts[1], kStarts[2]));
   }
+  if (recipe.progressive_drop && !recipe.drop) {
+    throw UsageError(fmt::format("progressive-drop: expected drop, too, which it grows to, got {} and no drop",
+                                 *recipe.progressive_drop));
+  }
+  if (recipe.img_size && recipe.progressive_img_size.value_or(0) > *recipe.img_size) {
+    throw UsageError(fmt::format("progressive-img-size: expected at most img-size, which is {}, got {}",
+                                 *recipe.img_size, *recipe.progressive_img_size));
+  }
   if (recipe.progressive_stages > recipe.epochs) {
     throw UsageError(fmt::format("progressive-stages: expected at most the {} epochs, got {}", recipe.epochs,
                                  recipe.progressive_stages));

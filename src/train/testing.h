@@ -25,6 +25,14 @@ inline Value tiny_net(Builder b, Value x, const ModelOptions& options) {
   return linear(b / "fc", x, {.out_features = options.num_classes});
 }
 
+// The same for images of any size.
+inline Value tiny_pooled_net(Builder b, Value x, const ModelOptions& options) {
+  x = conv2d(b / "conv", x, {.out_channels = 8, .kernel = 3, .padding = 1, .bias = false});
+  x = global_avg_pool(relu(batch_norm(b / "bn", x)));
+  x = dropout(b / "drop", x, options.dropout < 0 ? 0.1F : options.dropout);
+  return linear(b / "fc", x, {.out_features = options.num_classes});
+}
+
 inline void write_png(const std::filesystem::path& path, const std::vector<uint8_t>& rgb) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
@@ -51,12 +59,17 @@ inline void write_dataset(const std::filesystem::path& root, int per_class) {
     write_class(root / ("class" + std::to_string(label)), label, per_class);
 }
 
-// Makes the network known as "tiny".
+// Makes the networks known as "tiny" and "tiny_pooled".
 inline void add_tiny_net() {
   for (const Model& model : models()) {
     if (model.name == "tiny") return;
   }
   add_model({.name = "tiny", .description = "a test", .image_size = kSide, .num_classes = kClasses, .build = tiny_net});
+  add_model({.name = "tiny_pooled",
+             .description = "a test",
+             .image_size = kSide,
+             .num_classes = kClasses,
+             .build = tiny_pooled_net});
 }
 
 }  // namespace convoy

@@ -33,17 +33,16 @@ TrainResult Trainer::run(const std::string& command) {
   resume();
   begin_run_folder(folder_, recipe_, command);
   report_start();
-  loader_ = make_loader(train_, true);
-  if (val_ != nullptr) val_loader_ = make_loader(val_, false);
+  if (val_ != nullptr) val_loader_ = make_val_loader();
   Progress progress = Progress::finished;
-  while (progress == Progress::finished && position_.epoch < recipe_.epochs) progress = run_epoch();
+  while (progress == Progress::finished && !complete()) progress = run_epoch();
   if (progress == Progress::stopped) {
     save_state();
     save_model(kLastFile);
   }
   const std::optional<double> best =
       position_.best && val_ == nullptr ? std::optional(-*position_.best) : position_.best;
-  const TrainResult result{.interrupted = progress == Progress::stopped,
+  const TrainResult result{.ending = ending(progress),
                            .folder = folder_,
                            .epochs = position_.epoch,
                            .val = val_result_,
@@ -65,19 +64,55 @@ void Trainer::resume() {
   recipe_.initial_checkpoint.empty() ? start_from_images() : load_initial_checkpoint();
 }
 
+bool Trainer::out_of_time() const { return recipe_.time > 0 && seconds_since(begin_) >= 60 * recipe_.time; }
+
+bool Trainer::impatient() const {
+  return recipe_.patience > 0 && position_.best && position_.epoch - 1 - position_.best_epoch >= recipe_.patience;
+}
+
+bool Trainer::complete() const { return position_.batches >= end_batch_ || impatient(); }
+
+TrainEnding Trainer::ending(Progress progress) const {
+  if (progress == Progress::stopped) return interrupted() ? TrainEnding::interrupted : TrainEnding::out_of_time;
+  return position_.batches >= end_batch_ ? TrainEnding::finished : TrainEnding::no_progress;
+}
+
+void Trainer::begin_stage() {
+  std::vector<Stage> stages;
+  for (const Part& part : parts_) stages.push_back(part.stage);
+  const size_t now = stage_at(stages, position_.epoch);
+  if (loader_ != nullptr && now == part_) return;
+  part_ = now;
+  loader_.reset();  // its threads and images first
+  loader_ = make_train_loader();
+}
+
+void Trainer::report_epoch_start() const {
+  if (!callbacks_.on_epoch_begin) return;
+  const Stage& stage = parts_[part_].stage;
+  callbacks_.on_epoch_begin({.epoch = position_.epoch,
+                             .step = position_.step,
+                             .lr = schedule_.at(schedule_time(position_.batches)),
+                             .image_size = stage.image_size,
+                             .drop = stage.drop,
+                             .mixup = stage.mixup});
+}
+
 Trainer::Progress Trainer::run_epoch() {
+  begin_stage();
   epoch_begin_ = Clock::now();
   reader_seconds_before_ = loader_->wait_seconds();
-  while (position_.step < steps_per_epoch_) {
+  report_epoch_start();
+  while (position_.step < steps_per_epoch_ && position_.batches < end_batch_) {
     run_step();
     if (stop_asked()) return Progress::stopped;
   }
-  const bool last = position_.epoch + 1 == recipe_.epochs;
+  const bool last = position_.batches >= end_batch_;
   const bool due = (position_.epoch + 1) % recipe_.eval_interval == 0 || last;
   val_result_.reset();
   if (val_ != nullptr && due && validate() == Progress::stopped) return Progress::stopped;
   finish_epoch();
-  return stop_asked() && !last ? Progress::stopped : Progress::finished;
+  return stop_asked() && !complete() ? Progress::stopped : Progress::finished;
 }
 
 int64_t Trainer::schedule_time(int64_t batch) const {
@@ -85,32 +120,38 @@ int64_t Trainer::schedule_time(int64_t batch) const {
 }
 
 void Trainer::run_step() {
-  const Clock::time_point begin = Clock::now();
   const int64_t time = schedule_time(position_.batches);
   const double rate = schedule_.at(time);
+  const double loss = train_batch(rate, schedule_.momentum_at(time));
+  if (!std::isfinite(loss)) stop_for(fmt::format("the loss is {}", loss));
+  report_step(rate, loss);
+}
+
+double Trainer::train_batch(double rate, double momentum) {
+  const Clock::time_point begin = Clock::now();
+  TrainingStep& step = *parts_[part_].step;
   const Batch& batch = loader_->next();
-  std::copy_n(batch.images.floats(), batch.images.size() / sizeof(float), step_->images());
-  std::copy_n(batch.targets.floats(), batch.targets.size() / sizeof(float), step_->targets());
-  step_->run({.seed = static_cast<uint64_t>(recipe_.seed),
-              .step = position_.batches,
-              .update = position_.batches / recipe_.grad_accum_steps,
-              .updates = updates_,
-              .learning_rate = static_cast<float>(rate),
-              .momentum = static_cast<float>(schedule_.momentum_at(time))});
-  const double loss = step_->loss();
+  std::copy_n(batch.images.floats(), batch.images.size() / sizeof(float), step.images());
+  std::copy_n(batch.targets.floats(), batch.targets.size() / sizeof(float), step.targets());
+  step.run({.seed = static_cast<uint64_t>(recipe_.seed),
+            .step = position_.batches,
+            .update = position_.batches / recipe_.grad_accum_steps,
+            .updates = updates_,
+            .learning_rate = static_cast<float>(rate),
+            .momentum = static_cast<float>(momentum)});
+  const double loss = step.loss();
   ++position_.step;
   ++position_.batches;
-  if (!std::isfinite(loss)) stop_for(fmt::format("the loss is {}", loss));
   ClassificationSums sums;
   const auto count = static_cast<size_t>(batch.size * model_options_.num_classes);
-  add_batch({step_->logits(), count}, labels_of(batch), sums);
+  add_batch({step.logits(), count}, labels_of(batch), sums);
   position_.epoch_sums.samples += sums.samples;
   position_.epoch_sums.top1 += sums.top1;
   position_.epoch_sums.top5 += sums.top5;
   position_.epoch_sums.loss += loss * static_cast<double>(batch.size);
   position_.cost.train_images += batch.size;
   position_.cost.train_seconds += seconds_since(begin);
-  report_step(rate, loss);
+  return loss;
 }
 
 void Trainer::report_step(double rate, double loss) const {
@@ -174,6 +215,9 @@ void Trainer::finish_epoch() {
     if (report.best) {
       position_.best = score;
       position_.best_epoch = position_.epoch;
+      report.saved_best = !recipe_.save_best_above || score > *recipe_.save_best_above;
+    }
+    if (report.saved_best) {
       save_model(kBestFile);
       if (val_result_) write_predictions(folder_ / kPredictionsFile, train_->class_names(), val_outcomes_);
     }
@@ -182,7 +226,7 @@ void Trainer::finish_epoch() {
   ++position_.epoch;
   position_.step = 0;
   position_.epoch_sums = {};
-  if (position_.epoch % recipe_.checkpoint_interval == 0 || position_.epoch == recipe_.epochs) {
+  if (position_.epoch % recipe_.checkpoint_interval == 0 || complete()) {
     save_state();
     save_model(kLastFile);
   }

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "convoy/find_lr.h"
 #include "convoy/model.h"
 #include "convoy/train.h"
 #include "core/buffer.h"
@@ -18,6 +19,7 @@
 #include "train/metrics.h"
 #include "train/model_file.h"
 #include "train/schedule.h"
+#include "train/stages.h"
 #include "train/state_file.h"
 #include "train/step.h"
 
@@ -30,18 +32,30 @@ class Trainer {
 
   // command: for command.txt. Throws as train().
   TrainResult run(const std::string& command);
+  // Of a run that is not begun; writes nothing. Throws as find_learning_rate().
+  LearningRateCurve sweep(const LearningRateSweep& sweep,
+                          const std::function<void(const LearningRatePoint&)>& on_point);
 
  private:
   enum class Progress : uint8_t { finished, stopped };
+  // A stage of the run as it is carried out.
+  struct Part {
+    Stage stage;
+    Preprocessing preprocessing;  // of its training images
+    std::unique_ptr<TrainingStep> step;
+  };
 
   void open_data();
   void plan();
-  StepOptions step_options(int64_t batch_size) const;
+  StepOptions step_options(const Stage& stage, int64_t batch_size) const;
+  void plan_parts();
   // Of the images that are prepared ahead.
   size_t loader_bytes(int64_t batch_size) const;
   // Throws Error that names a batch that would fit.
   [[noreturn]] void refuse_batch(size_t needed, size_t available);
-  std::unique_ptr<Loader> make_loader(const DatasetPtr& images, bool training) const;
+  std::unique_ptr<Loader> make_train_loader() const;
+  std::unique_ptr<Loader> make_val_loader() const;
+  LoaderOptions loader_options() const;
   void resume();
   // Sets the weights that depend on the images.
   void start_from_images();
@@ -49,12 +63,23 @@ class Trainer {
   void report_start() const;
 
   Progress run_epoch();
+  // Makes the stage of the epoch at hand the one that is trained.
+  void begin_stage();
+  void report_epoch_start() const;
   void run_step();
+  // Trains on the next batch and counts it; returns its loss.
+  double train_batch(double rate, double momentum);
   void report_step(double rate, double loss) const;
   Progress validate();
   void finish_epoch();
 
-  bool stop_asked() const { return stop_ != nullptr && stop_->load(); }
+  bool interrupted() const { return stop_ != nullptr && stop_->load(); }
+  bool out_of_time() const;
+  bool stop_asked() const { return interrupted() || out_of_time(); }
+  bool impatient() const;
+  // Whether there is nothing left to train.
+  bool complete() const;
+  TrainEnding ending(Progress progress) const;
   // What the schedule counts in, at a batch of the run.
   int64_t schedule_time(int64_t batch) const;
   RunCost cost_now() const;
@@ -81,13 +106,15 @@ class Trainer {
   RunIdentity identity_;
   int64_t batch_size_ = 0;
   int64_t steps_per_epoch_ = 0;
-  int64_t updates_ = 0;  // of the whole run
+  int64_t updates_ = 0;    // of the whole run
+  int64_t end_batch_ = 0;  // of the whole run
   Schedule schedule_;
 
   Variables variables_;
-  std::unique_ptr<TrainingStep> step_;
+  std::vector<Part> parts_;
+  size_t part_ = 0;                           // of the epoch at hand
   std::unique_ptr<InferenceStep> inference_;  // of the weights that are validated and saved
-  Buffer arena_;                              // of both
+  Buffer arena_;                              // of all steps
   size_t cache_bytes_ = 0;                    // of each loader
   std::unique_ptr<Loader> loader_, val_loader_;
 

@@ -40,6 +40,7 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
   if (recipe_.threads > 0) set_thread_count(static_cast<int>(recipe_.threads));
   recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
   settle_optimizer(recipe_);
+  check(recipe_);
   open_data();
   plan();
 }
@@ -49,6 +50,12 @@ void Trainer::open_data() {
   train_ = data.train;
   val_ = data.val;
   if (val_ == nullptr) {
+    if (recipe_.save_best_above) {
+      throw UsageError(
+          fmt::format("save-best-above: {} has no images to validate with; give --val FOLDER or "
+                      "--val-split 0.2",
+                      recipe_.data));
+    }
     warn("there are no images to validate with; give --val FOLDER or --val-split 0.2 to see how good the network is");
   }
   preprocessing_ = preprocessing_of(recipe_, *recipe_.img_size);
@@ -57,18 +64,20 @@ void Trainer::open_data() {
   batch_size_ = std::min(recipe_.batch_size, train_->size());
   steps_per_epoch_ = train_->size() / batch_size_;
   const int64_t accumulate = recipe_.grad_accum_steps;
-  updates_ = recipe_.epochs * steps_per_epoch_ / accumulate;
-  if (recipe_.max_updates > 0) updates_ = std::min(updates_, recipe_.max_updates);
+  end_batch_ = recipe_.epochs * steps_per_epoch_;
+  if (recipe_.max_updates > 0) end_batch_ = std::min(end_batch_, recipe_.max_updates * accumulate);
+  updates_ = end_batch_ / accumulate;
   schedule_ = schedule_of(recipe_, (steps_per_epoch_ + accumulate - 1) / accumulate);
   identity_ = {recipe_, train_->class_names(), hash_of(*train_)};
 }
 
-StepOptions Trainer::step_options(int64_t batch_size) const {
+StepOptions Trainer::step_options(const Stage& stage, int64_t batch_size) const {
   StepOptions options;
   options.model = &model_;
   options.model_options = model_options_;
+  if (stage.drop) options.model_options.dropout = static_cast<float>(*stage.drop);
   options.batch_size = batch_size;
-  options.image_size = *recipe_.img_size;
+  options.image_size = stage.image_size;
   options.label_smoothing = static_cast<float>(recipe_.smoothing);
   options.optimizer = optimizer_options(recipe_);
   options.lookahead = {.every = recipe_.lookahead, .decay = recipe_.lookahead_decay};
@@ -86,19 +95,35 @@ size_t Trainer::loader_bytes(int64_t batch_size) const {
   return static_cast<size_t>(batches * batch_size * floats_per_image) * sizeof(float);
 }
 
+void Trainer::plan_parts() {
+  for (const Stage& stage : stages_of(recipe_)) {
+    Part& part = parts_.emplace_back();
+    part.stage = stage;
+    part.preprocessing = preprocessing_of(recipe_, stage.image_size);
+    try {
+      part.step = std::make_unique<TrainingStep>(step_options(stage, batch_size_), variables_,
+                                                 static_cast<uint64_t>(recipe_.seed));
+    } catch (const Error& error) {
+      if (parts_.size() == 1) throw;
+      throw UsageError(fmt::format("progressive-img-size: the weights of {} depend on the image size: {}", model_.name,
+                                   error.what()));
+    }
+  }
+}
+
 void Trainer::plan() {
   frozen_ = frozen_parameters(model_, model_options_, *recipe_.img_size, recipe_.freeze);
-  const auto seed = static_cast<uint64_t>(recipe_.seed);
-  step_ = std::make_unique<TrainingStep>(step_options(batch_size_), variables_, seed);
+  plan_parts();
   inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size,
-                                               recipe_.model_ema, variables_, seed);
-  const size_t arena_bytes = std::max(step_->arena_bytes(), inference_->arena_bytes());
+                                               recipe_.model_ema, variables_, static_cast<uint64_t>(recipe_.seed));
+  size_t arena_bytes = inference_->arena_bytes();
+  for (const Part& part : parts_) arena_bytes = std::max(arena_bytes, part.step->arena_bytes());
   const size_t needed = arena_bytes + loader_bytes(batch_size_);
   const size_t available = available_memory();
   if (needed > available) refuse_batch(needed, available);
   cache_bytes_ = std::min(LoaderOptions().cache_bytes, (available - needed) / 4);
   arena_ = Buffer(arena_bytes);
-  step_->bind(variables_, arena_);
+  for (const Part& part : parts_) part.step->bind(variables_, arena_);
   inference_->bind(variables_, arena_);
 }
 
@@ -126,7 +151,8 @@ void Trainer::load_initial_checkpoint() {
 void Trainer::refuse_batch(size_t needed, size_t available) {
   int64_t fitting = batch_size_ / 2;
   for (; fitting > 0; fitting /= 2) {
-    const TrainingStep smaller(step_options(fitting), variables_, static_cast<uint64_t>(recipe_.seed));
+    const TrainingStep smaller(step_options(parts_.back().stage, fitting), variables_,
+                               static_cast<uint64_t>(recipe_.seed));
     if (smaller.arena_bytes() + loader_bytes(fitting) <= available) break;
   }
   throw Error(
@@ -165,31 +191,43 @@ void Trainer::start_from_images() {
   start_followers(variables_, {started.begin(), started.end()});
 }
 
-std::unique_ptr<Loader> Trainer::make_loader(const DatasetPtr& images, bool training) const {
+LoaderOptions Trainer::loader_options() const {
   LoaderOptions options;
   options.batch_size = batch_size_;
-  options.shuffle = training;
-  options.drop_last = training;
-  options.preprocessing = preprocessing_;
-  if (training) options.augmentation = augmentation_of(recipe_);
-  const OnBadImage skip = training ? OnBadImage::replace : OnBadImage::leave_out;
-  options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? skip : OnBadImage::error;
   options.seed = static_cast<uint64_t>(recipe_.seed);
   options.workers = static_cast<int>(recipe_.workers);
   options.cache_bytes = cache_bytes_;
-  if (training) {
-    options.first_epoch = position_.epoch;
-    options.first_step = position_.step;
-    options.end_epoch = recipe_.epochs;
-  }
-  return std::make_unique<Loader>(images, options);
+  return options;
+}
+
+std::unique_ptr<Loader> Trainer::make_train_loader() const {
+  const Part& part = parts_[part_];
+  LoaderOptions options = loader_options();
+  options.shuffle = true;
+  options.drop_last = true;
+  options.preprocessing = part.preprocessing;
+  options.augmentation = augmentation_of(recipe_);
+  options.augmentation->mixup_alpha = part.stage.mixup;
+  options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? OnBadImage::replace : OnBadImage::error;
+  options.first_epoch = position_.epoch;
+  options.first_step = position_.step;
+  options.end_epoch = part.stage.end_epoch;
+  return std::make_unique<Loader>(train_, options);
+}
+
+std::unique_ptr<Loader> Trainer::make_val_loader() const {
+  LoaderOptions options = loader_options();
+  options.preprocessing = preprocessing_;
+  options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? OnBadImage::leave_out : OnBadImage::error;
+  return std::make_unique<Loader>(val_, options);
 }
 
 void Trainer::report_start() const {
   if (!callbacks_.on_train_begin) return;
   int64_t parameters = 0, frozen = 0;
-  for (const ValueId id : step_->program().graph().parameters()) {
-    const ValueInfo& info = step_->program().graph().value(id);
+  const Graph& graph = parts_.back().step->program().graph();
+  for (const ValueId id : graph.parameters()) {
+    const ValueInfo& info = graph.value(id);
     (frozen_.contains(info.name) ? frozen : parameters) += info.type.shape.elements();
   }
   callbacks_.on_train_begin({.folder = folder_,

@@ -85,7 +85,7 @@ TEST_F(TrainerTest, LearnsAndLeavesAWholeRunFolder) {
   callbacks_.on_epoch_end = [&](const EpochReport& report) { epochs.push_back(report); };
   const TrainResult result = train(recipe_, callbacks_, nullptr, "convoy train data");
 
-  EXPECT_FALSE(result.interrupted);
+  EXPECT_EQ(result.ending, TrainEnding::finished);
   EXPECT_EQ(start.train_images, 42);
   EXPECT_EQ(start.val_images, 15);
   EXPECT_EQ(start.steps_per_epoch, 5);
@@ -135,7 +135,7 @@ TEST_F(TrainerTest, CostsAddUpOverResumes) {
   callbacks_.on_train_end = [&](const TrainResult& result) { heard = result; };
   const TrainResult stopped = train_until(recipe_, 7);
   ASSERT_TRUE(heard.has_value());
-  EXPECT_TRUE(heard->interrupted);
+  EXPECT_EQ(heard->ending, TrainEnding::interrupted);
   EXPECT_EQ(heard->cost.wall_seconds, stopped.cost.wall_seconds);
   EXPECT_EQ(stopped.cost.train_images, 7 * 8);
   EXPECT_EQ(stopped.cost.val_images, 15);
@@ -148,7 +148,7 @@ TEST_F(TrainerTest, CostsAddUpOverResumes) {
   std::vector<RunCost> costs;
   callbacks_.on_epoch_end = [&](const EpochReport& report) { costs.push_back(report.cost); };
   const TrainResult finished = train(recipe_, callbacks_);
-  EXPECT_FALSE(heard->interrupted);
+  EXPECT_EQ(heard->ending, TrainEnding::finished);
   EXPECT_EQ(finished.cost.train_images, 15 * 8);
   EXPECT_EQ(finished.cost.val_images, 3 * 15);
   ASSERT_EQ(costs.size(), 2U);
@@ -177,14 +177,14 @@ TEST_P(ResumeTest, IsBitExactAtEveryStep) {
     Recipe recipe = named("stopped" + std::to_string(stop_at));
     recipe.threads = 1 + stop_at % 3;
     const TrainResult stopped = train_until(recipe, stop_at);
-    EXPECT_TRUE(stopped.interrupted);
+    EXPECT_EQ(stopped.ending, TrainEnding::interrupted);
     recipe.resume = true;
     recipe.threads = 1 + (stop_at + 1) % 3;
     int64_t first = -1;
     callbacks_.on_train_begin = [&](const TrainStart& start) { first = start.first_batch; };
     const TrainResult result = train(recipe, callbacks_);
     EXPECT_EQ(first, stop_at);
-    EXPECT_FALSE(result.interrupted);
+    EXPECT_EQ(result.ending, TrainEnding::finished);
     EXPECT_TRUE(bytes_of(run(recipe.experiment) / "last.safetensors") == expected) << "stopped at " << stop_at;
     EXPECT_TRUE(bytes_of(run(recipe.experiment) / "best.safetensors") == expected_best) << "stopped at " << stop_at;
   }
@@ -209,6 +209,19 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                                   recipe.opt = Recipe::Optimizer::adam;
                                                   recipe.lr = 0.01;
                                                 }},
+                                         Memory{"progressive",
+                                                [](Recipe& recipe) {
+                                                  recipe.model = "tiny_pooled";
+                                                  recipe.progressive_stages = 3;
+                                                  recipe.progressive_img_size = 5;
+                                                  recipe.drop = 0.3;
+                                                  recipe.progressive_drop = 0.1;
+                                                  recipe.mixup = 0.4;
+                                                  recipe.progressive_mixup = 0;
+                                                  recipe.lookahead = 3;
+                                                  recipe.model_ema = true;
+                                                  recipe.model_ema_decay = 0.8;
+                                                }},
                                          Memory{"lookahead_onecycle",
                                                 [](Recipe& recipe) {
                                                   recipe.lookahead = 2;
@@ -232,6 +245,103 @@ std::vector<Memory> optimizers() {
 }
 INSTANTIATE_TEST_SUITE_P(Optimizers, ResumeTest, testing::ValuesIn(optimizers()),
                          [](const auto& test) { return test.param.name; });
+
+TEST_F(TrainerTest, StagesGrow) {
+  recipe_.model = "tiny_pooled";
+  recipe_.epochs = 4;
+  recipe_.progressive_stages = 2;
+  recipe_.progressive_img_size = 4;
+  recipe_.drop = 0.4;
+  recipe_.progressive_drop = 0.2;
+  std::vector<std::string> seen;
+  callbacks_.on_epoch_begin = [&](const EpochStart& start) {
+    seen.push_back(std::to_string(start.epoch) + ": " + std::to_string(start.image_size) + " " +
+                   std::to_string(static_cast<int>(std::lround(100 * *start.drop))));
+  };
+  callbacks_.on_epoch_end = [&](const EpochReport& report) { seen.push_back(std::to_string(report.epoch)); };
+  const TrainResult result = train(recipe_, callbacks_);
+  EXPECT_THAT(seen, testing::ElementsAre("0: 4 20", "0", "1: 4 20", "1", "2: 8 40", "2", "3: 8 40", "3"));
+  EXPECT_EQ(result.val->images, 15);
+  Recipe fixed = named("fixed");
+  fixed.model = "tiny";
+  fixed.progressive_stages = 2;
+  fixed.progressive_img_size = 4;
+  EXPECT_THAT(complaint(fixed), HasSubstr("progressive-img-size: the weights of tiny depend on the image size"));
+  fixed.progressive_img_size = 9;
+  EXPECT_THAT(complaint(fixed), HasSubstr("progressive-img-size: expected at most img-size, which is 8, got 9"));
+}
+
+TEST_F(TrainerTest, MaxUpdatesEndWithinAnEpochAndDoSoAfterAResume) {
+  recipe_.max_updates = 7;
+  recipe_.sched_on_updates = true;
+  std::vector<EpochReport> epochs;
+  callbacks_.on_epoch_end = [&](const EpochReport& report) { epochs.push_back(report); };
+  const TrainResult result = train(named("whole"), callbacks_);
+  EXPECT_EQ(result.ending, TrainEnding::finished);
+  EXPECT_EQ(result.epochs, 2);
+  ASSERT_EQ(epochs.size(), 2U);
+  EXPECT_EQ(epochs[1].batches, 7);
+  EXPECT_TRUE(epochs[1].val.has_value());
+  Recipe recipe = named("stopped");
+  train_until(recipe, 6);
+  recipe.resume = true;
+  train(recipe, callbacks_);
+  EXPECT_TRUE(bytes_of(run("stopped") / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"));
+  const size_t before = epochs.size();
+  EXPECT_EQ(train(recipe, callbacks_).ending, TrainEnding::finished);
+  EXPECT_EQ(epochs.size(), before) << "there is nothing left to do";
+}
+
+TEST_F(TrainerTest, PatienceEndsARunThatGetsNoBetter) {
+  recipe_.epochs = 50;
+  recipe_.patience = 3;
+  recipe_.lr = 0;  // the accuracy never changes but by the running statistics
+  recipe_.model = "tiny_pooled";
+  const TrainResult result = train(recipe_, callbacks_);
+  EXPECT_EQ(result.ending, TrainEnding::no_progress);
+  EXPECT_EQ(result.epochs, result.best_epoch + 1 + 3);
+  EXPECT_TRUE(std::filesystem::exists(run("run") / "last.safetensors"));
+  recipe_.resume = true;
+  int64_t steps = 0;
+  callbacks_.on_step_end = [&](const StepReport&) { ++steps; };
+  EXPECT_EQ(train(recipe_, callbacks_).ending, TrainEnding::no_progress);
+  EXPECT_EQ(steps, 0);
+  recipe_.patience = 4;
+  EXPECT_GE(train(recipe_, callbacks_).epochs, result.epochs + 1);
+}
+
+TEST_F(TrainerTest, TheTimeLimitStopsAndTheRunGoesOn) {
+  train(named("whole"), callbacks_);
+  recipe_.time = 1e-9;
+  const TrainResult result = train(recipe_, callbacks_);
+  EXPECT_EQ(result.ending, TrainEnding::out_of_time);
+  EXPECT_EQ(result.epochs, 0);
+  recipe_.resume = true;
+  recipe_.time = 0;
+  EXPECT_EQ(train(recipe_, callbacks_).ending, TrainEnding::finished);
+  EXPECT_TRUE(bytes_of(run("run") / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"));
+}
+
+TEST_F(TrainerTest, TheBestIsSavedOnlyAboveTheTarget) {
+  recipe_.epochs = 8;
+  recipe_.save_best_above = 0.6;
+  std::vector<EpochReport> epochs;
+  callbacks_.on_epoch_end = [&](const EpochReport& report) {
+    epochs.push_back(report);
+    const bool saved = std::filesystem::exists(run("run") / "best.safetensors");
+    bool above = false;
+    for (const EpochReport& epoch : epochs) above = above || epoch.val->top1 > 0.6;
+    EXPECT_EQ(saved, above) << "epoch " << report.epoch;
+    EXPECT_EQ(report.saved_best, report.best && report.val->top1 > 0.6);
+  };
+  EXPECT_GT(*train(recipe_, callbacks_).best, 0.6);
+  EXPECT_FALSE(epochs.front().saved_best) << "the test needs a network that begins below the target";
+
+  Recipe without = named("without");
+  without.data = (root_ / "data/train").string();
+  EXPECT_THAT(complaint(without), HasSubstr("has no images to validate with; give --val FOLDER"));
+  EXPECT_FALSE(std::filesystem::exists(run("without")));
+}
 
 // A process that dies leaves what it saved last, here the state after two epochs.
 TEST_F(TrainerTest, ResumesFromTheLastSaveAfterACrash) {
@@ -300,7 +410,7 @@ TEST_F(TrainerTest, UnnamedRunsAreCountedAndTheLastIsResumed) {
 
 TEST_F(TrainerTest, ADamagedStateFallsBackToTheOlderOne) {
   train(named("whole"));
-  EXPECT_TRUE(train_until(recipe_, 12).interrupted);  // saved after epoch 1, 2 and step 12
+  EXPECT_EQ(train_until(recipe_, 12).ending, TrainEnding::interrupted);  // saved after epoch 1, 2 and step 12
   auto newest = run("run") / "state-a.safetensors";
   std::filesystem::resize_file(newest, std::filesystem::file_size(newest) - 1);
   recipe_.resume = true;

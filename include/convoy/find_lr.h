@@ -1,0 +1,46 @@
+// Looking for a learning rate: the loss while the rate grows from step to step (Smith, arXiv 1506.01186).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "convoy/recipe.h"
+
+namespace convoy {
+
+struct LearningRateSweep {
+  double first_lr = 1e-7;
+  double last_lr = 10;
+  int64_t updates = 100;    // in which the rate grows by equal factors
+  double smoothing = 0.98;  // decay rate of the moving average of the loss
+  double stop_factor = 4;   // the sweep ends when the smoothed loss is that many times its least
+};
+
+struct LearningRatePoint {
+  double lr = 0;
+  double loss = 0;      // of the batches of one update, before it
+  double smoothed = 0;  // the moving average of the losses, corrected for its start at 0
+};
+
+struct LearningRateCurve {
+  std::vector<LearningRatePoint> points;
+  // Where the smoothed loss falls most steeply by the logarithm of the rate, as Lightning suggests it; unset when there
+  // are too few points or it never falls.
+  std::optional<double> suggestion;
+  bool diverged = false;  // the sweep ended before last_lr
+};
+
+// The suggestion for a curve: the first 10 points and the last are left out.
+std::optional<double> steepest_descent(const std::vector<LearningRatePoint>& points);
+
+// Trains the recipe's network, from its start, on the recipe's images with growing rates, and keeps nothing.
+// on_point hears of every update; stop ends the sweep after the update at hand. Throws as train(), and UsageError for a
+// sweep that is none.
+LearningRateCurve find_learning_rate(const Recipe& recipe, const LearningRateSweep& sweep = {},
+                                     const std::function<void(const LearningRatePoint&)>& on_point = {},
+                                     const std::atomic<bool>* stop = nullptr);
+
+}  // namespace convoy

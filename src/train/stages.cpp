@@ -1,0 +1,31 @@
+#include "train/stages.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace convoy {
+
+std::vector<Stage> stages_of(const Recipe& recipe) {
+  const int64_t count = recipe.progressive_stages, last_size = *recipe.img_size;
+  const auto first_size = static_cast<double>(recipe.progressive_img_size.value_or(last_size));
+  std::vector<Stage> stages;
+  for (int64_t i = 0; i < count; ++i) {
+    const double share = count == 1 ? 1 : static_cast<double>(i) / static_cast<double>(count - 1);
+    const auto between = [share](double first, double last) { return first + (last - first) * share; };
+    Stage stage{.end_epoch = (i + 1) * recipe.epochs / count,
+                .image_size = std::lround(between(first_size, static_cast<double>(last_size))),
+                .drop = recipe.drop,
+                .mixup = between(recipe.progressive_mixup.value_or(recipe.mixup), recipe.mixup)};
+    if (recipe.progressive_drop) stage.drop = between(*recipe.progressive_drop, *recipe.drop);
+    stages.push_back(stage);
+  }
+  return stages;
+}
+
+size_t stage_at(const std::vector<Stage>& stages, int64_t epoch) {
+  size_t at = 0;
+  while (at + 1 < stages.size() && epoch >= stages[at].end_epoch) ++at;
+  return at;
+}
+
+}  // namespace convoy

@@ -1,0 +1,48 @@
+#include "train/stages.h"
+
+#include <gtest/gtest.h>
+
+namespace convoy {
+namespace {
+
+// EfficientNetV2-S as table 6 of arXiv 2104.00298 has it: 128 to 300 pixels and dropout 0.1 to 0.3 in 4 stages.
+TEST(Stages, GrowInEqualStepsOverEqualParts) {
+  Recipe recipe;
+  recipe.epochs = 350;
+  recipe.img_size = 300;
+  recipe.drop = 0.3;
+  recipe.mixup = 0.5;
+  recipe.progressive_stages = 4;
+  recipe.progressive_img_size = 128;
+  recipe.progressive_drop = 0.1;
+  recipe.progressive_mixup = 0;
+  const std::vector<Stage> stages = stages_of(recipe);
+  ASSERT_EQ(stages.size(), 4U);
+  const int64_t ends[] = {87, 175, 262, 350}, sizes[] = {128, 185, 243, 300};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(stages[i].end_epoch, ends[i]);
+    EXPECT_EQ(stages[i].image_size, sizes[i]);
+    EXPECT_NEAR(*stages[i].drop, 0.1 + 0.2 * static_cast<double>(i) / 3, 1e-12);
+    EXPECT_NEAR(stages[i].mixup, 0.5 * static_cast<double>(i) / 3, 1e-12);
+  }
+  EXPECT_EQ(stage_at(stages, 0), 0U);
+  EXPECT_EQ(stage_at(stages, 86), 0U);
+  EXPECT_EQ(stage_at(stages, 87), 1U);
+  EXPECT_EQ(stage_at(stages, 349), 3U);
+  EXPECT_EQ(stage_at(stages, 350), 3U);
+}
+
+TEST(Stages, OneHasWhatTheRecipeSays) {
+  Recipe recipe;
+  recipe.img_size = 64;
+  recipe.mixup = 0.2;
+  const std::vector<Stage> stages = stages_of(recipe);
+  ASSERT_EQ(stages.size(), 1U);
+  EXPECT_EQ(stages[0].end_epoch, recipe.epochs);
+  EXPECT_EQ(stages[0].image_size, 64);
+  EXPECT_FALSE(stages[0].drop.has_value());
+  EXPECT_EQ(stages[0].mixup, 0.2);
+}
+
+}  // namespace
+}  // namespace convoy
