@@ -5,6 +5,7 @@
 #include <convoy/error.h>
 #include <convoy/train.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
@@ -20,12 +21,25 @@ int main(int argc, char** argv) try {
   recipe.val_split = 0.2;
   recipe.experiment = "example";
 
+  // Every callback is optional. An exception in one ends the run; the flag ends it in order, everything saved.
+  std::atomic<bool> stop = false;
   convoy::TrainCallbacks callbacks;
+  callbacks.on_train_begin = [](const convoy::TrainStart& start) {
+    std::printf("%s: %lld images for training, %lld for validation\n", start.recipe.model.c_str(),
+                static_cast<long long>(start.train_images), static_cast<long long>(start.val_images));
+  };
+  callbacks.on_epoch_begin = [](const convoy::EpochStart& epoch) {
+    std::printf("epoch %lld: learning rate %g\n", static_cast<long long>(epoch.epoch + 1), epoch.lr);
+  };
+  callbacks.on_step_end = [&stop](const convoy::StepReport& step) { stop = step.seconds > 3600; };
   callbacks.on_epoch_end = [](const convoy::EpochReport& epoch) {
     std::printf("epoch %lld: loss %.4f, validation accuracy %.4f\n", static_cast<long long>(epoch.epoch + 1),
                 epoch.train_loss, epoch.val ? epoch.val->top1 : 0.0);
   };
-  const convoy::TrainResult result = convoy::train(recipe, callbacks);
+  callbacks.on_train_end = [](const convoy::TrainResult& result) {
+    std::printf("best epoch: %lld\n", static_cast<long long>(result.best_epoch + 1));
+  };
+  const convoy::TrainResult result = convoy::train(recipe, callbacks, &stop);
 
   convoy::Classifier classifier(result.folder / "best.safetensors");
   const convoy::EvaluationReport report = classifier.evaluate(recipe.data, true);

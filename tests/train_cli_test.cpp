@@ -242,6 +242,52 @@ TEST_F(TrainCli, AnExistingRunIsNotOverwritten) {
   EXPECT_EQ(text_of(folder_ / "runs/run/results.csv"), results);
 }
 
+TEST_F(TrainCli, ALimitOfTimeStopsAndSaysHowToGoOn) {
+  const Finished stopped = train({"--time", "0.000001"});
+  EXPECT_EQ(stopped.code, 0) << stopped.err;
+  EXPECT_THAT(stopped.out, HasSubstr("stopped after 1e-06 min and saved in runs/run; the same command with --resume"));
+  EXPECT_THAT(train({"--resume"}).out, HasSubstr("resuming runs/run at epoch 1, step 1\n"));
+}
+
+TEST_F(TrainCli, ATargetThatIsNotReachedLeavesNoBestFile) {
+  const Finished trained = train({"--val-split", "0.2", "--save-best-above", "1"});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("no accuracy was above 1, so there is no best.safetensors; the best was 0."));
+  EXPECT_FALSE(fs::exists(folder_ / "runs/run/best.safetensors"));
+  const Finished reached =
+      train({"--val-split", "0.2", "--save-best-above", "0", "--epochs", "8", "--experiment", "r"});
+  EXPECT_THAT(reached.out, HasSubstr(": saved best.safetensors\n"));
+}
+
+TEST_F(TrainCli, ImagesThatGrowAndPatience) {
+  const Finished trained = train({"--val-split", "0.2", "--epochs", "4", "--progressive-stages", "2",
+                                  "--progressive-img-size", "24", "--lr", "0", "--patience", "2"});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("from epoch 1: image size 24\n"));
+  EXPECT_THAT(trained.out, HasSubstr("from epoch 3: image size 32\n"));
+}
+
+TEST_F(TrainCli, RecipesWithTwoMeanings) {
+  expect_refused(train({"--opt", "adam", "--nesterov"}), 2, "convoy train: nesterov: adam does not have it");
+  expect_refused(train({"--sched", "onecycle", "--warmup-epochs", "3"}), 2, "convoy train: warmup-epochs: expected 0");
+  expect_refused(train({"--progressive-stages", "3"}), 2, "convoy train: progressive-stages: 3 stages of what?");
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+}
+
+TEST_F(TrainCli, FindLrShowsTheLossOfEveryRate) {
+  const std::vector<std::string> words = {"find-lr", "photos", "--model",   "resnet9", "--img-size", "32",
+                                          "-b",      "4",      "--updates", "30",      "--csv",      "curve.csv"};
+  const Finished found = run_convoy(words, options_);
+  ASSERT_EQ(found.code, 0) << found.err;
+  EXPECT_THAT(found.out, HasSubstr("        lr       loss   smoothed\n"));
+  EXPECT_THAT(found.out, HasSubstr("\nthe loss "));
+  EXPECT_THAT(text_of(folder_ / "curve.csv"), StartsWith("lr,loss,smoothed_loss\n1e-07,"));
+  EXPECT_GT(lines_in(folder_ / "curve.csv"), 10);
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+  expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--first-lr", "5", "--last-lr", "1"}, options_),
+                 2, "convoy find-lr: learning rates: expected 0 < first < last <= 1000, got 5 and 1");
+}
+
 class TrainInterrupted : public TrainCli {
  protected:
   // A run that would last for long.
