@@ -139,6 +139,34 @@ TEST_F(TrainCli, ANetworkWithOptionsComesBackAsItWas) {
   EXPECT_EQ(lines_in(folder_ / "runs/run/results.csv"), 3);
 }
 
+TEST_F(TrainCli, EveryAugmentationAtOnceFromAnArchive) {
+  ASSERT_EQ(std::system(("tar -cf " + (folder_ / "photos.tar") + " -C " + folder_.path().string() + " photos").c_str()),
+            0);
+  const std::vector<std::string> all{"--val-split",    "0.2",
+                                     "--scale",        "0.6,1",
+                                     "--vflip",        "0.5",
+                                     "--rotate",       "20",
+                                     "--aa",           "rand-m9-mstd0.5-inc1",
+                                     "--color-jitter", "0.2,0.2,0.2,0.1",
+                                     "--reprob",       "0.5",
+                                     "--remode",       "pixel",
+                                     "--recount",      "2",
+                                     "--mixup",        "0.8",
+                                     "--cutmix",       "1",
+                                     "--mixup-mode",   "elem",
+                                     "--mixup-prob",   "0.9"};
+  const Finished trained = train(all, "photos.tar");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const std::vector<std::string> tutorial{
+      "--color-jitter", "0.2",     "--mixup",         "1.5",
+      "--scale",        "0.6,1",   "--reprob",        "0.5",
+      "--rotate",       "20",      "--augment-order", "color-jitter,crop,erase,hflip,rotate,vflip,aa",
+      "--experiment",   "tutorial"};
+  EXPECT_EQ(train(tutorial, "photos.tar").code, 0);
+  EXPECT_EQ(run_convoy({"eval", "photos.tar", "--checkpoint", "runs/run"}, options_).code, 0);
+  expect_refused(train({"--aa", "rand-z1"}), 2, "convoy train: aa: rand has no setting 'z'");
+}
+
 TEST_F(TrainCli, ImagesThatAreNotThere) {
   fs::create_directories(folder_ / "empty");
   fs::create_directories(folder_ / "holes/cat");

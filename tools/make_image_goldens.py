@@ -6,18 +6,25 @@
 tests/data/images/NAME.{jpg,png,webp} come with NAME.ppm (what Pillow decodes, upright, as RGB) or, where the file must
 be refused, without. tests/data/resize/*.ppm are Image.resize of images/source.png, tests/data/rotate/*.ppm
 Image.rotate of it, tests/data/prepare/*.ppm torchvision's Resize + CenterCrop of it (and of its transpose),
-tests/data/color/*.ppm ImageEnhance of it.
-Needs Pillow, NumPy and torchvision.
+tests/data/color/*.ppm ImageEnhance of it, tests/data/ops/OP,ARGUMENT[,INTERPOLATION].ppm torchvision's and timm's
+image ops on it. tests/data/policies/POLICY.txt lists how often a draw of timm's or torchvision's policy holds an op
+with an argument, for an image of 40 x 30 pixels.
+Needs Pillow, NumPy, torchvision and timm.
 """
 import io
+import random
 import struct
 import sys
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
+from timm.data import auto_augment as timm_augment
 from torchvision import transforms
+from torchvision.transforms import autoaugment as tv_augment
+from torchvision.transforms import functional as tv
 
 WIDTH, HEIGHT = 37, 29
 
@@ -111,15 +118,127 @@ def refused():
     yield "huge.png", png(60000, 60000, 8, 0, [b"\0" * 100])
 
 
+# timm's names of ops, and torchvision's, as Convoy calls them.
+OPS = {"Identity": "identity", "ShearX": "shear_x", "ShearY": "shear_y", "TranslateX": "translate_x", "TranslateY": "translate_y",
+       "TranslateXRel": "translate_x", "TranslateYRel": "translate_y", "Rotate": "rotate", "Brightness": "brightness",
+       "Color": "color", "Contrast": "contrast", "Sharpness": "sharpness", "Posterize": "posterize", "Solarize": "solarize",
+       "SolarizeAdd": "solarize_add", "AutoContrast": "auto_contrast", "Equalize": "equalize", "Invert": "invert"}
+FILL = (124, 116, 104)
+
+
+def image_ops(source):
+    """(name, picture) of every op. Convoy moves pictures to the left and upwards, torchvision the other way."""
+    nearest = transforms.InterpolationMode.NEAREST
+    for name, magnitude in (("ShearX", 0.3), ("ShearX", -0.99), ("ShearY", 0.21), ("ShearY", -0.07), ("TranslateX", 7.0),
+                            ("TranslateX", -3.0), ("TranslateY", 32.0), ("TranslateY", -11.0), ("Rotate", 90.0), ("Rotate", 180.0),
+                            ("Rotate", -22.5), ("Rotate", 135.0)):
+        argument = -magnitude if name.startswith("Translate") else magnitude
+        yield f"{OPS[name]},{argument:g}", tv_augment._apply_op(source, name, magnitude, nearest, None)
+    filters = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
+    for word, resample in filters.items():
+        for name, function, argument in (("shear_x", timm_augment.shear_x, 0.27), ("shear_y", timm_augment.shear_y, -0.3),
+                                         ("translate_x", timm_augment.translate_x_abs, 5.55),
+                                         ("translate_y", timm_augment.translate_y_abs, -9.25),
+                                         ("rotate", timm_augment.rotate, 27.0), ("rotate", timm_augment.rotate, -3.5)):
+            yield f"{name},{argument:g},{word}", function(source, argument, resample=resample, fillcolor=FILL)
+    for shift in (-0.5, -0.13, 0.07, 0.4):
+        yield f"hue,{shift:g}", tv.adjust_hue(source, shift)
+    for factor in (0.1, 0.6, 1.9):
+        yield f"sharpness,{factor:g}", tv.adjust_sharpness(source, factor)
+    for bits in (1, 4, 7):
+        yield f"posterize,{bits}", tv.posterize(source, bits)
+    for threshold in (0.0, 100.5, 128.0, 256.0):
+        yield f"solarize,{threshold:g}", tv.solarize(source, threshold)
+    yield "solarize_add,99", timm_augment.solarize_add(source, 99)
+    yield "auto_contrast,0", tv.autocontrast(source)
+    yield "equalize,0", tv.equalize(source)
+    yield "invert,0", tv.invert(source)
+    # Channels of a few values, one value, and a narrow range.
+    yield "faded", faded(source)
+    yield "faded_auto_contrast", tv.autocontrast(faded(source))
+    yield "faded_equalize", tv.equalize(faded(source))
+
+
+def faded(source):
+    pixels = np.asarray(source)
+    return Image.fromarray(np.stack([pixels[..., 0] // 3 + 40, np.full_like(pixels[..., 1], 77), pixels[..., 2] & 0xC0], -1))
+
+
+class FixedSign:
+    """Makes timm negate, or not."""
+    def __init__(self, value):
+        self.value = value
+
+    def __enter__(self):
+        self.original, random.random = random.random, lambda: self.value
+
+    def __exit__(self, *unused):
+        random.random = self.original
+
+
+def timm_draws(op, weight, size, counts):
+    for value in (0.0, 1.0):
+        with FixedSign(value):
+            arguments = op.level_fn(op.magnitude, op.hparams) if op.level_fn else (0,)
+        argument = float(arguments[0])
+        if op.name.endswith("Rel"):
+            argument *= size[0 if "X" in op.name else 1]
+        name = OPS[op.name.replace("Increasing", "").replace("Original", "")]
+        counts[name, round(argument, 6)] += weight / 2
+
+
+def torchvision_draws(name, space, magnitude, weight, counts):
+    magnitudes, signed = space[name]
+    argument = float(magnitudes[magnitude]) if magnitudes.ndim > 0 else 0.0
+    for sign in (-1, 1):
+        value = argument * (sign if signed else 1)
+        if name.startswith("Translate"):
+            value = int(value)
+        if name in ("Brightness", "Color", "Contrast", "Sharpness"):
+            value += 1
+        counts[OPS[name], round(float(value), 6)] += weight / 2
+
+
+def policies():
+    size = (40, 30)
+    for text in ("rand-m9-inc1", "rand-m6-n3-p0.7"):
+        transform = timm_augment.rand_augment_transform(text, {})
+        counts = Counter()
+        for op in transform.ops:
+            timm_draws(op, op.prob * transform.num_layers / len(transform.ops), size, counts)
+        yield text, counts
+    for text in ("original", "originalr", "v0", "v0r"):
+        policy = timm_augment.auto_augment_policy(text, {"translate_const": 1})
+        counts = Counter()
+        for sub_policy in policy:
+            for op in sub_policy:
+                timm_draws(op, op.prob / len(policy), size, counts)
+        yield text, counts
+    for text in ("imagenet", "cifar10"):
+        transform = tv_augment.AutoAugment(tv_augment.AutoAugmentPolicy(text))
+        space = transform._augmentation_space(10, (size[1], size[0]))
+        counts = Counter()
+        for sub_policy in transform.policies:
+            for name, probability, magnitude in sub_policy:
+                torchvision_draws(name, space, magnitude, probability / len(transform.policies), counts)
+        yield text, counts
+    space = tv_augment.TrivialAugmentWide()._augmentation_space(31)
+    counts = Counter()
+    for name in space:
+        for magnitude in range(31):
+            torchvision_draws(name, space, magnitude, 1 / 31 / len(space), counts)
+    yield "trivial", counts
+
+
 def write_ppm(path, image):
     path.write_bytes(b"P6 %d %d 255\n" % image.size + image.tobytes())
 
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "tests" / "data")
-    images, resized, rotated, prepared, colors = (
-        root / name for name in ("images", "resize", "rotate", "prepare", "color"))
-    for folder in (images, resized, rotated, prepared, colors):
+    images, resized, rotated, prepared, colors, ops, drawn = (
+        root / name for name in ("images", "resize", "rotate", "prepare", "color", "ops", "policies"))
+    for folder in (images, resized, rotated, prepared, colors, ops, drawn):
         folder.mkdir(parents=True, exist_ok=True)
     for name, data in readable():
         (images / name).write_bytes(data)
@@ -141,6 +260,11 @@ def main():
     for word, enhancer in enhancers.items():
         for factor in (0.25, 0.8, 1.3):
             write_ppm(colors / f"{word}_{factor}.ppm", enhancer(source).enhance(factor))
+    for name, image in image_ops(source):
+        write_ppm(ops / f"{name}.ppm", image)
+    for text, counts in policies():
+        lines = (f"{name} {argument:g} {count:.8f}\n" for (name, argument), count in sorted(counts.items()) if count > 0)
+        (drawn / f"{text}.txt").write_text("".join(lines))
     for shape, image in (("wide", source), ("tall", source.transpose(Image.TRANSPOSE))):
         for size, resize in ((16, 16), (16, 18), (17, 24), (29, 29), (40, 45), (13, 32)):
             eval_transform = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(size)])

@@ -24,6 +24,8 @@ struct Recipe {
   enum class Crop : uint8_t { none, padded, resized };
   enum class PaddingMode : uint8_t { zero, reflect };
   enum class FlipMode : uint8_t { random, alternate };
+  enum class EraseMode : uint8_t { constant, color, pixels };
+  enum class MixMode : uint8_t { batch, pair, element };
   enum class Resize : uint8_t { crop, squash };
   enum class Interpolation : uint8_t { nearest, box, bilinear, bicubic };
   enum class OnBadImage : uint8_t { error, skip };
@@ -112,10 +114,20 @@ struct Recipe {
   FlipMode hflip_mode = FlipMode::random;                 // or drawn once, then flipped in every second epoch
   double vflip = 0;                                       // probability
   double rotate = 0;                                      // degrees, either way
-  double color_jitter = 0;  // brightness, contrast and saturation change by up to this share
-  double reprob = 0;        // probability that a rectangle is erased
-  double mixup = 0;         // alpha of MixUp; 0: off
-  double cutmix = 0;        // alpha of CutMix; 0: off
+  std::string aa;  // RandAugment and its like, as timm writes it: rand-m9-mstd0.5-inc1; empty: off
+  // Brightness, contrast, saturation and hue change by up to these; one number is for the first three, and a fourth may
+  // be left out.
+  std::vector<double> color_jitter{0};
+  double reprob = 0;                       // probability that rectangles are erased
+  EraseMode remode = EraseMode::constant;  // to the mean colour, a random one, or random pixels
+  int64_t recount = 1;                     // most rectangles
+  std::string augment_order = "crop,hflip,vflip,rotate,aa,color-jitter,erase";
+  double mixup = 0;                     // alpha of MixUp; 0: off
+  double cutmix = 0;                    // alpha of CutMix; 0: off
+  double mixup_prob = 1;                // probability that a batch or sample is mixed at all
+  double mixup_switch_prob = 0.5;       // probability of CutMix where both are on
+  MixMode mixup_mode = MixMode::batch;  // what shares a mixture
+  int64_t mixup_off_epoch = 0;          // first epoch, from 0, without mixing; 0: all are mixed
 
   Resize resize_mode = Resize::crop;
   double crop_pct = 0.875;

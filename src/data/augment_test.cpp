@@ -1,13 +1,15 @@
+#include "data/augment.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <set>
 #include <vector>
 
-#include "data/color.h"
+#include "convoy/error.h"
+#include "data/erase.h"
 #include "data/mix.h"
-#include "data/transform.h"
 #include "tests/support/ppm.h"
 
 namespace convoy {
@@ -16,37 +18,86 @@ namespace {
 constexpr int kSide = 20;
 constexpr int64_t kFloats = kSide * kSide * 3;
 
-TEST(Color, EqualsPillowsImageEnhance) {
-  int cases = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(testing::data_folder() / "color")) {
-    const std::string name = entry.path().stem().string();
-    const auto change = name.starts_with("brightness") ? change_brightness
-                        : name.starts_with("contrast") ? change_contrast
-                                                       : change_saturation;
-    Image image = load_image(testing::data_folder() / "images" / "source.png");
-    change(image, std::stof(name.substr(name.find('_') + 1)));
-    testing::expect_same_pixels(image, testing::read_ppm(entry.path()), name);
-    ++cases;
-  }
-  EXPECT_EQ(cases, 9);
+Preprocessing sized(int side) {
+  Preprocessing preprocessing;
+  preprocessing.image_size = side;
+  preprocessing.crop_pct = 1;
+  return preprocessing;
 }
 
 TEST(Color, JitterStaysWithinItsStrength) {
   Image gray(8, 8);
   std::fill_n(gray.row(0), gray.bytes(), uint8_t{100});
-  Preprocessing preprocessing;
-  preprocessing.image_size = 8;
-  preprocessing.crop_pct = 1;
   Augmentation augmentation;
   augmentation.brightness = 0.2F;
+  const Augmenter augment(sized(8), augmentation);
   int lowest = 255, highest = 0;
   for (uint64_t sample = 0; sample < 500; ++sample) {
-    const Image image = augment(gray.view(), preprocessing, augmentation, {1, 0, sample});
+    const Image image = augment.pixels(gray.view(), {1, 0, sample});
     lowest = std::min<int>(lowest, image.row(0)[0]);
     highest = std::max<int>(highest, image.row(0)[0]);
   }
   EXPECT_NEAR(lowest, 80, 1);
   EXPECT_NEAR(highest, 119, 1);
+}
+
+TEST(Color, HueTurnsEitherWayButNoFurther) {
+  Image red(8, 8);
+  for (size_t i = 0; i < red.bytes(); ++i) red.row(0)[i] = i % 3 == 0 ? 200 : 0;
+  Augmentation augmentation;
+  augmentation.hue = 0.1F;
+  const Augmenter augment(sized(8), augmentation);
+  int greenest = 0, bluest = 0;
+  for (uint64_t sample = 0; sample < 500; ++sample) {
+    const Image image = augment.pixels(red.view(), {1, 0, sample});
+    ASSERT_EQ(image.row(0)[0], 200);
+    greenest = std::max<int>(greenest, image.row(0)[1]);
+    bluest = std::max<int>(bluest, image.row(0)[2]);
+  }
+  // 25 of 255 steps of the circle, a sixth of which leads to 200; Pillow's circle closes after 256.
+  EXPECT_NEAR(greenest, 25 / 255.0 * 6 * 200, 1);
+  EXPECT_NEAR(bluest, 24 / 255.0 * 6 * 200, 1);
+}
+
+TEST(Augment, StepsHappenInTheOrderAskedFor) {
+  // Left half white: a quarter turn after the mirror differs from one before it, and from none.
+  Image image(8, 8);
+  for (size_t i = 0; i < image.bytes(); ++i) image.row(0)[i] = i / 3 % 8 < 4 ? 255 : 0;
+  Augmentation augmentation;
+  augmentation.crop = Augmentation::Crop::padded;
+  augmentation.crop_padding = 3;
+  augmentation.horizontal_flip = 1;
+  augmentation.erasing = 1;
+  const auto pixels = [&](const char* order) {
+    augmentation.order = augmentation_order_from_string(order);
+    return testing::pixels_of(Augmenter(sized(8), augmentation).pixels(image.view(), {1, 0, 5}));
+  };
+  const auto standard = pixels("crop,hflip,vflip,rotate,aa,color-jitter,erase");
+  EXPECT_EQ(standard, pixels("crop,vflip,rotate,hflip,aa,color-jitter,erase"));
+  EXPECT_NE(standard, pixels("hflip,crop,vflip,rotate,aa,color-jitter,erase"));
+  // Erasing before the end turns pixels black, which the standard order leaves to the normalised image.
+  EXPECT_NE(standard, pixels("crop,erase,hflip,vflip,rotate,aa,color-jitter"));
+  EXPECT_EQ(to_string(augmentation_order_from_string("erase,crop,hflip,vflip,rotate,aa,color-jitter")),
+            "erase,crop,hflip,vflip,rotate,aa,color-jitter");
+  EXPECT_THROW(augmentation_order_from_string("crop,hflip"), UsageError);
+  EXPECT_THROW(augmentation_order_from_string("crop,hflip,hflip,rotate,aa,color-jitter,erase"), UsageError);
+  EXPECT_THROW(augmentation_order_from_string("corp,hflip,vflip,rotate,aa,color-jitter,erase"), UsageError);
+}
+
+TEST(Augment, RefusesSettingsOutOfRange) {
+  const auto refuses = [](auto change) {
+    Augmentation augmentation;
+    change(augmentation);
+    EXPECT_THROW(Augmenter(sized(8), augmentation), Error);
+  };
+  refuses([](Augmentation& augmentation) { augmentation.horizontal_flip = 1.5F; });
+  refuses([](Augmentation& augmentation) { augmentation.hue = 0.6F; });
+  refuses([](Augmentation& augmentation) { augmentation.policy = "unknown"; });
+  refuses([](Augmentation& augmentation) {
+    augmentation.erasing = 1;
+    augmentation.erase_mode = Augmentation::EraseMode::pixels;
+    augmentation.order = augmentation_order_from_string("erase,crop,hflip,vflip,rotate,aa,color-jitter");
+  });
 }
 
 TEST(Erase, ARectangleOfTheRightSizeBecomesZeroAsOftenAsAsked) {
@@ -55,7 +106,7 @@ TEST(Erase, ARectangleOfTheRightSizeBecomesZeroAsOftenAsAsked) {
   int erased = 0;
   for (uint64_t sample = 0; sample < 2000; ++sample) {
     std::vector<float> image(kFloats, 1.0F);
-    erase(image.data(), kSide, augmentation, {1, 0, sample});
+    erase_values(image.data(), kSide, augmentation, RandomStream(1, "erase", 0, sample));
     int left = kSide, right = -1, top = kSide, bottom = -1, zeros = 0;
     for (int i = 0; i < kSide * kSide; ++i) {
       if (image[static_cast<size_t>(3 * i)] != 0) continue;
@@ -74,6 +125,42 @@ TEST(Erase, ARectangleOfTheRightSizeBecomesZeroAsOftenAsAsked) {
     ASSERT_LE(zeros, 0.36 * kSide * kSide);
   }
   EXPECT_NEAR(erased, 500, 70);
+}
+
+TEST(Erase, ModesSayWhatIsShown) {
+  Augmentation augmentation;
+  augmentation.erasing = 1;
+  const auto erased = [&](Augmentation::EraseMode mode, int count) {
+    augmentation.erase_mode = mode;
+    augmentation.erase_count = count;
+    std::vector<float> values;
+    for (uint64_t sample = 0; sample < 100; ++sample) {
+      std::vector<float> image(kFloats, 9.0F);
+      erase_values(image.data(), kSide, augmentation, RandomStream(1, "erase", 0, sample));
+      std::set<float> different;
+      for (size_t i = 0; i < image.size(); i += 3) {
+        if (image[i] != 9.0F) different.insert(image[i]);
+      }
+      if (mode == Augmentation::EraseMode::color) {
+        EXPECT_LE(different.size(), static_cast<size_t>(count));
+      }
+      std::ranges::copy_if(image, std::back_inserter(values), [](float value) { return value != 9.0F; });
+    }
+    return values;
+  };
+  const std::vector<float> colors = erased(Augmentation::EraseMode::color, 1);
+  EXPECT_GT(std::ranges::max(colors), 1.0F);
+  const std::vector<float> pixels = erased(Augmentation::EraseMode::pixels, 3);
+  double sum = 0, squares = 0;
+  for (const float value : pixels) {
+    sum += value;
+    squares += static_cast<double>(value) * value;
+  }
+  const auto count = static_cast<double>(pixels.size());
+  EXPECT_NEAR(sum / count, 0, 0.05);
+  EXPECT_NEAR(squares / count, 1, 0.05);
+  // Three rectangles share the area of one.
+  EXPECT_LT(count, 100 * kFloats * 0.34);
 }
 
 TEST(Mix, BetaSamplesHaveTheirMeanAndVariance) {
@@ -102,7 +189,6 @@ struct MixTest : public ::testing::Test {
     }
   }
   void mix_with(double mixup, double cutmix, uint64_t step) {
-    Augmentation augmentation;
     augmentation.mixup_alpha = mixup;
     augmentation.cutmix_alpha = cutmix;
     mix(images.data(), targets.data(), kSamples, kSide, kSamples, augmentation, RandomStream(1, "mix", 0, step));
@@ -110,6 +196,7 @@ struct MixTest : public ::testing::Test {
   float own_share(int64_t i) const { return targets[static_cast<size_t>(i * kSamples + i)]; }
 
   static constexpr int64_t kSamples = 5;
+  Augmentation augmentation;
   std::vector<float> images = std::vector<float>(kSamples * kFloats);
   std::vector<float> targets = std::vector<float>(kSamples * kSamples);
 };
@@ -151,6 +238,52 @@ TEST_F(MixTest, WithBothEachHappensHalfTheTime) {
     cut += std::all_of(images.begin(), images.end(), [](float x) { return x == std::floor(x); });
   }
   EXPECT_NEAR(cut, 200, 45);
+}
+
+TEST_F(MixTest, ProbabilitiesOfMixingAndSwitching) {
+  augmentation.mix_probability = 0.25;
+  augmentation.mix_switch_probability = 0.9;
+  int mixed = 0, cut = 0;
+  for (uint64_t step = 0; step < 1000; ++step) {
+    SetUp();
+    mix_with(1.0, 1.0, step);
+    if (own_share(0) == 1) continue;
+    ++mixed;
+    cut += std::all_of(images.begin(), images.end(), [](float x) { return x == std::floor(x); });
+  }
+  EXPECT_NEAR(mixed, 250, 55);
+  EXPECT_NEAR(cut, 0.9 * mixed, 25);
+}
+
+TEST_F(MixTest, PairsAndElementsHaveTheirOwnMixtures) {
+  for (const auto mode : {Augmentation::MixMode::pair, Augmentation::MixMode::element}) {
+    augmentation.mix_mode = mode;
+    SetUp();
+    mix_with(1.0, 0, 7);
+    EXPECT_NE(own_share(0), own_share(1));
+    EXPECT_EQ(own_share(0) == own_share(4), mode == Augmentation::MixMode::pair);
+    EXPECT_EQ(own_share(2), 1);
+    for (const int64_t i : {0, 1, 3, 4}) {
+      const int64_t other = kSamples - 1 - i;
+      const float expected = own_share(i) * static_cast<float>(i) + (1 - own_share(i)) * static_cast<float>(other);
+      for (int64_t j = 0; j < kFloats; ++j) ASSERT_NEAR(images[static_cast<size_t>(i * kFloats + j)], expected, 1e-5);
+      ASSERT_NEAR(targets[static_cast<size_t>(i * kSamples + other)], 1 - own_share(i), 1e-6);
+    }
+  }
+}
+
+TEST_F(MixTest, ElementsCutTheirOwnRectangles) {
+  augmentation.mix_mode = Augmentation::MixMode::element;
+  for (uint64_t step = 0; step < 50; ++step) {
+    SetUp();
+    mix_with(0, 1.0, step);
+    for (const int64_t i : {0, 1, 3, 4}) {
+      const auto begin = images.begin() + i * kFloats;
+      const auto own = std::count(begin, begin + kFloats, static_cast<float>(i));
+      ASSERT_EQ(own + std::count(begin, begin + kFloats, static_cast<float>(kSamples - 1 - i)), kFloats);
+      ASSERT_NEAR(own_share(i), static_cast<double>(own) / kFloats, 1e-6);
+    }
+  }
 }
 
 }  // namespace

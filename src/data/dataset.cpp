@@ -27,6 +27,7 @@ class Subset : public Dataset {
   const std::vector<std::string>& class_names() const override { return base_->class_names(); }
   int label(int64_t index) const override { return base_->label(at(index)); }
   std::string name(int64_t index) const override { return base_->name(at(index)); }
+  std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return base_->encoded(at(index)); }
   Image load(int64_t index) const override { return base_->load(at(index)); }
   bool in_memory() const override { return base_->in_memory(); }
 
@@ -87,6 +88,10 @@ TrainVal open_train_val(const fs::path& root) {
   return {open_dataset(root, Split::train), has_val ? open_dataset(root, Split::val) : nullptr};
 }
 
+DatasetPtr make_subset(DatasetPtr base, std::vector<int64_t> indices) {
+  return std::make_shared<Subset>(std::move(base), std::move(indices));
+}
+
 TrainVal split_off_val(DatasetPtr dataset, double fraction, uint64_t seed) {
   std::vector<std::vector<int64_t>> by_class(dataset->class_names().size());
   for (int64_t i = 0; i < dataset->size(); ++i) by_class[static_cast<size_t>(dataset->label(i))].push_back(i);
@@ -109,7 +114,7 @@ TrainVal split_off_val(DatasetPtr dataset, double fraction, uint64_t seed) {
   }
   std::sort(train.begin(), train.end());
   std::sort(val.begin(), val.end());
-  return {std::make_shared<Subset>(dataset, std::move(train)), std::make_shared<Subset>(dataset, std::move(val))};
+  return {make_subset(dataset, std::move(train)), make_subset(dataset, std::move(val))};
 }
 
 void check_same_classes(const Dataset& train, const Dataset& val) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class Dataset {
   virtual int label(int64_t index) const = 0;
   // What to call the sample in a message: its file, or file and number.
   virtual std::string name(int64_t index) const = 0;
+  // The bytes of the image file; nullopt where samples are not files. Throws Error when it cannot be read.
+  virtual std::optional<std::vector<uint8_t>> encoded(int64_t /*index*/) const { return std::nullopt; }
   // Throws Error that begins with name(index) when the sample cannot be decoded.
   virtual Image load(int64_t index) const = 0;
   // Whether the pixels are in memory already, so that keeping what load() gives saves no time.
@@ -52,6 +55,9 @@ struct TrainVal {
 
 // Both splits of `root` as open_dataset gives them; val is null where they would be the same images.
 TrainVal open_train_val(const std::filesystem::path& root);
+
+// The given samples of a dataset, in that order.
+DatasetPtr make_subset(DatasetPtr base, std::vector<int64_t> indices);
 
 // Divides a dataset: of every class, the rounded share `fraction` (in (0, 1)) goes to val, at least one image and not
 // all. Which ones depends on `seed` alone. Throws Error when a class has a single image.

@@ -9,12 +9,6 @@
 
 namespace convoy {
 
-// What a file holds: its pixels as stored, and the EXIF orientation (1 to 8) that they still need.
-struct DecodedImage {
-  Image image;
-  int orientation = 1;
-};
-
 DecodedImage decode_jpeg(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options);
 DecodedImage decode_png(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options);
 DecodedImage decode_webp(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options);

@@ -65,6 +65,12 @@ Image orient(const Image& image, int orientation) {
 
 }  // namespace
 
+Image copy_of(ImageView image) {
+  Image copy(image.width, image.height);
+  for (int y = 0; y < image.height; ++y) std::copy_n(image.row(y), copy.stride(), copy.row(y));
+  return copy;
+}
+
 void check_image_size(int64_t width, int64_t height, std::string_view name, const DecodeOptions& options) {
   if (width <= 0 || height <= 0) throw Error(fmt::format("{}: the image is empty ({}x{})", name, width, height));
   if (height > options.max_pixels / width) {
@@ -92,18 +98,16 @@ int exif_orientation(std::span<const uint8_t> exif) {
   return orientation >= 1 && orientation <= 8 ? orientation : 1;
 }
 
-Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
+DecodedImage decode_stored(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
   if (bytes.empty()) throw Error(fmt::format("{}: the file is empty", name));
-  DecodedImage decoded;
-  if (has_bytes_at(bytes, 0, "\xFF\xD8\xFF")) {
-    decoded = decode_jpeg(bytes, name, options);
-  } else if (has_bytes_at(bytes, 0, "\x89PNG\r\n\x1A\n")) {
-    decoded = decode_png(bytes, name, options);
-  } else if (has_bytes_at(bytes, 0, "RIFF") && has_bytes_at(bytes, 8, "WEBP")) {
-    decoded = decode_webp(bytes, name, options);
-  } else {
-    throw Error(fmt::format("{}: not a JPEG, PNG or WebP image; {}", name, describe_foreign(bytes)));
-  }
+  if (has_bytes_at(bytes, 0, "\xFF\xD8\xFF")) return decode_jpeg(bytes, name, options);
+  if (has_bytes_at(bytes, 0, "\x89PNG\r\n\x1A\n")) return decode_png(bytes, name, options);
+  if (has_bytes_at(bytes, 0, "RIFF") && has_bytes_at(bytes, 8, "WEBP")) return decode_webp(bytes, name, options);
+  throw Error(fmt::format("{}: not a JPEG, PNG or WebP image; {}", name, describe_foreign(bytes)));
+}
+
+Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
+  DecodedImage decoded = decode_stored(bytes, name, options);
   if (decoded.orientation == 1) return std::move(decoded.image);
   return orient(decoded.image, decoded.orientation);
 }

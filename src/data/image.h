@@ -52,6 +52,8 @@ class Image {
   std::unique_ptr<uint8_t[]> pixels_;
 };
 
+Image copy_of(ImageView image);
+
 struct DecodeOptions {
   // When positive, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side stays at least this
   // long (as Pillow's draft mode). Much faster for large photos, not pixel-exact after a later resize.
@@ -65,6 +67,20 @@ struct DecodeOptions {
 // the EXIF orientation applied; only 16-bit gray differs (its high byte, where Pillow clips it to white).
 // Throws Error that begins with `name` when the bytes are damaged, truncated, too large or something else.
 Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {});
+
+enum class FileFormat : uint8_t { jpeg, png, webp };
+enum class StoredColors : uint8_t { rgb, gray, cmyk };
+
+// What a file holds: its pixels as stored, and the EXIF orientation (1 to 8) that they still need.
+struct DecodedImage {
+  Image image;
+  int orientation = 1;
+  FileFormat format = FileFormat::jpeg;
+  StoredColors colors = StoredColors::rgb;
+};
+
+// decode_image without turning the pixels upright.
+DecodedImage decode_stored(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {});
 
 // Reads and decodes a file. Throws Error as decode_image does, or when the file cannot be read.
 Image load_image(const std::filesystem::path& file, const DecodeOptions& options = {});

@@ -22,6 +22,7 @@ class ImageFiles : public Dataset {
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int label(int64_t index) const override { return at(index).label; }
   std::string name(int64_t index) const override { return tree_->name(at(index).path); }
+  std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return tree_->read(at(index).path); }
   Image load(int64_t index) const override { return decode_image(tree_->read(at(index).path), name(index)); }
 
  private:

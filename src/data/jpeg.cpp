@@ -136,7 +136,10 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, std::string_view name, 
     jpeg_start_decompress(&info);
   });
   DecodedImage decoded{Image(static_cast<int>(info.output_width), static_cast<int>(info.output_height)),
-                       stored_orientation(info)};
+                       stored_orientation(info), FileFormat::jpeg,
+                       cmyk                       ? StoredColors::cmyk
+                       : info.num_components == 1 ? StoredColors::gray
+                                                  : StoredColors::rgb};
   std::vector<uint8_t> inks(cmyk ? size_t{4} * info.output_width : 0);
   decompressor.attempt([&] {
     while (info.output_scanline < info.output_height) {

@@ -38,8 +38,12 @@ int64_t count_steps(int64_t samples, const LoaderOptions& options) {
                             options.batch_size, samples));
   }
   check(options.preprocessing);
-  if (options.augmentation) check(*options.augmentation, options.preprocessing.image_size);
   return options.drop_last ? samples / options.batch_size : (samples + options.batch_size - 1) / options.batch_size;
+}
+
+std::optional<Augmenter> augmenter_of(const LoaderOptions& options) {
+  if (!options.augmentation) return std::nullopt;
+  return Augmenter(options.preprocessing, *options.augmentation);
 }
 
 }  // namespace
@@ -48,6 +52,7 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
     : dataset_(std::move(dataset)),
       options_(std::move(options)),
       normalizer_(options_.preprocessing),
+      augmenter_(augmenter_of(options_)),
       steps_per_epoch_(count_steps(dataset_->size(), options_)),
       end_(options_.end_epoch > std::numeric_limits<int64_t>::max() / steps_per_epoch_
                ? std::numeric_limits<int64_t>::max()
@@ -148,6 +153,8 @@ void Loader::run(const Work& work, std::unique_lock<std::mutex>& lock) {
 void Loader::mix_samples(Slot& slot) const {
   if (!options_.augmentation) return;
   Batch& batch = slot.batch;
+  const int64_t off = options_.augmentation->mix_off_epoch;
+  if (off > 0 && batch.epoch >= off) return;
   mix(batch.images.floats(), batch.targets.floats(), slot.samples, options_.preprocessing.image_size,
       static_cast<int64_t>(dataset_->class_names().size()), *options_.augmentation,
       RandomStream(options_.seed, "mix", static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(batch.step)));
@@ -175,13 +182,13 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
     return false;
   }
   Batch& batch = slot.batch;
-  const SampleKey key{options_.seed, static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index)};
-  const Preprocessing& preprocessing = options_.preprocessing;
-  const auto& augmentation = options_.augmentation;
-  const Image image = augmentation ? augment(view, preprocessing, *augmentation, key) : prepare(view, preprocessing);
-  float* floats = batch.images.floats() + position * static_cast<int64_t>(image.bytes());
-  normalizer_(image, floats);
-  if (augmentation) erase(floats, preprocessing.image_size, *augmentation, key);
+  const int64_t side = options_.preprocessing.image_size;
+  float* floats = batch.images.floats() + position * side * side * 3;
+  if (augmenter_) {
+    (*augmenter_)(view, {options_.seed, static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index)}, floats);
+  } else {
+    normalizer_(prepare(view, options_.preprocessing), floats);
+  }
   const auto classes = static_cast<int64_t>(dataset_->class_names().size());
   const int label = dataset_->label(index);
   float* target = batch.targets.floats() + position * classes;

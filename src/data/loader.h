@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "data/augment.h"
 #include "data/dataset.h"
 #include "data/image_cache.h"
 #include "data/transform.h"
@@ -118,6 +119,7 @@ class Loader {
   const DatasetPtr dataset_;
   const LoaderOptions options_;
   const Normalizer normalizer_;
+  const std::optional<Augmenter> augmenter_;
   int64_t steps_per_epoch_ = 0;
   int64_t end_ = 0;  // number of the batch after the last
   ImageCache cache_;

@@ -81,9 +81,9 @@ DecodedImage decode_png(std::span<const uint8_t> bytes, std::string_view name, c
   png_infop info = reader.info();
   reader.attempt([&] { png_read_info(png, info); });
   check_image_size(png_get_image_width(png, info), png_get_image_height(png, info), name, options);
+  const int type = png_get_color_type(png, info);
   size_t row_bytes = 0;
   reader.attempt([&] {
-    const int type = png_get_color_type(png, info);
     png_set_strip_16(png);
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
     if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png);
@@ -94,7 +94,8 @@ DecodedImage decode_png(std::span<const uint8_t> bytes, std::string_view name, c
     row_bytes = png_get_rowbytes(png, info);
   });
   DecodedImage decoded{
-      Image(static_cast<int>(png_get_image_width(png, info)), static_cast<int>(png_get_image_height(png, info)))};
+      Image(static_cast<int>(png_get_image_width(png, info)), static_cast<int>(png_get_image_height(png, info))), 1,
+      FileFormat::png, (type & PNG_COLOR_MASK_COLOR) == 0 ? StoredColors::gray : StoredColors::rgb};
   Image& image = decoded.image;
   if (row_bytes != static_cast<size_t>(image.stride())) {
     throw Error(fmt::format("{}: PNG with a row of {} bytes, expected {}", name, row_bytes, image.stride()));

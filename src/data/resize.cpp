@@ -76,14 +76,6 @@ Taps make_taps(int input, int64_t output, int64_t begin, int outputs, Interpolat
   return result;
 }
 
-Image crop_copy(ImageView input, const ResizeWindow& window) {
-  const ImageView part =
-      input.crop(static_cast<int>(window.left), static_cast<int>(window.top), window.width, window.height);
-  Image output(part.width, part.height);
-  for (int y = 0; y < part.height; ++y) std::copy_n(part.row(y), output.stride(), output.row(y));
-  return output;
-}
-
 Image resize_nearest(ImageView input, const ResizeWindow& window) {
   const auto source = [](int64_t position, int in, int64_t out) {
     const double scale = static_cast<double>(in) / static_cast<double>(out);
@@ -136,7 +128,10 @@ std::optional<Interpolation> interpolation_from_string(std::string_view word) {
 Image resize(ImageView input, const ResizeWindow& window, Interpolation interpolation) {
   const bool horizontal = window.full_width != input.width;
   const bool vertical = window.full_height != input.height;
-  if (!horizontal && !vertical) return crop_copy(input, window);
+  if (!horizontal && !vertical) {
+    return copy_of(
+        input.crop(static_cast<int>(window.left), static_cast<int>(window.top), window.width, window.height));
+  }
   if (interpolation == Interpolation::nearest) return resize_nearest(input, window);
   if (!vertical) {
     const int top = static_cast<int>(window.top);

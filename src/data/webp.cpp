@@ -37,7 +37,7 @@ DecodedImage decode_webp(std::span<const uint8_t> bytes, std::string_view name, 
     throw Error(fmt::format("{}: animated WebP is not read; save one frame as an image", name));
   }
   check_image_size(features.width, features.height, name, options);
-  DecodedImage decoded{Image(features.width, features.height), stored_orientation(bytes)};
+  DecodedImage decoded{Image(features.width, features.height), stored_orientation(bytes), FileFormat::webp};
   Image& image = decoded.image;
   if (WebPDecodeRGBInto(bytes.data(), bytes.size(), image.row(0), image.bytes(), static_cast<int>(image.stride())) ==
       nullptr) {

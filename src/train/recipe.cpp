@@ -43,7 +43,7 @@ std::optional<std::string> text_of(const toml::node& node, Type type) {
         }
         return fmt::format("{}", fmt::join(parts, ","));
       }
-      break;
+      return text_of(node, Type::number);
   }
   return std::nullopt;
 }

@@ -4,6 +4,7 @@
 #include "convoy/error.h"
 #include "convoy/recipe.h"
 #include "train/optimizer_options.h"
+#include "train/run_data.h"
 
 namespace convoy {
 namespace {
@@ -74,6 +75,8 @@ void check(const Recipe& recipe) {
   if (recipe.experiment.find('/') != std::string::npos || recipe.experiment == "." || recipe.experiment == "..") {
     throw UsageError(fmt::format("experiment: expected the name of a folder, got '{}'", recipe.experiment));
   }
+  const Augmentation augmentation = augmentation_of(recipe);
+  if (!augmentation.policy.empty()) AutoAugment{augmentation.policy};
   check_optimizer(recipe);
   check_schedule(recipe);
   check_progressive(recipe);

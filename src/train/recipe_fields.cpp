@@ -76,7 +76,8 @@ bool parse(std::string_view text, std::array<double, count>& values) {
   return true;
 }
 
-bool parse(std::string_view text, std::vector<int64_t>& values) {
+template <class Number>
+bool parse(std::string_view text, std::vector<Number>& values) {
   values.clear();
   for (const std::string_view part : split(text)) {
     if (!parse(part, values.emplace_back())) return false;
@@ -95,6 +96,10 @@ bool in_range(const Range& range, const std::array<double, count>& values) {
 bool in_range(const Range& range, const std::vector<int64_t>& values) {
   return std::ranges::all_of(values, [&](int64_t value) { return in_range(range, value); }) &&
          std::ranges::is_sorted(values);
+}
+
+bool in_range(const Range& range, const std::vector<double>& values) {
+  return std::ranges::all_of(values, [&](double value) { return range.holds(value); });
 }
 
 template <class T>
@@ -118,6 +123,7 @@ std::string words_for(const Range& range) {
   if constexpr (std::is_same_v<T, int64_t>) return "an integer " + range.in_words();
   if constexpr (std::is_same_v<T, double>) return "a number " + range.in_words();
   if constexpr (std::is_same_v<T, std::vector<int64_t>>) return "ascending integers " + range.in_words();
+  if constexpr (std::is_same_v<T, std::vector<double>>) return "numbers " + range.in_words();
   if constexpr (std::is_same_v<T, std::array<double, 2>>) return "two numbers " + range.in_words();
   if constexpr (std::is_same_v<T, std::array<double, 3>>) return "three numbers " + range.in_words();
 }
@@ -362,11 +368,28 @@ void add_augmentation(Fields& fields) {
              "mirror at random, or at random once and then in every second epoch");
   fields.add("vflip", &Recipe::vflip, "probability to mirror top and bottom", kProbability);
   fields.add("rotate", &Recipe::rotate, "largest rotation either way, in degrees", {0, 180});
-  fields.add("color-jitter", &Recipe::color_jitter, "largest change of brightness, contrast and saturation",
-             kProbability);
+  fields.add("aa", &Recipe::aa,
+             "RandAugment and its like: rand-m9-mstd0.5-inc1, original, v0, imagenet, cifar10, trivial, augmix-m3");
+  fields.add("color-jitter", &Recipe::color_jitter,
+             "largest change of brightness, contrast and saturation, or of each and of the hue", kProbability);
   fields.add("reprob", &Recipe::reprob, "probability to erase a rectangle", kProbability);
+  using EraseMode = Recipe::EraseMode;
+  fields.add(
+      "remode", &Recipe::remode,
+      Choices<EraseMode>{{"const", EraseMode::constant}, {"rand", EraseMode::color}, {"pixel", EraseMode::pixels}},
+      "what it shows: the mean colour, a random one, or random pixels");
+  fields.add("recount", &Recipe::recount, "most rectangles to erase", {1, 1000});
+  fields.add("augment-order", &Recipe::augment_order, "order in which those of these steps happen that are on");
   fields.add("mixup", &Recipe::mixup, "alpha of MixUp; 0: off", {0, 1000});
   fields.add("cutmix", &Recipe::cutmix, "alpha of CutMix; 0: off", {0, 1000});
+  fields.add("mixup-prob", &Recipe::mixup_prob, "probability to mix where MixUp or CutMix is on", kProbability);
+  fields.add("mixup-switch-prob", &Recipe::mixup_switch_prob, "probability of CutMix where both are on", kProbability);
+  using MixMode = Recipe::MixMode;
+  fields.add("mixup-mode", &Recipe::mixup_mode,
+             Choices<MixMode>{{"batch", MixMode::batch}, {"pair", MixMode::pair}, {"elem", MixMode::element}},
+             "what shares a mixture: a batch, two images, or none");
+  fields.add("mixup-off-epoch", &Recipe::mixup_off_epoch, "first epoch, from 0, without mixing; 0: all are mixed",
+             {0, 1e9});
 }
 
 void add_preprocessing(Fields& fields) {

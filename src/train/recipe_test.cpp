@@ -166,6 +166,31 @@ TEST(Recipe, CheckFindsWhatAProgramSetWrong) {
               HasSubstr("progressive-stages: expected at most the 30 epochs, got 31"));
 }
 
+TEST(Recipe, CheckFindsAugmentationThatCannotBe) {
+  Recipe recipe;
+  recipe.data = "photos";
+  recipe.model = "resnet18";
+  const auto complains = [&](const char* toml) {
+    return complaint([&] {
+      Recipe wrong = recipe;
+      read_recipe_text(wrong, toml, "r.toml");
+      check(wrong);
+    });
+  };
+  EXPECT_THAT(complains("aa = 'rnad-m9'"), HasSubstr("aa: unknown policy 'rnad' (did you mean 'rand'?)"));
+  EXPECT_THAT(complains("color-jitter = [0.1, 0.1]"), HasSubstr("color-jitter: expected one, three or four numbers"));
+  EXPECT_THAT(complains("color-jitter = [0.1, 0.1, 0.1, 0.7]"), HasSubstr("color-jitter: expected at most 0.5"));
+  EXPECT_THAT(complains("augment-order = 'crop,hflip'"), HasSubstr("augment-order: expected each of"));
+  EXPECT_THAT(
+      complains("augment-order = 'erase,crop,hflip,vflip,rotate,aa,color-jitter'\nreprob = 1\nremode = 'pixel'"),
+      HasSubstr("remode: expected const"));
+  read_recipe_text(recipe, "color-jitter = 0.4", "r.toml");
+  EXPECT_EQ(recipe.color_jitter, std::vector<double>{0.4});
+  read_recipe_text(recipe, "color-jitter = [0.4, 0.3, 0.2, 0.1]\naa = 'rand-m9-mstd0.5-inc1'", "r.toml");
+  EXPECT_EQ(recipe.color_jitter.size(), 4U);
+  check(recipe);
+}
+
 TEST(Recipe, UnknownFieldSuggests) {
   EXPECT_EQ(complaint([] { find_recipe_field("epoch"); }), "unknown setting 'epoch' (did you mean 'epochs'?)");
 }

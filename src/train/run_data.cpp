@@ -33,6 +33,38 @@ Augmentation::Crop crop_of(Recipe::Crop crop) {
   return Augmentation::Crop::none;
 }
 
+Augmentation::EraseMode erase_mode_of(Recipe::EraseMode mode) {
+  switch (mode) {
+    case Recipe::EraseMode::constant: return Augmentation::EraseMode::constant;
+    case Recipe::EraseMode::color: return Augmentation::EraseMode::color;
+    case Recipe::EraseMode::pixels: return Augmentation::EraseMode::pixels;
+  }
+  return Augmentation::EraseMode::constant;
+}
+
+Augmentation::MixMode mix_mode_of(Recipe::MixMode mode) {
+  switch (mode) {
+    case Recipe::MixMode::batch: return Augmentation::MixMode::batch;
+    case Recipe::MixMode::pair: return Augmentation::MixMode::pair;
+    case Recipe::MixMode::element: return Augmentation::MixMode::element;
+  }
+  return Augmentation::MixMode::batch;
+}
+
+void set_color_jitter(const std::vector<double>& jitter, Augmentation& augmentation) {
+  if (jitter.size() != 1 && jitter.size() != 3 && jitter.size() != 4) {
+    throw UsageError(fmt::format("color-jitter: expected one, three or four numbers, got {}", jitter.size()));
+  }
+  const bool separate = jitter.size() > 1;
+  augmentation.brightness = static_cast<float>(jitter[0]);
+  augmentation.contrast = static_cast<float>(jitter[separate ? 1 : 0]);
+  augmentation.saturation = static_cast<float>(jitter[separate ? 2 : 0]);
+  if (jitter.size() < 4) return;
+  if (jitter[3] > 0.5)
+    throw UsageError(fmt::format("color-jitter: expected at most 0.5 for the hue, got {}", jitter[3]));
+  augmentation.hue = static_cast<float>(jitter[3]);
+}
+
 }  // namespace
 
 TrainVal open_run_data(const Recipe& recipe) {
@@ -86,10 +118,22 @@ Augmentation augmentation_of(const Recipe& recipe) {
                                                                             : Augmentation::FlipMode::random;
   augmentation.vertical_flip = static_cast<float>(recipe.vflip);
   augmentation.rotation = recipe.rotate;
-  augmentation.brightness = augmentation.contrast = augmentation.saturation = static_cast<float>(recipe.color_jitter);
+  augmentation.policy = recipe.aa;
+  set_color_jitter(recipe.color_jitter, augmentation);
   augmentation.erasing = static_cast<float>(recipe.reprob);
+  augmentation.erase_mode = erase_mode_of(recipe.remode);
+  augmentation.erase_count = static_cast<int>(recipe.recount);
+  augmentation.order = augmentation_order_from_string(recipe.augment_order);
+  if (augmentation.order.back() != Augmentation::Step::erase && recipe.reprob > 0 &&
+      recipe.remode != Recipe::EraseMode::constant) {
+    throw UsageError("remode: expected const, because augment-order has erase before its end");
+  }
   augmentation.mixup_alpha = recipe.mixup;
   augmentation.cutmix_alpha = recipe.cutmix;
+  augmentation.mix_probability = recipe.mixup_prob;
+  augmentation.mix_switch_probability = recipe.mixup_switch_prob;
+  augmentation.mix_mode = mix_mode_of(recipe.mixup_mode);
+  augmentation.mix_off_epoch = recipe.mixup_off_epoch;
   return augmentation;
 }
 

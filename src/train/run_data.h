@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convoy/recipe.h"
+#include "data/augment.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "data/transform.h"
@@ -17,6 +18,7 @@ uint64_t hash_of(const Dataset& dataset);
 
 // image_size: what the recipe leaves open is settled.
 Preprocessing preprocessing_of(const Recipe& recipe, int64_t image_size);
+// Throws UsageError when fields contradict each other; the policy and what depends on the size remain to be checked.
 Augmentation augmentation_of(const Recipe& recipe);
 
 }  // namespace convoy
