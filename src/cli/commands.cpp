@@ -12,7 +12,7 @@
 namespace convoy::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array kCommands = {&kTrain,   &kFindLr, &kEval, &kPredict, &kImport, &kFuse,
+  static constexpr std::array kCommands = {&kTrain,   &kFindLr, &kEval, &kPredict, &kData,   &kImport,    &kFuse,
                                            &kSummary, &kModels, &kPlan, &kBench,   &kVerify, &kCompletion};
   return kCommands;
 }

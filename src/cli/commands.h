@@ -29,6 +29,7 @@ extern const Command kSummary;
 extern const Command kPlan;
 extern const Command kVerify;
 extern const Command kBench;
+extern const Command kData;
 extern const Command kCompletion;
 
 // In the order in which --help lists them.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,8 +40,17 @@ std::vector<std::string> choices(const std::string& type) {
   return names;
 }
 
+// A command with commands of its own offers their names, and all their flags.
 Subcommand describe(const CLI::App& app) {
   Subcommand result{app.get_name(), app.get_description(), {}, {}};
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    result.values.push_back(sub->get_name());
+    for (Flag& flag : describe(*sub).flags) {
+      const bool known =
+          std::ranges::any_of(result.flags, [&](const Flag& other) { return other.names == flag.names; });
+      if (!known) result.flags.push_back(std::move(flag));
+    }
+  }
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_positional()) {
       result.values = choices(option->get_type_name());
@@ -52,7 +62,8 @@ Subcommand describe(const CLI::App& app) {
     flag.description = option->get_description();
     flag.takes_value = option->get_items_expected_max() > 0;
     flag.values = choices(option->get_type_name());
-    result.flags.push_back(std::move(flag));
+    const bool known = std::ranges::any_of(result.flags, [&](const Flag& other) { return other.names == flag.names; });
+    if (!known) result.flags.push_back(std::move(flag));
   }
   return result;
 }

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/commands.h"
@@ -30,6 +31,13 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
+std::vector<std::string> commands_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  return names;
+}
+
 // What went wrong in the words of the one who typed it, and where to read more.
 std::string explain(const CLI::ParseError& error, const CLI::App& command, const std::string& path) {
   std::string message = error.what();
@@ -47,25 +55,26 @@ std::string explain(const CLI::ParseError& error, const CLI::App& command, const
 // Parses the command line and returns what is to be run; nothing where --help or --version was all.
 std::function<int()> parse(CLI::App& app, int argc, char** argv, std::string& path) {
   std::function<int()> chosen;
-  std::vector<std::string> names;
   for (const Command* command : commands()) {
     CLI::App* sub = app.add_subcommand(std::string(command->name), std::string(command->description));
     sub->footer(fmt::format("Examples:\n{}", command->examples));
     sub->callback([&chosen, run = command->declare(*sub)] { chosen = run; });
-    names.emplace_back(command->name);
   }
   const CLI::App* active = &app;
-  if (argc > 1 && argv[1][0] != '-') {
-    if (std::ranges::find(names, argv[1]) == names.end()) {
-      throw UsageError(unknown_name("command", argv[1], names) + "; `convoy --help` lists them");
+  std::string parent;  // path without the last command
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    const std::vector<std::string> names = commands_of(*active);
+    if (names.empty()) break;
+    if (std::ranges::find(names, argv[i]) == names.end()) {
+      throw UsageError(fmt::format("{}; `{} --help` lists them", unknown_name("command", argv[i], names), path));
     }
-    active = app.get_subcommand(argv[1]);
-    path = fmt::format("convoy {}", argv[1]);
+    active = active->get_subcommand(argv[i]);
+    parent = std::exchange(path, fmt::format("{} {}", path, argv[i]));
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    print_text(active->help(active == &app ? "" : "convoy"));
+    print_text(active->help(parent));
   } catch (const CLI::CallForVersion&) {
     print("convoy {}\n", version());
   } catch (const CLI::ParseError& error) {

@@ -1,0 +1,247 @@
+// Dividing, checking, drawing and measuring images as a user does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "data/image.h"
+#include "tests/support/process.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// A folder with `photos`: ten cats and ten dogs of CIFAR-10, cats with a space in their names; commands run in it.
+class DataCli : public testing::Test {
+ protected:
+  DataCli() {
+    const std::string unpack = "tar -xzf " CONVOY_SOURCE_DIR "/data/cifar10-sample.tar.gz -C " +
+                               folder_.path().string() + " --wildcards 'test/cat/00*' 'test/dog/00*'";
+    EXPECT_EQ(std::system(unpack.c_str()), 0);
+    fs::rename(folder_ / "test", folder_ / "photos");
+    for (const fs::path& cat : files("photos/cat")) {
+      fs::rename(cat, cat.parent_path() / ("a " + cat.filename().string()));
+    }
+    options_.folder = folder_.path();
+  }
+
+  Finished data(std::vector<std::string> words) {
+    words.insert(words.begin(), "data");
+    return run_convoy(words, options_);
+  }
+
+  std::vector<fs::path> files(const std::string& folder) const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(folder_ / folder)) found.push_back(entry.path());
+    std::ranges::sort(found);
+    return found;
+  }
+  std::set<std::string> names(const std::string& folder) const {
+    std::set<std::string> names;
+    for (const fs::path& file : files(folder)) names.insert(file.filename().string());
+    return names;
+  }
+
+  static void expect_refused(const Finished& finished, int code, const std::string& start) {
+    EXPECT_EQ(finished.code, code) << finished.err;
+    EXPECT_THAT(finished.err, StartsWith(start));
+    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  }
+
+  TemporaryFolder folder_;
+  ProcessOptions options_;
+};
+
+TEST_F(DataCli, EveryFifthImageGoesToValidation) {
+  const Finished split = data({"split", "photos", "parts", "--every", "5"});
+  ASSERT_EQ(split.code, 0) << split.err;
+  EXPECT_THAT(split.out, HasSubstr("parts: 16 images to train and 4 to validate\n"));
+  const std::vector<fs::path> cats = files("photos/cat");
+  const auto renamed = [](const fs::path& file) {
+    std::string name = file.filename().string();
+    std::ranges::replace(name, ' ', '_');
+    return name;
+  };
+  EXPECT_THAT(names("parts/val/cat"), ElementsAre(renamed(cats[0]), renamed(cats[5])));
+  EXPECT_EQ(names("parts/train/cat").size(), 8U);
+  EXPECT_EQ(read_file(cats[5]), read_file(folder_ / ("parts/val/cat/" + renamed(cats[5]))));
+  EXPECT_FALSE(fs::exists(folder_ / "parts.tmp"));
+  expect_refused(data({"split", "photos", "parts", "--every", "5"}), 1, "convoy data split: parts: is there already");
+  expect_refused(data({"split", "parts", "again", "--every", "5"}), 1,
+                 "convoy data split: parts: has validation images");
+}
+
+TEST_F(DataCli, AShareOfEveryClassGoesToValidationAlsoFromAnArchive) {
+  ASSERT_EQ(data({"split", "photos", "one", "--fraction", "0.3", "--seed", "7"}).code, 0);
+  EXPECT_EQ(names("one/val/cat").size(), 3U);
+  EXPECT_EQ(names("one/val/dog").size(), 3U);
+  ASSERT_EQ(std::system(("tar -cf " + (folder_ / "photos.tar") + " -C " + folder_.path().string() + " photos").c_str()),
+            0);
+  ASSERT_EQ(data({"split", "photos.tar", "two", "--fraction", "0.3", "--seed", "7"}).code, 0);
+  EXPECT_EQ(names("one/val/cat"), names("two/val/cat"));
+  EXPECT_EQ(names("one/train/dog"), names("two/train/dog"));
+  ASSERT_EQ(data({"split", "photos", "other", "--fraction", "0.3", "--seed", "8"}).code, 0);
+  EXPECT_NE(names("one/val/cat"), names("other/val/cat"));
+  expect_refused(data({"split", "photos.tar", "links", "--link"}), 2, "convoy data split: link: ");
+}
+
+TEST_F(DataCli, LinksShareTheFiles) {
+  ASSERT_EQ(data({"split", "photos", "parts", "--every", "5", "--link"}).code, 0);
+  const std::vector<fs::path> dogs = files("photos/dog");
+  EXPECT_TRUE(fs::equivalent(dogs[0], folder_ / ("parts/val/dog/" + dogs[0].filename().string())));
+}
+
+TEST_F(DataCli, NothingIsOverwrittenOrLeftBehind) {
+  const std::vector<fs::path> cats = files("photos/cat");
+  std::string name = cats[3].filename().string();
+  std::ranges::replace(name, ' ', '_');
+  fs::copy_file(cats[3], cats[3].parent_path() / name);
+  expect_refused(data({"split", "photos", "parts"}), 1, "convoy data split: photos/cat/");
+  EXPECT_FALSE(fs::exists(folder_ / "parts"));
+  EXPECT_FALSE(fs::exists(folder_ / "parts.tmp"));
+  expect_refused(data({"split", "photos", "parts", "--every", "1"}), 2, "convoy data split: --every: ");
+  expect_refused(data({"split", "photos", "parts", "--every", "5", "--fraction", "0.1"}), 2, "convoy data split: ");
+  expect_refused(data({"split", "photos", "parts", "--fraction", "1.5"}), 2, "convoy data split: fraction: ");
+}
+
+TEST_F(DataCli, CtrlCLeavesNothingBehind) {
+  for (int copy = 0; copy < 400; ++copy) {
+    for (const fs::path& dog : files("photos/dog")) {
+      if (dog.filename().string().starts_with("copy")) continue;
+      fs::copy_file(dog, dog.parent_path() / ("copy" + std::to_string(copy) + dog.filename().string()));
+    }
+  }
+  Process split({"data", "split", "photos", "parts"}, options_);
+  while (!fs::exists(folder_ / "parts.tmp/train/dog") && !fs::exists(folder_ / "parts")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  split.send(SIGINT);
+  const Finished finished = split.wait();
+  EXPECT_FALSE(fs::exists(folder_ / "parts.tmp"));
+  if (finished.code == 130) {
+    EXPECT_FALSE(fs::exists(folder_ / "parts"));
+  } else {
+    EXPECT_EQ(finished.code, 0);  // it was faster than the signal
+  }
+}
+
+TEST_F(DataCli, CheckFindsWhatIsWrong) {
+  ASSERT_EQ(data({"check", "photos"}).code, 0);
+  ASSERT_EQ(data({"split", "photos", "parts", "--every", "5"}).code, 0);
+  EXPECT_THAT(data({"check", "parts"}).out, HasSubstr("20 images in 2 classes: 0 errors, 2 warnings, 0 notes"));
+  const fs::path images = fs::path(CONVOY_SOURCE_DIR) / "tests/data/images", train = folder_.path() / "parts/train";
+  fs::copy_file(files("parts/train/dog")[0], folder_ / "parts/val/dog/again.jpg");
+  fs::copy_file(files("parts/train/dog")[1], folder_ / "parts/train/dog/twice.jpg");
+  fs::copy_file(files("parts/train/dog")[2], folder_ / "parts/train/cat/which.jpg");
+  fs::copy_file(images / "truncated.jpg", train / "cat/broken.jpg");
+  fs::copy_file(images / "gray.jpg", train / "cat/gray.jpg");
+  fs::copy_file(images / "cmyk.jpg", train / "cat/cmyk.jpg");
+  fs::copy_file(images / "exif_6.jpg", train / "cat/turned.jpg");
+  fs::copy_file(images / "source.png", train / "cat/named_wrongly.jpg");
+  fs::copy_file(images / "interlaced.png", train / "cat/same_pixels.png");
+  fs::create_directories(folder_ / "parts/val/owl");
+  fs::copy_file(images / "rgb_444.jpg", folder_ / "parts/val/owl/1.jpg");
+  const Finished checked = data({"check", "parts", "--json"});
+  EXPECT_EQ(checked.code, 1);
+  std::multiset<std::string> kinds;
+  const json report = json::parse(checked.out);
+  for (const json& problem : report["problems"]) {
+    kinds.insert(problem["severity"].get<std::string>() + " " + problem["kind"].get<std::string>());
+  }
+  const std::multiset<std::string> expected{"error class-only-in-validation",
+                                            "error damaged",
+                                            "error duplicate-across-classes",
+                                            "error duplicate-across-split",
+                                            "warning duplicate",
+                                            "warning duplicate",
+                                            "warning mislabelled-type",
+                                            "warning tiny",
+                                            "note grayscale",
+                                            "note cmyk",
+                                            "note exif-rotated"};
+  for (const std::string& kind : std::set<std::string>(expected.begin(), expected.end())) {
+    EXPECT_EQ(kinds.count(kind), expected.count(kind)) << kind << "\n" << checked.out;
+  }
+  EXPECT_EQ(report["errors"], 4);
+  const Finished text = data({"check", "parts"});
+  EXPECT_EQ(text.code, 1);
+  EXPECT_THAT(text.out, StartsWith("error: "));
+  EXPECT_THAT(text.out, HasSubstr("parts/train/cat/broken.jpg: damaged JPEG"));
+  expect_refused(data({"check", "absent"}), 1, "convoy data check: absent: no such folder or archive");
+}
+
+TEST_F(DataCli, PreviewDrawsAGridAlsoOfAugmentedImages) {
+  ASSERT_EQ(data({"preview", "photos", "--output", "plain.png"}).code, 0);
+  const Image plain = load_image(folder_ / "plain.png");
+  EXPECT_EQ(plain.width(), 880);
+  EXPECT_EQ(plain.height(), 976);
+  const std::vector<std::string> flags{"--augmented",          "--img-size", "32", "--aa",
+                                       "rand-m9-mstd0.5-inc1", "--mixup",    "0.8"};
+  for (const std::string file : {"one.png", "two.png"}) {
+    std::vector<std::string> words{"preview", "photos", "--output", file};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const Finished drawn = data(words);
+    ASSERT_EQ(drawn.code, 0) << drawn.err;
+  }
+  EXPECT_EQ(read_file(folder_ / "one.png"), read_file(folder_ / "two.png"));
+  EXPECT_NE(read_file(folder_ / "one.png"), read_file(folder_ / "plain.png"));
+  expect_refused(data({"preview", "photos", "--output", "x.png", "--augmented", "--aa", "rnad"}), 2,
+                 "convoy data preview: aa: unknown policy 'rnad' (did you mean 'rand'?)");
+  expect_refused(data({"preview", "photos", "--output", "x.png", "--val"}), 1, "convoy data preview: photos: has no");
+}
+
+// Two images of one colour each: every figure can be computed by hand.
+TEST_F(DataCli, StatsAreThoseOfThePixels) {
+  const auto write_png = [&](const std::string& path, const std::string& ppm) {
+    fs::create_directories(fs::path(folder_ / path).parent_path());
+    const fs::path from = fs::path(CONVOY_SOURCE_DIR) / "tests/data/images" / ppm;
+    fs::copy_file(from, folder_ / path);
+  };
+  write_png("set/a/1.png", "source.png");
+  write_png("set/b/1.png", "gray.png");
+  const Finished measured = data({"stats", "set", "--json"});
+  ASSERT_EQ(measured.code, 0) << measured.err;
+  const json stats = json::parse(measured.out);
+  std::array<double, 3> mean{}, squares{};
+  for (const char* file : {"set/a/1.png", "set/b/1.png"}) {
+    const Image image = load_image(folder_ / file);
+    for (size_t i = 0; i < image.bytes(); ++i) {
+      const double value = image.row(0)[i] / 255.0, count = 2.0 * static_cast<double>(image.bytes()) / 3;
+      mean[i % 3] += value / count;
+      squares[i % 3] += value * value / count;
+    }
+  }
+  for (size_t c = 0; c < 3; ++c) {
+    EXPECT_NEAR(stats["mean"][c], mean[c], 1e-9);
+    EXPECT_NEAR(stats["std"][c], std::sqrt(squares[c] - mean[c] * mean[c]), 1e-9);
+  }
+  EXPECT_EQ(stats["sizes"][0], (json{{"width", 37}, {"height", 29}, {"images", 2}}));
+  EXPECT_THAT(data({"stats", "set"}).out, HasSubstr("\nmean = ["));
+}
+
+TEST_F(DataCli, TellsOfItsCommands) {
+  EXPECT_THAT(data({"--help"}).out, HasSubstr("preview"));
+  const Finished help = data({"split", "--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, HasSubstr("Usage: convoy data split "));
+  EXPECT_THAT(help.out, HasSubstr("--every"));
+  expect_refused(data({}), 2, "convoy data: ");
+  expect_refused(data({"splti"}), 2, "convoy data: unknown command 'splti' (did you mean 'split'?)");
+  expect_refused(data({"split", "--evry", "5"}), 2,
+                 "convoy data split: unknown flag '--evry' (did you mean '--every'?)");
+}
+
+}  // namespace
+}  // namespace convoy
