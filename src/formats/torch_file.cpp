@@ -115,6 +115,7 @@ TorchFile TorchFile::read_zip(const std::filesystem::path& path) {
 }
 
 TorchFile TorchFile::read_legacy(std::vector<std::byte> bytes) {
+  if (!is_legacy(bytes)) throw Error("is no checkpoint of PyTorch before 1.6");
   TorchFile file;
   file.bytes_ = std::move(bytes);
   std::span<const std::byte> rest = std::span<const std::byte>(file.bytes_).subspan(kLegacyStart.size());

@@ -161,6 +161,7 @@ TEST(Recipe, CheckFindsWhatAProgramSetWrong) {
               HasSubstr("progressive-drop: expected none without progressive-stages, got 0.1"));
   EXPECT_THAT(complains([](Recipe& r) {
                 r.progressive_stages = 31;
+                r.drop = 0.2;
                 r.progressive_drop = 0.1;
               }),
               HasSubstr("progressive-stages: expected at most the 30 epochs, got 31"));
