@@ -58,12 +58,24 @@ convoy_generate_list(${PROJECT_SOURCE_DIR}/src/models/families.cpp.in ${PROJECT_
   "std::vector<Model>" _models ${family_sources})
 target_sources(convoy PRIVATE ${PROJECT_BINARY_DIR}/families.cpp)
 
+# Optimised in every build type: unoptimised kernels would make the debug and sanitizer builds unusable. Sanitizer builds
+# take -O1, and leave out the checks of undefined behaviour that guard every single access: behind unrolled loops they
+# cost minutes and gigabytes to compile. The address sanitizer and the guards around the tests' buffers see an access out
+# of bounds; the checks of arithmetic (overflow, shifts, conversions) stay.
 file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/isa/*.cpp)
+set(CONVOY_KERNEL_OPTIMISATION -O3)
+if(CONVOY_SANITIZE)
+  set(CONVOY_KERNEL_OPTIMISATION -O1)
+endif()
+if(CONVOY_SANITIZE MATCHES "undefined")
+  # As options of the sources they stand behind -fsanitize, where they take effect.
+  set_source_files_properties(${isa_sources} PROPERTIES
+    COMPILE_OPTIONS -fno-sanitize=null,alignment,object-size,vptr,pointer-overflow)
+endif()
 foreach(isa ${CONVOY_ISAS})
   add_library(convoy_kernels_${isa} OBJECT ${isa_sources})
-  # Optimised in every build type: unoptimised kernels would make the debug and sanitizer builds unusable.
   # g++ 12 takes the undefined lanes of its own AVX-512 intrinsics for uninitialised variables (GCC bug 105593).
-  target_compile_options(convoy_kernels_${isa} PRIVATE -O3 ${CONVOY_FLAGS_${isa}}
+  target_compile_options(convoy_kernels_${isa} PRIVATE ${CONVOY_KERNEL_OPTIMISATION} ${CONVOY_FLAGS_${isa}}
     $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
   target_compile_definitions(convoy_kernels_${isa} PRIVATE CONVOY_ISA=${isa} CONVOY_ISA_${isa})
   target_link_libraries(convoy_kernels_${isa} PRIVATE convoy_internal)
