@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -86,5 +87,9 @@ struct EvaluationReport {
 // Everything that follows from the outcomes. Throws Error for an outcome whose classes are not in class_names.
 EvaluationReport make_evaluation_report(const std::vector<std::string>& class_names,
                                         std::vector<ImageOutcome> outcomes);
+
+// Writes confusion_matrix and reliability, each as .png and .svg, into the folder, which is made where it is missing.
+// Throws Error when they cannot be written.
+void write_evaluation_charts(const EvaluationReport& report, const std::filesystem::path& folder);
 
 }  // namespace convoy

@@ -1,4 +1,5 @@
-// What a training run leaves for its reader: progress on a stream, results.csv and TensorBoard events in its folder.
+// What a training run leaves for its reader: progress on a stream, and in its folder results.csv, summary.json and
+// TensorBoard events after every epoch, at the end results and confusion_matrix as .png and .svg.
 #pragma once
 
 #include <cstdio>

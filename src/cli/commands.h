@@ -21,6 +21,7 @@ struct Command {
 extern const Command kTrain;
 extern const Command kFindLr;
 extern const Command kEval;
+extern const Command kCompare;
 extern const Command kPredict;
 extern const Command kImport;
 extern const Command kFuse;

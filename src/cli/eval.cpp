@@ -1,11 +1,11 @@
-// `convoy eval DIR`: the accuracy of a trained classifier, in all and per class.
+// `convoy eval MODEL DIR`: how well a trained classifier does, in all and per class, and where it goes wrong.
 #include <algorithm>
 #include <memory>
-#include <optional>
 
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/trained.h"
+#include "convoy/error.h"
 #include "report/progress.h"
 
 namespace convoy::cli {
@@ -13,69 +13,149 @@ namespace {
 
 struct Options {
   TrainedFlags trained;
-  std::string data;
+  std::vector<std::string> paths;  // the model, where two are given, and the data
+  std::string output;
+  size_t errors = 5;
   std::string on_bad_image = "error";
   bool json = false;
+
+  const std::string& data() const { return paths.back(); }
 };
+
+const std::string& name_of(const EvaluationReport& report, int label) {
+  return report.classes[static_cast<size_t>(label)].class_name;
+}
+
+nlohmann::ordered_json classes_json(const EvaluationReport& report) {
+  nlohmann::ordered_json classes = nlohmann::ordered_json::array();
+  for (const ClassReport& row : report.classes) {
+    classes.push_back({{"class", row.class_name},
+                       {"images", row.images},
+                       {"precision", row.precision()},
+                       {"recall", row.recall()},
+                       {"f1", row.f1()}});
+  }
+  return classes;
+}
+
+nlohmann::ordered_json calibration_json(const EvaluationReport& report) {
+  nlohmann::ordered_json bins = nlohmann::ordered_json::array();
+  for (const CalibrationBin& bin : report.calibration) {
+    bins.push_back({{"lower", bin.lower},
+                    {"upper", bin.upper},
+                    {"images", bin.images},
+                    {"confidence", bin.confidence},
+                    {"accuracy", bin.accuracy}});
+  }
+  return bins;
+}
+
+nlohmann::ordered_json errors_json(const EvaluationReport& report, size_t most) {
+  nlohmann::ordered_json errors = nlohmann::ordered_json::array();
+  for (const ImageOutcome& error : report.confident_errors(most)) {
+    errors.push_back({{"image", error.image},
+                      {"class", name_of(report, error.label)},
+                      {"predicted", name_of(report, error.predicted)},
+                      {"confidence", error.confidence}});
+  }
+  return errors;
+}
 
 nlohmann::ordered_json to_json(const Options& options, const EvaluationReport& report) {
-  nlohmann::ordered_json json = {{"checkpoint", options.trained.model_file().string()},
-                                 {"data", options.data},
-                                 {"images", report.total.images},
-                                 {"loss", report.total.loss},
-                                 {"top1", report.total.top1},
-                                 {"top5", report.total.top5},
-                                 {"seconds", report.seconds}};
-  json["classes"] = nlohmann::ordered_json::array();
-  for (const ClassReport& row : report.classes) {
-    json["classes"].push_back(
-        {{"class", row.class_name}, {"images", row.images}, {"recall", row.recall()}, {"precision", row.precision()}});
-  }
-  json["confusion"] = report.confusion;
-  json["skipped"] = report.skipped;
-  return json;
+  const MacroAverage macro = report.macro_average();
+  return {{"checkpoint", options.trained.model_file().string()},
+          {"data", options.data()},
+          {"tta", options.trained.tta},
+          {"images", report.total.images},
+          {"loss", report.total.loss},
+          {"top1", report.total.top1},
+          {"top5", report.total.top5},
+          {"calibration_error", report.calibration_error},
+          {"seconds", report.seconds},
+          {"macro_average", {{"precision", macro.precision}, {"recall", macro.recall}, {"f1", macro.f1}}},
+          {"classes", classes_json(report)},
+          {"confusion", report.confusion},
+          {"errors", errors_json(report, options.errors)},
+          {"calibration", calibration_json(report)},
+          {"skipped", report.skipped}};
 }
 
-struct Mistake {
-  size_t label = 0;
-  size_t taken_for = 0;
-  int64_t count = 0;
-};
-
-// The commonest confusions of two classes.
-std::vector<Mistake> worst_mistakes(const EvaluationReport& report, size_t most) {
-  std::vector<Mistake> mistakes;
-  for (size_t label = 0; label < report.confusion.size(); ++label) {
-    for (size_t other = 0; other < report.confusion[label].size(); ++other) {
-      const int64_t count = report.confusion[label][other];
-      if (other != label && count > 0) mistakes.push_back({label, other, count});
-    }
-  }
-  std::ranges::stable_sort(mistakes, std::ranges::greater{}, &Mistake::count);
-  if (mistakes.size() > most) mistakes.resize(most);
-  return mistakes;
-}
-
-void print_report(const EvaluationReport& report) {
-  for (const std::string& skipped : report.skipped) print("skipped: {}\n", skipped);
-  size_t width = 5;
+void print_classes(const EvaluationReport& report) {
+  constexpr std::string_view kMacro = "macro average";
+  size_t width = kMacro.size();
   for (const ClassReport& row : report.classes) width = std::max(width, row.class_name.size());
-  print("{:<{}}  {:>7}  {:>7}  {:>9}\n", "class", width, "images", "recall", "precision");
+  const auto print_row = [&](std::string_view name, const std::string& images, double precision, double recall,
+                             double f1) {
+    print("{:<{}}  {:>7}  {:>9.4f}  {:>7.4f}  {:>7.4f}\n", name, width, images, precision, recall, f1);
+  };
+  print("{:<{}}  {:>7}  {:>9}  {:>7}  {:>7}\n", "class", width, "images", "precision", "recall", "F1");
   for (const ClassReport& row : report.classes) {
-    print("{:<{}}  {:>7}  {:>7.4f}  {:>9.4f}\n", row.class_name, width, row.images, row.recall(), row.precision());
+    print_row(row.class_name, fmt::to_string(row.images), row.precision(), row.recall(), row.f1());
   }
-  const std::vector<Mistake> mistakes = worst_mistakes(report, 5);
-  if (!mistakes.empty()) print("\nmost often confused:\n");
-  for (const Mistake& mistake : mistakes) {
-    print("  {:>5} x {} taken for {}\n", mistake.count, report.classes[mistake.label].class_name,
-          report.classes[mistake.taken_for].class_name);
+  const MacroAverage macro = report.macro_average();
+  print_row(kMacro, "", macro.precision, macro.recall, macro.f1);
+}
+
+// Rows are true classes, columns predicted ones, named by their numbers.
+void print_confusion(const EvaluationReport& report) {
+  constexpr size_t kMostClasses = 20;
+  if (report.classes.size() > kMostClasses) return;
+  size_t width = 0;
+  for (const ClassReport& row : report.classes) width = std::max(width, row.class_name.size());
+  std::string head = fmt::format("{:<{}}", "true class", width + 4);
+  for (size_t i = 1; i <= report.classes.size(); ++i) head += fmt::format(" {:>5}", i);
+  print("\nconfusion matrix\n{}\n", head);
+  for (size_t label = 0; label < report.classes.size(); ++label) {
+    std::string line =
+        fmt::format("{:>2}  {:<{}}", label + 1, report.classes[label].class_name, std::max<size_t>(width, 6));
+    for (const int64_t count : report.confusion[label]) {
+      line += fmt::format(" {:>5}", count == 0 ? "." : fmt::to_string(count));
+    }
+    print("{}\n", line);
   }
-  print("\n{} images: loss {:.4f}, acc {:.4f}, top-5 {:.4f}; {:.1f} images/s\n", report.total.images, report.total.loss,
-        report.total.top1, report.total.top5,
+}
+
+void print_mistakes(const EvaluationReport& report, size_t errors) {
+  const std::vector<Confusion> confusions = report.worst_confusions(5);
+  if (!confusions.empty()) print("\nmost often confused\n");
+  for (const Confusion& one : confusions) {
+    print("{:>7} x {} taken for {}\n", one.images, name_of(report, one.label), name_of(report, one.predicted));
+  }
+  const std::vector<ImageOutcome> worst = report.confident_errors(errors);
+  if (!worst.empty()) print("\nmost confident errors\n");
+  for (const ImageOutcome& one : worst) {
+    print("  {:.4f} {}: {} taken for {}\n", one.confidence, one.image, name_of(report, one.label),
+          name_of(report, one.predicted));
+  }
+}
+
+void print_calibration(const EvaluationReport& report) {
+  print("\nreliability\n  {:<14} {:>7}  {:>10}  {:>8}\n", "confidence", "images", "mean conf.", "accuracy");
+  for (const CalibrationBin& bin : report.calibration) {
+    if (bin.images == 0) continue;
+    print("  {:.4f}-{:.4f}  {:>7}  {:>10.4f}  {:>8.4f}\n", bin.lower, bin.upper, bin.images, bin.confidence,
+          bin.accuracy);
+  }
+}
+
+void print_report(const Options& options, const EvaluationReport& report) {
+  for (const std::string& skipped : report.skipped) print("skipped: {}\n", skipped);
+  print_classes(report);
+  print_confusion(report);
+  print_mistakes(report, options.errors);
+  print_calibration(report);
+  print("\n{} images: loss {:.4f}, acc {:.4f}, top-5 {:.4f}, calibration error {:.4f}; {:.1f} images/s\n",
+        report.total.images, report.total.loss, report.total.top1, report.total.top5, report.calibration_error,
         static_cast<double>(report.total.images) / std::max(report.seconds, 1e-9));
 }
 
-int run(const Options& options) {
+int run(Options options) {
+  if (options.paths.size() == 2) {
+    if (!options.trained.checkpoint.empty()) {
+      throw UsageError(fmt::format("--checkpoint: the model is already given as {}", options.paths.front()));
+    }
+    options.trained.checkpoint = options.paths.front();
+  }
   Classifier classifier = options.trained.open();
   Progress progress(stderr);
   const auto show = [&](const ValidationReport& at) {
@@ -89,21 +169,31 @@ int run(const Options& options) {
     const std::array<Metric, 2> metrics = {{{"loss", at.so_far.loss}, {"acc", at.so_far.top1}}};
     progress.update({at.step, at.seconds, at.reader_seconds, 0, metrics});
   };
-  const EvaluationReport report = classifier.evaluate(options.data, options.on_bad_image == "skip", show);
+  const EvaluationReport report = classifier.evaluate(options.data(), options.on_bad_image == "skip", show);
+  if (!options.output.empty()) write_evaluation_charts(report, options.output);
   if (options.json) {
     print_json(to_json(options, report));
   } else {
-    print_report(report);
+    print_report(options, report);
   }
   return 0;
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("DIR", options->data, "Images as `convoy train` takes them; their validation part where they have one")
+  app.add_option("DIR", options->paths,
+                 "The model, if not --checkpoint's, then images as `convoy train` takes them; their validation part "
+                 "where they have one")
       ->required()
-      ->type_name("DIR");
+      ->expected(1, 2)
+      ->type_name("[MODEL] DIR");
   options->trained.declare(app);
+  app.add_option("--errors", options->errors,
+                 fmt::format("Name that many of the most confident errors [{}]", options->errors))
+      ->check(CLI::Range(0, 1000000))
+      ->type_name("N");
+  app.add_option("--output", options->output, "Write confusion_matrix and reliability there, as .png and .svg")
+      ->type_name("DIR");
   app.add_option("--on-bad-image", options->on_bad_image, "What to do about an image that cannot be read [error]")
       ->check(one_of("choice", {"error", "skip"}));
   app.add_flag("--json", options->json, "Print one JSON object, with the confusion matrix");
@@ -114,9 +204,10 @@ std::function<int()> declare(CLI::App& app) {
 
 const Command kEval = {
     "eval",
-    "Measure the accuracy of a trained classifier",
+    "Measure how well a trained classifier does, and show where it goes wrong",
     "  convoy eval photos\n"
-    "  convoy eval photos --checkpoint runs/birds --json",
+    "  convoy eval runs/birds/best.safetensors photos --output runs/birds --errors 20\n"
+    "  convoy eval photos --checkpoint runs/birds --tta hflip-shift --json",
     declare,
 };
 

@@ -21,7 +21,9 @@ void print_text(std::string_view text) {
   note_failure(std::fwrite(text.data(), 1, text.size(), stdout) != text.size());
 }
 
-void print_json(const nlohmann::ordered_json& json) { print("{}\n", json.dump(2)); }
+void print_json(const nlohmann::ordered_json& json) {
+  print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
 
 void finish_output() {
   note_failure(std::fflush(stdout) != 0);

@@ -15,6 +15,7 @@ void print(fmt::format_string<Args...> format, Args&&... args) {
   print_text(fmt::format(format, std::forward<Args>(args)...));
 }
 
+// Bytes that are not UTF-8 become U+FFFD.
 void print_json(const nlohmann::ordered_json& json);
 
 // Flushes; throws Error when some output was lost, unless its reader went away, which is its right.

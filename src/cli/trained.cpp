@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/commands.h"
 #include "convoy/error.h"
 #include "core/parallel.h"
 
@@ -39,6 +40,9 @@ void TrainedFlags::declare(CLI::App& app) {
   app.add_option("--threads", threads, "Threads that compute [all processors]")
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
+  app.add_option("--tta", tta,
+                 "Test-time augmentation: average over the mirrored image, and over both shifted by a pixel [none]")
+      ->check(one_of("augmentation", {"none", "hflip", "hflip-shift"}));
 }
 
 fs::path TrainedFlags::model_file() const {
@@ -48,7 +52,9 @@ fs::path TrainedFlags::model_file() const {
 
 Classifier TrainedFlags::open() const {
   if (threads > 0) set_thread_count(threads);
-  return Classifier(model_file(), options);
+  ClassifierOptions chosen = options;
+  if (tta != "none") chosen.tta = tta == "hflip" ? Tta::hflip : Tta::hflip_shift;
+  return Classifier(model_file(), chosen);
 }
 
 }  // namespace convoy::cli

@@ -9,11 +9,12 @@
 
 namespace convoy::cli {
 
-// --checkpoint, --batch-size, --workers and --threads.
+// --checkpoint, --batch-size, --workers, --threads and --tta.
 struct TrainedFlags {
   std::string checkpoint;
   ClassifierOptions options;
   int threads = 0;
+  std::string tta = "none";
 
   void declare(CLI::App& app);
   // The model file that was named, that of the run folder that was named, or else that of the newest run under runs/.

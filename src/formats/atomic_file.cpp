@@ -74,4 +74,15 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   sync_folder(path.parent_path());
 }
 
+void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
+  write_file_atomically(path, {&bytes, 1});
+}
+
+void create_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw Error(fmt::format("{}: cannot create the folder: {}", path.string(), error.message()));
+}
+
 }  // namespace convoy

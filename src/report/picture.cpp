@@ -79,11 +79,13 @@ struct Picture::Canvas {
 };
 
 Picture::Picture(double width, double height, Color background)
-    : width_(width), height_(height), canvas_(std::make_unique<Canvas>(width, height)) {
-  fill({0, 0, width, height}, background);
+    : width_(std::ceil(width)), height_(std::ceil(height)), canvas_(std::make_unique<Canvas>(width_, height_)) {
+  fill({0, 0, width_, height_}, background);
 }
 
 Picture::~Picture() = default;
+Picture::Picture(Picture&&) noexcept = default;
+Picture& Picture::operator=(Picture&&) noexcept = default;
 
 void Picture::line(std::span<const Point> points, Color color, double line_width, double dash) {
   cairo_t* context = canvas_->context.get();
@@ -192,8 +194,12 @@ void Picture::save(const std::filesystem::path& path, double png_scale) const {
   } else {
     throw UsageError(fmt::format("{}: expected a name that ends in .png or .svg", path.string()));
   }
-  const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
-  write_file_atomically(path, {&piece, 1});
+  write_file_atomically(path, bytes);
+}
+
+void save_png_and_svg(const Picture& picture, const std::filesystem::path& stem) {
+  picture.save(stem.string() + ".png", 2);
+  picture.save(stem.string() + ".svg");
 }
 
 }  // namespace convoy

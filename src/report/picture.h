@@ -57,10 +57,11 @@ struct TextStyle {
 
 class Picture {
  public:
+  // Sizes are rounded up to whole pixels.
   Picture(double width, double height, Color background = kWhite);
   ~Picture();
-  Picture(const Picture&) = delete;
-  Picture& operator=(const Picture&) = delete;
+  Picture(Picture&&) noexcept;
+  Picture& operator=(Picture&&) noexcept;
 
   double width() const { return width_; }
   double height() const { return height_; }
@@ -87,5 +88,8 @@ class Picture {
   double height_;
   std::unique_ptr<Canvas> canvas_;
 };
+
+// Saves <stem>.png, with twice the pixels on each side for dense screens, and <stem>.svg.
+void save_png_and_svg(const Picture& picture, const std::filesystem::path& stem);
 
 }  // namespace convoy

@@ -6,8 +6,13 @@
 #include <limits>
 #include <optional>
 
+#include "convoy/comparison.h"
+#include "convoy/version.h"
 #include "report/csv.h"
+#include "report/evaluation_charts.h"
 #include "report/progress.h"
+#include "report/run_charts.h"
+#include "report/run_summary.h"
 #include "report/tensorboard.h"
 
 namespace convoy {
@@ -26,7 +31,9 @@ struct RunReport::Parts {
   void step(const StepReport& report);
   void validation_step(const ValidationReport& report);
   void epoch(const EpochReport& report);
+  void end(const TrainResult& result);
   void warning(const std::string& text);
+  void save_summary(const RunCost& cost, bool finished) const;
 
   std::optional<Progress> progress;
   std::optional<CsvWriter> results;
@@ -40,7 +47,7 @@ struct RunReport::Parts {
 
 void RunReport::Parts::begin(const TrainStart& started) {
   start = started;
-  results.emplace(start.folder / "results.csv", kColumns, start.first_epoch);
+  results.emplace(start.folder / kResultsFile, kColumns, start.first_epoch);
   events.emplace(start.folder, start.first_batch);
 }
 
@@ -52,6 +59,35 @@ void RunReport::Parts::epoch_begin(const EpochStart& report) {
   if (stage == shown_stage) return;
   progress->line(fmt::format("from epoch {}: {}", report.epoch + 1, stage));
   shown_stage = stage;
+}
+
+// What is known of the run, with the rows of results.csv.
+void RunReport::Parts::save_summary(const RunCost& cost, bool finished) const {
+  write_run_summary({.folder = start.folder,
+                     .version = std::string(version()),
+                     .model = start.recipe.model,
+                     .image_size = start.recipe.img_size.value_or(0),
+                     .batch_size = start.batch_size,
+                     .class_names = start.class_names,
+                     .train_images = start.train_images,
+                     .val_images = start.val_images,
+                     .parameters = start.parameters,
+                     .multiply_adds = start.multiply_adds,
+                     .planned_bytes = static_cast<int64_t>(start.planned_bytes),
+                     .epochs_planned = start.recipe.epochs,
+                     .finished = finished,
+                     .cost = cost,
+                     .epochs = read_results(start.folder / kResultsFile),
+                     .outcomes = {}});
+}
+
+void RunReport::Parts::end(const TrainResult& result) {
+  save_summary(result.cost, !result.interrupted);
+  const RunSummary run = read_run(start.folder);
+  save_png_and_svg(results_chart(run), start.folder / "results");
+  if (run.outcomes.empty()) return;
+  const EvaluationReport best = make_evaluation_report(run.class_names, run.outcomes);
+  save_png_and_svg(confusion_matrix_chart(best), start.folder / "confusion_matrix");
 }
 
 void RunReport::Parts::step(const StepReport& report) {
@@ -102,6 +138,8 @@ void RunReport::Parts::epoch(const EpochReport& report) {
   results->append(std::array{number, report.lr, report.train_loss, report.train_top1, has_val ? val.loss : kNone,
                              has_val ? val.top1 : kNone, has_val ? val.top5 : kNone, report.seconds});
 
+  save_summary(report.cost, false);
+
   std::vector<Scalar> scalars = {{"train/loss", to_float(report.train_loss)},
                                  {"train/top1", to_float(report.train_top1)}};
   if (has_val) {
@@ -141,7 +179,7 @@ TrainCallbacks RunReport::callbacks() {
       .on_step_end = [parts](const StepReport& report) { parts->step(report); },
       .on_validation_step_end = [parts](const ValidationReport& report) { parts->validation_step(report); },
       .on_epoch_end = [parts](const EpochReport& report) { parts->epoch(report); },
-      .on_train_end = {},
+      .on_train_end = [parts](const TrainResult& result) { parts->end(result); },
       .on_warning = [parts](const std::string& text) { parts->warning(text); },
   };
 }

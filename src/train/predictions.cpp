@@ -5,7 +5,6 @@
 #include <array>
 #include <charconv>
 #include <map>
-#include <span>
 
 #include "convoy/error.h"
 #include "core/text.h"
@@ -40,8 +39,7 @@ void write_predictions(const std::filesystem::path& path, const std::vector<std:
                            class_names.at(static_cast<size_t>(outcome.predicted)), fmt::to_string(outcome.confidence),
                            fmt::to_string(outcome.rank), fmt::to_string(outcome.loss)});
   }
-  const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
-  write_file_atomically(path, {&bytes, 1});
+  write_file_atomically(path, text);
 }
 
 std::vector<ImageOutcome> read_predictions(const std::filesystem::path& path,

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <fstream>
-#include <span>
 
 #include "convoy/error.h"
 #include "convoy/version.h"
@@ -37,12 +36,8 @@ std::filesystem::path settle_run_folder(Recipe& recipe) {
 }
 
 void begin_run_folder(const std::filesystem::path& folder, const Recipe& recipe, const std::string& command) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw Error(fmt::format("{}: cannot create the run folder: {}", folder.string(), error.message()));
-  const std::string toml = to_toml(recipe);
-  const std::span<const std::byte> bytes = std::as_bytes(std::span(toml));
-  write_file_atomically(folder / "recipe.toml", {&bytes, 1});
+  create_folder(folder);
+  write_file_atomically(folder / "recipe.toml", to_toml(recipe));
   if (command.empty()) return;
   const std::filesystem::path path = folder / "command.txt";
   std::ofstream out(path, std::ios::app);

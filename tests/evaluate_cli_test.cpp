@@ -1,0 +1,190 @@
+// `convoy eval` and `convoy compare` as a user runs them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "data/image.h"
+#include "formats/csv_table.h"
+#include "tests/support/process.h"
+
+namespace convoy {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+namespace fs = std::filesystem;
+
+class EvaluateCli : public testing::Test {
+ protected:
+  // Two runs on ten photos of each of two classes, of which two are for validation.
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    const std::string unpack = "tar -xzf " CONVOY_SOURCE_DIR "/data/cifar10-sample.tar.gz -C " +
+                               folder_->path().string() + " --wildcards 'test/cat/00*' 'test/dog/00*'";
+    ASSERT_EQ(std::system(unpack.c_str()), 0);
+    fs::rename(path("test"), path("photos"));
+    for (const char* name : {"one", "two"}) {
+      const Finished trained =
+          convoy({"train", "photos", "--val-split", "0.2", "--model", "resnet9", "--img-size", "32", "--batch-size",
+                  "4", "--epochs", name == std::string("one") ? "1" : "2", "--experiment", name});
+      ASSERT_EQ(trained.code, 0) << trained.err;
+    }
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  static fs::path path(std::string_view name) { return folder_->path() / name; }
+
+  static Finished convoy(const std::vector<std::string>& arguments) {
+    ProcessOptions options;
+    options.folder = folder_->path();
+    return run_convoy(arguments, options);
+  }
+
+  static void expect_refused(const std::vector<std::string>& arguments, int code, const std::string& start) {
+    const Finished finished = convoy(arguments);
+    EXPECT_EQ(finished.code, code) << finished.err;
+    EXPECT_THAT(finished.err, StartsWith(start));
+    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  }
+
+  static json parsed(const std::vector<std::string>& arguments) {
+    const Finished finished = convoy(arguments);
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return json::parse(finished.out);
+  }
+
+  // Pictures that are readable, of that size at least, and not of one colour.
+  static void expect_picture(const fs::path& stem, int width, int height) {
+    const Image image = load_image(stem.string() + ".png");
+    EXPECT_GE(image.width(), width) << stem;
+    EXPECT_GE(image.height(), height) << stem;
+    const uint8_t* middle = image.row(image.height() / 2);
+    EXPECT_NE(*std::min_element(middle, middle + image.stride()), *std::max_element(middle, middle + image.stride()));
+    EXPECT_GT(fs::file_size(stem.string() + ".svg"), 1000U) << stem;
+  }
+
+  static inline TemporaryFolder* folder_ = nullptr;
+};
+
+TEST_F(EvaluateCli, EvalTellsEverythingThreeWays) {
+  const Finished text = convoy({"eval", "runs/one/best.safetensors", "photos", "--errors", "1"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("precision"), HasSubstr("macro average"), HasSubstr("confusion matrix"),
+                              HasSubstr("calibration error"), HasSubstr("reliability")));
+
+  const json report = parsed({"eval", "runs/one", "photos", "--json", "--output", "charts", "--errors", "100"});
+  EXPECT_EQ(report["images"], 20);
+  int64_t wrong = report["confusion"][0][1].get<int64_t>() + report["confusion"][1][0].get<int64_t>();
+  EXPECT_NEAR(report["top1"], static_cast<double>(20 - wrong) / 20, 1e-9);
+  ASSERT_EQ(report["errors"].size(), static_cast<size_t>(wrong));
+  for (size_t i = 0; i < report["errors"].size(); ++i) {
+    const json& error = report["errors"][i];
+    EXPECT_TRUE(fs::exists(path(error["image"].get<std::string>())));
+    EXPECT_THAT(error["image"].get<std::string>(), HasSubstr(error["class"].get<std::string>()));
+    EXPECT_NE(error["class"], error["predicted"]);
+    if (i > 0) EXPECT_LE(error["confidence"], report["errors"][i - 1]["confidence"]);
+  }
+  int64_t binned = 0;
+  double calibration_error = 0;
+  for (const json& bin : report["calibration"]) {
+    binned += bin["images"].get<int64_t>();
+    calibration_error +=
+        bin["images"].get<double>() / 20 * std::abs(bin["accuracy"].get<double>() - bin["confidence"].get<double>());
+  }
+  EXPECT_EQ(binned, 20);
+  EXPECT_EQ(report["calibration"].size(), 15U);
+  EXPECT_NEAR(report["calibration_error"], calibration_error, 1e-9);
+  expect_picture(path("charts/confusion_matrix"), 400, 400);
+  expect_picture(path("charts/reliability"), 1200, 1200);
+}
+
+TEST_F(EvaluateCli, TestTimeAugmentationChangesTheFigures) {
+  const json plain = parsed({"eval", "runs/two", "photos", "--json"});
+  const json mirrored = parsed({"eval", "runs/two", "photos", "--json", "--tta", "hflip"});
+  const json shifted = parsed({"eval", "runs/two", "photos", "--json", "--tta", "hflip-shift"});
+  EXPECT_NE(plain["loss"], mirrored["loss"]);
+  EXPECT_NE(mirrored["loss"], shifted["loss"]);
+  EXPECT_EQ(convoy({"predict", "photos/cat", "--tta", "hflip"}).code, 0);
+  expect_refused({"eval", "photos", "--tta", "flip"}, 2, "convoy eval: --tta: ");
+}
+
+TEST_F(EvaluateCli, MistakesInEval) {
+  expect_refused({"eval", "runs/none", "photos"}, 1, "convoy eval: runs/none: ");
+  expect_refused({"eval", "runs/one", "photos", "--checkpoint", "runs/two"}, 2, "convoy eval: --checkpoint: ");
+  expect_refused({"eval", "runs/one", "none"}, 1, "convoy eval: none: ");
+  expect_refused({"eval", "runs/one", "photos", "--output", "runs/one/recipe.toml"}, 1,
+                 "convoy eval: runs/one/recipe.toml: cannot create the folder");
+}
+
+TEST_F(EvaluateCli, ARunFolderHasChartsAndItsCost) {
+  expect_picture(path("runs/two/results"), 1600, 1000);
+  expect_picture(path("runs/two/confusion_matrix"), 400, 400);
+  std::ifstream file(path("runs/two/summary.json"));
+  const json summary = json::parse(file);
+  EXPECT_EQ(summary["model"], "resnet9");
+  EXPECT_EQ(summary["epochs_done"], 2);
+  EXPECT_EQ(summary["finished"], true);
+  EXPECT_EQ(summary["val_images"], 4);
+  EXPECT_GT(summary["cost"]["wall_seconds"], 0);
+  EXPECT_GT(summary["cost"]["cpu_seconds"], 0);
+  // As many multiply-adds as `convoy summary` counts.
+  const json network = parsed({"summary", "resnet9", "--num-classes", "2", "--img-size", "32", "--json"});
+  EXPECT_EQ(summary["multiply_adds"], network["total"]["multiply_adds"]);
+  EXPECT_EQ(summary["parameters"], network["total"]["parameters"]);
+}
+
+TEST_F(EvaluateCli, CompareTellsEverythingFourWays) {
+  const json compared = parsed({"compare", "runs/one", "runs/two/", "--json", "--output", "comparison"});
+  ASSERT_EQ(compared["runs"].size(), 2U);
+  EXPECT_EQ(compared["runs"][0]["run"], "one");
+  EXPECT_EQ(compared["runs"][1]["epochs_done"], 2);
+  EXPECT_LE(compared["runs"][0]["top1_low"], compared["runs"][0]["top1"]);
+  ASSERT_EQ(compared["differences"].size(), 1U);
+  EXPECT_EQ(compared["differences"][0]["test"], "McNemar");
+  EXPECT_EQ(compared["differences"][0]["significant"], false);
+  expect_picture(path("comparison/comparison"), 1600, 800);
+
+  const auto rows = parse_csv(convoy({"compare", "runs/one", "runs/two", "--csv"}).out, "csv");
+  ASSERT_EQ(rows.size(), 3U);
+  const auto column = std::ranges::find(rows[0], "parameters") - rows[0].begin();
+  EXPECT_EQ(rows[2][static_cast<size_t>(column)], compared["runs"][1]["parameters"].dump());
+
+  const std::string markdown = convoy({"compare", "runs/one", "runs/two", "--md"}).out;
+  EXPECT_THAT(markdown, AllOf(StartsWith("| run | network |"), HasSubstr("\n|---|---|---:|")));
+  EXPECT_THAT(convoy({"compare", "runs/one", "runs/two"}).out,
+              AllOf(StartsWith("run"), HasSubstr("* best top-1: "), HasSubstr("McNemar's exact test")));
+}
+
+TEST_F(EvaluateCli, MistakesInCompare) {
+  expect_refused({"compare", "runs/won"}, 1, "convoy compare: runs/won: expected a run folder of `convoy train`");
+  expect_refused({"compare", "photos"}, 1, "convoy compare: photos: expected a run folder");
+  expect_refused({"compare", "runs/one", "--json", "--csv"}, 2, "convoy compare: ");
+  fs::copy(path("runs/one"), path("damaged"), fs::copy_options::recursive);
+  std::ofstream(path("damaged/predictions.csv")) << "image,class\n";
+  expect_refused({"compare", "damaged"}, 1, "convoy compare: damaged/predictions.csv: ");
+  std::ofstream(path("damaged/summary.json")) << "{}";
+  expect_refused({"compare", "damaged"}, 1, "convoy compare: damaged/summary.json: damaged: ");
+}
+
+TEST_F(EvaluateCli, ComparedRunsOfDifferentClassesAreTold) {
+  fs::copy(path("photos"), path("wolves"), fs::copy_options::recursive);
+  fs::rename(path("wolves/dog"), path("wolves/wolf"));
+  ASSERT_EQ(convoy({"train", "wolves", "--val-split", "0.2", "--model", "resnet9", "--img-size", "32", "--batch-size",
+                    "4", "--epochs", "1", "--experiment", "wolves"})
+                .code,
+            0);
+  const json compared = parsed({"compare", "runs/one", "runs/wolves", "--json"});
+  ASSERT_EQ(compared["notes"].size(), 1U);
+  EXPECT_THAT(compared["notes"][0].get<std::string>(),
+              HasSubstr("one and wolves have different classes, such as 'dog'"));
+  EXPECT_EQ(compared["differences"][0]["test"], "two-proportion");
+}
+
+}  // namespace
+}  // namespace convoy
