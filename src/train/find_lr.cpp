@@ -56,7 +56,7 @@ std::optional<double> steepest_descent(const std::vector<LearningRatePoint>& poi
 
 LearningRateCurve Trainer::sweep(const LearningRateSweep& sweep,
                                  const std::function<void(const LearningRatePoint&)>& on_point) {
-  start_from_images();
+  resume();  // of a run that is not there: starts the weights
   begin_stage();
   LearningRateCurve curve;
   double average = 0, least = 0;
