@@ -90,7 +90,7 @@ std::string bash_offers(const std::vector<std::string>& words) {
 }
 
 TEST(Completion, BashOffersCommandsFlagsAndValues) {
-  EXPECT_EQ(bash_offers({"convoy", "comp"}), "completion");
+  EXPECT_EQ(bash_offers({"convoy", "compl"}), "completion");
   EXPECT_EQ(bash_offers({"convoy", "completion", "z"}), "zsh");
   EXPECT_EQ(bash_offers({"convoy", "completion", "--he"}), "--help");
 }

@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/trained.h"
 #include "convoy/error.h"
+#include "formats/atomic_file.h"
 #include "report/progress.h"
 
 namespace convoy::cli {
@@ -157,6 +158,7 @@ int run(Options options) {
     options.trained.checkpoint = options.paths.front();
   }
   Classifier classifier = options.trained.open();
+  if (!options.output.empty()) create_folder(options.output);  // before the time that the images take
   Progress progress(stderr);
   const auto show = [&](const ValidationReport& at) {
     if (at.step == 1) {

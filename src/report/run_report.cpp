@@ -82,7 +82,7 @@ void RunReport::Parts::save_summary(const RunCost& cost, bool finished) const {
 }
 
 void RunReport::Parts::end(const TrainResult& result) {
-  save_summary(result.cost, !result.interrupted);
+  save_summary(result.cost, result.ending == TrainEnding::finished || result.ending == TrainEnding::no_progress);
   const RunSummary run = read_run(start.folder);
   save_png_and_svg(results_chart(run), start.folder / "results");
   if (run.outcomes.empty()) return;
