@@ -16,24 +16,41 @@ struct Options {
   bool json = false;
 };
 
+// As it is trained, which has layers that inference has not; fused networks only infer.
+Graph graph_of(const NetworkFlags& network) {
+  const ModelOptions options = network.options();
+  if (options.fused) return network.build();
+  Graph graph(Mode::training);
+  const Value images(&graph, graph.add_input("images", {network.input()}));
+  build_network(network.chosen(), Builder(graph), images, options);
+  return graph;
+}
+
+// The sizes of a layer or of the whole network, into its JSON object.
+void add_counts(nlohmann::ordered_json& json, const LayerSummary& layer) {
+  json["parameters"] = layer.parameters;
+  json["statistics"] = layer.statistics;
+  json["multiply_adds"] = layer.multiply_adds;
+  json["madd"] = layer.torchstat.madd;
+  json["flops"] = layer.torchstat.flops;
+  json["memory_bytes"] = layer.torchstat.memory_bytes;
+  json["read_bytes"] = layer.torchstat.read_bytes;
+  json["written_bytes"] = layer.torchstat.written_bytes;
+}
+
 nlohmann::ordered_json to_json(const Options& options, const NetworkSummary& summary) {
   nlohmann::ordered_json json;
   json["model"] = options.network.model;
   json["input"] = options.network.input().extents();
   json["layers"] = nlohmann::ordered_json::array();
   for (const LayerSummary& layer : summary.layers) {
-    json["layers"].push_back({{"name", layer.name},
-                              {"op", layer.op},
-                              {"output", layer.output.extents()},
-                              {"parameters", layer.parameters},
-                              {"statistics", layer.statistics},
-                              {"multiply_adds", layer.multiply_adds}});
+    nlohmann::ordered_json& object = json["layers"].emplace_back(nlohmann::ordered_json{
+        {"name", layer.name}, {"op", layer.op}, {"input", layer.input.extents()}, {"output", layer.output.extents()}});
+    add_counts(object, layer);
   }
-  json["total"] = {{"parameters", summary.total.parameters},
-                   {"statistics", summary.total.statistics},
-                   {"multiply_adds", summary.total.multiply_adds},
-                   {"parameter_bytes", 4 * summary.total.parameters},
-                   {"activation_bytes", summary.activation_bytes}};
+  add_counts(json["total"], summary.total);
+  json["total"]["parameter_bytes"] = 4 * summary.total.parameters;
+  json["total"]["activation_bytes"] = summary.activation_bytes;
   return json;
 }
 
@@ -46,30 +63,40 @@ std::string grouped(int64_t number) {
   return digits;
 }
 
-void print_table(const Options& options, const NetworkSummary& summary) {
+double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+void print_layers(const NetworkSummary& summary) {
   size_t name_width = 5;
   size_t op_width = 2;
   for (const LayerSummary& layer : summary.layers) {
     name_width = std::max(name_width, layer.name.size());
     op_width = std::max(op_width, layer.op.size());
   }
-  const auto row = [&](std::string_view name, std::string_view op, std::string_view output, std::string_view parameters,
-                       std::string_view multiply_adds) {
-    print("{:<{}}  {:<{}}  {:>16}  {:>12}  {:>16}\n", name, name_width, op, op_width, output, parameters,
-          multiply_adds);
-  };
-  row("layer", "op", "output", "parameters", "multiply-adds");
+  print("{:<{}}  {:<{}}  {:>16}  {:>16}  {:>12}  {:>13}  {:>13}  {:>7}  {:>7}  {:>7}\n", "layer", name_width, "op",
+        op_width, "input", "output", "parameters", "MAdd", "FLOPs", "MB", "read", "written");
+  const auto count = [](int64_t number) { return number > 0 ? grouped(number) : ""; };
+  const auto size = [](int64_t bytes) { return bytes > 0 ? fmt::format("{:.2f}", mebibytes(bytes)) : ""; };
   for (const LayerSummary& layer : summary.layers) {
-    row(layer.name, layer.op, layer.output.to_string(), layer.parameters > 0 ? grouped(layer.parameters) : "",
-        layer.multiply_adds > 0 ? grouped(layer.multiply_adds) : "");
+    const TorchstatCounts& counts = layer.torchstat;
+    print("{:<{}}  {:<{}}  {:>16}  {:>16}  {:>12}  {:>13}  {:>13}  {:>7}  {:>7}  {:>7}\n", layer.name, name_width,
+          layer.op, op_width, layer.input.to_string(), layer.output.to_string(), count(layer.parameters),
+          count(counts.madd), count(counts.flops), size(counts.memory_bytes), size(counts.read_bytes),
+          size(counts.written_bytes));
   }
-  const auto mebibytes = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+}
+
+void print_totals(const Options& options, const NetworkSummary& summary) {
+  const LayerSummary& total = summary.total;
+  const TorchstatCounts& counts = total.torchstat;
+  const auto billions = [](int64_t number) { return static_cast<double>(number) * 1e-9; };
   print("\n{} on {}\n", options.network.model, options.network.input().to_string());
-  print("parameters     {} ({:.1f} MiB), and {} running statistics\n", grouped(summary.total.parameters),
-        mebibytes(4 * summary.total.parameters), grouped(summary.total.statistics));
-  print("multiply-adds  {} ({:.3f} G)\n", grouped(summary.total.multiply_adds),
-        static_cast<double>(summary.total.multiply_adds) * 1e-9);
-  print("activations    {:.1f} MiB\n", mebibytes(summary.activation_bytes));
+  print("parameters     {} ({:.1f} MB), and {} running statistics\n", grouped(total.parameters),
+        mebibytes(4 * total.parameters), grouped(total.statistics));
+  print("multiply-adds  {:.3f} G, of convolutions and matrix products alone\n", billions(total.multiply_adds));
+  print("MAdd           {:.2f} G\n", billions(counts.madd));
+  print("FLOPs          {:.2f} G\n", billions(counts.flops));
+  print("memory         {:.2f} MB\n", mebibytes(counts.memory_bytes));
+  print("MemR+W         {:.2f} MB\n", mebibytes(counts.read_bytes + counts.written_bytes));
 }
 
 std::function<int()> declare(CLI::App& app) {
@@ -77,11 +104,12 @@ std::function<int()> declare(CLI::App& app) {
   options->network.declare(app);
   app.add_flag("--json", options->json, "Print one JSON object; the sums are under \"total\"");
   return [options] {
-    const NetworkSummary summary = summarize(options->network.build());
+    const NetworkSummary summary = summarize(graph_of(options->network));
     if (options->json) {
       print_json(to_json(*options, summary));
     } else {
-      print_table(*options, summary);
+      print_layers(summary);
+      print_totals(*options, summary);
     }
     return 0;
   };
@@ -91,8 +119,8 @@ std::function<int()> declare(CLI::App& app) {
 
 const Command kSummary = {
     "summary",
-    "Show a network's layers, parameters and multiply-adds",
-    "  convoy summary resnet50\n"
+    "Show a network's layers, parameters and work; MAdd, FLOPs, MB, read and written as torchstat counts them",
+    "  convoy summary efficientnetv2_s --num-classes 1000 --img-size 224\n"
     "  convoy summary mobilenet_v2 --num-classes 10 --img-size 96 --json",
     declare,
 };

@@ -2,6 +2,9 @@
 // expansion with copies of their input. With the asymmetry rate r, a bottleneck of c channels expanded to e computes
 // e - r c channels and puts r copies of its input before and r behind them, so that its depthwise convolution sees
 // e + r c channels. Channel counts are rounded up to multiples of 8, where MobileNetV3 rounds to the nearest.
+//
+// The tutorial calls its learning rate a piecewise decay, but its code anneals by cosine; its width multiplier leaves
+// out the 1280 channels before the classifier. Both networks follow the code.
 #include <fmt/format.h>
 
 #include <algorithm>

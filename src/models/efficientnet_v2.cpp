@@ -1,5 +1,8 @@
 // EfficientNetV2 (Tan and Le, arXiv 2104.00298): inverted residuals, in the first stages with one dense 3x3 convolution
 // for expansion and depthwise convolution. S is the paper's table 4; M and L are torchvision's.
+//
+// The tutorial's text lets the last block survive with the probability 0.5 and gives the head 1024 channels; its code,
+// whose printed counts S has, drops it with 0.2 and gives the head 1280.
 #include <vector>
 
 #include "convoy/model.h"

@@ -42,6 +42,11 @@ const std::map<std::string, Published> kPublished{
     {"mobilenet_v3_large", {5'483'032}},
     {"mobilenet_v3_small", {2'542'856}},
     {"conv2former_n", {8'847'498, 0.484, 8'847'498}},
+    {"conv2former_t", {26'697'204, 4.361}},
+    {"conv2former_s", {50'032'692, 8.708}},
+    {"conv2former_b", {90'029'112, 15.890}},
+    {"conv2former_l", {198'893'736, 36.037}},
+    {"swin_t", {28'288'354}},
     {"resnet9", {1'646'122}},
     {"asymmnet_large", {4'816'104, 0.281, 4'840'504}},
     {"asymmnet_small", {1'871'392, 0.073, 1'883'504}},
@@ -105,6 +110,10 @@ TEST(Models, HaveThePublishedSizeAndCost) {
       EXPECT_EQ(variable_count(graph), published.with_norms) << name;
     }
   }
+}
+
+TEST(Models, SwinHasThePrintedSizeForTenClasses) {
+  EXPECT_EQ(parameter_count(build(find_model("swin_t"), Mode::inference, {.num_classes = 10})), 27'527'044);
 }
 
 TEST(Models, OptionsChangeTheNetworkThatTakesThem) {

@@ -25,17 +25,22 @@ void count_variables(const Graph& graph, const Node& node, std::set<ValueId>& co
 NetworkSummary summarize(const Graph& graph) {
   NetworkSummary summary;
   std::set<ValueId> counted;
-  for (const Node& node : graph.nodes()) {
+  const std::vector<TorchstatCounts> counts = torchstat_counts(graph);
+  for (size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.nodes()[i];
     LayerSummary layer;
     layer.op = node.op->name();
     count_variables(graph, node, counted, layer);
     const std::vector<TensorType> outputs = graph.types(node.outputs);
+    layer.input = graph.value(node.inputs.front()).type.shape;
     layer.output = outputs.front().shape;
     layer.multiply_adds = multiply_adds(graph, node);
+    layer.torchstat = counts[i];
 
     summary.total.parameters += layer.parameters;
     summary.total.statistics += layer.statistics;
     summary.total.multiply_adds += layer.multiply_adds;
+    summary.total.torchstat += layer.torchstat;
     summary.activation_bytes += layer.output.elements() * size_of(outputs.front().dtype);
     summary.layers.push_back(std::move(layer));
   }
