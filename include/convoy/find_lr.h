@@ -33,7 +33,8 @@ struct LearningRateCurve {
   bool diverged = false;  // the sweep ended before last_lr
 };
 
-// The suggestion for a curve: the first 10 points and the last are left out.
+// The suggestion for a curve, between its first 10 points and its least smoothed loss: behind that the loss also falls
+// now and then, on its way up.
 std::optional<double> steepest_descent(const std::vector<LearningRatePoint>& points);
 
 // Trains the recipe's network, from its start, on the recipe's images with growing rates, and keeps nothing.

@@ -25,6 +25,8 @@ TEST(FindLr, SuggestsTheSteepestDescentBehindTheFirstPoints) {
   const std::vector<LearningRatePoint> points =
       curve_of({9, 3, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.8, 2.6, 2.2, 1.5, 1.2, 1.1, 1.1, 4, 9});
   EXPECT_DOUBLE_EQ(*steepest_descent(points), 1e13);
+  std::vector<double> losses = {9, 3, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.8, 2.6, 2.2, 1.5, 1.2, 4, 9, 5, 4};
+  EXPECT_DOUBLE_EQ(*steepest_descent(curve_of(losses)), 1e13) << "a fall behind the least loss counts for nothing";
   EXPECT_FALSE(steepest_descent(curve_of({3, 2, 1})).has_value());
   EXPECT_FALSE(steepest_descent(curve_of(std::vector<double>(20, 1.0))).has_value());
 }
