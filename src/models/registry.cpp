@@ -44,6 +44,35 @@ void check_options(const Model& model, const ModelOptions& options) {
   }
 }
 
+// The side of the smallest square images above `too_small` that the network can be built on; 0 when there are none up
+// to its usual size.
+int64_t smallest_image(const Model& model, const ModelOptions& options, int64_t too_small) {
+  for (int64_t side = too_small + 1; side <= model.image_size; ++side) {
+    Graph graph(Mode::inference);
+    const Value images(&graph, graph.add_input("images", {{1, side, side, 3}}));
+    try {
+      model.build(Builder(graph), images, options);
+      return side;
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return 0;
+}
+
+Value build(const Model& model, Builder b, Value images, const ModelOptions& options) {
+  try {
+    return model.build(b, images, options);
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error&) {
+    const int64_t side = std::min(images.shape()[1], images.shape()[2]);
+    const int64_t smallest = smallest_image(model, options, side);
+    if (smallest == 0) throw;
+    throw UsageError(fmt::format("img-size: expected at least {} for {}, got {}", smallest, model.name, side));
+  }
+}
+
 }  // namespace
 
 const std::vector<Model>& models() { return registry(); }
@@ -52,7 +81,7 @@ Value build_network(const Model& model, Builder b, Value images, const ModelOpti
   check_options(model, options);
   Graph& graph = b.graph();
   const size_t first = graph.nodes().size();
-  const Value logits = model.build(b, images, options);
+  const Value logits = build(model, b, images, options);
   if (options.acnet && add_asymmetric_branches(graph, first) == 0) {
     throw UsageError(
         fmt::format("acnet: model '{}' has no k x k convolution of odd k; leave the option out", model.name));

@@ -234,7 +234,12 @@ TEST(Models, ImagesThatAreTooSmallAreAnError) {
   const Model& model = find_model("vgg11");
   Graph graph(Mode::inference);
   const Value images(&graph, graph.add_input("images", {{1, 16, 16, 3}}));
-  EXPECT_THROW(model.build(Builder(graph), images, {}), Error);
+  try {
+    build_network(model, Builder(graph), images, {});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(), "img-size: expected at least 32 for vgg11, got 16");
+  }
 }
 
 TEST(Models, AnUnknownNameSuggestsTheNearest) {

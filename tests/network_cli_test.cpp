@@ -1,0 +1,55 @@
+// Looking at networks from the command line: their figures, and every option that shapes them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/process.h"
+
+namespace convoy {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+// The figures that the tutorial prints.
+TEST(NetworkCli, SummaryTellsWhatPapersPrint) {
+  const std::vector<std::string> network = {"summary", "efficientnetv2_s", "--num-classes",
+                                            "1000",    "--img-size",       "224"};
+  const Finished text = run_convoy(network);
+  EXPECT_EQ(text.code, 0) << text.err;
+  for (const char* line : {"parameters     21,458,488 ", "MAdd           5.74 G\n", "FLOPs          2.87 G\n",
+                           "memory         144.98 MB\n", "MemR+W         267.99 MB\n"}) {
+    EXPECT_THAT(text.out, HasSubstr(line));
+  }
+  std::vector<std::string> as_json = network;
+  as_json.emplace_back("--json");
+  const json total = json::parse(run_convoy(as_json).out)["total"];
+  EXPECT_EQ(total["parameters"], 21'458'488);
+  EXPECT_EQ(total["madd"], 5'736'265'560);
+  EXPECT_EQ(total["flops"], 2'874'247'608);
+  EXPECT_EQ(total["read_bytes"].get<int64_t>() + total["written_bytes"].get<int64_t>(), 281'008'192);
+}
+
+TEST(NetworkCli, AnImpossibleArchitectureIsOneLineThatNamesTheNearest) {
+  const auto refused = [](std::vector<std::string> options, const std::string& what) {
+    options.insert(options.begin(), "summary");
+    const Finished finished = run_convoy(options);
+    EXPECT_EQ(finished.code, 2);
+    EXPECT_THAT(finished.err, HasSubstr(what));
+    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  };
+  refused({"asymnet_large"}, "did you mean 'asymmnet_large'?");
+  refused({"asymmnet_large", "--asymmetry-rate", "3"}, "expected at most 2");
+  refused({"asymmnet_large", "--width", "0"}, "expected a number above 0 and at most 16");
+  refused({"resnet18", "--width", "0.5"}, "asymmnet_large, asymmnet_small have it");
+  refused({"darknet53", "--act", "leaky"}, "leaky_relu");
+  refused({"vgg11", "--act", "silu"}, "darknet53");
+  refused({"swin_t", "--acnet"}, "no k x k convolution");
+  refused({"acnet_resnet18", "--acnet"}, "is an ACNet already");
+  refused({"vgg11", "--img-size", "16"}, "expected at least 32 for vgg11, got 16");
+}
+
+}  // namespace
+}  // namespace convoy
