@@ -104,6 +104,7 @@ struct Recipe {
   std::optional<int64_t> progressive_img_size;
   std::optional<double> progressive_drop;
   std::optional<double> progressive_mixup;
+  std::optional<double> progressive_magnitude;  // of aa, which is then RandAugment
 
   Crop train_crop = Crop::resized;
   int64_t crop_padding = 4;                               // padded: pixels put on every side

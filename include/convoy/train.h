@@ -54,6 +54,7 @@ struct EpochStart {
   int64_t image_size = 0;
   std::optional<double> drop;  // unset: the network's own
   double mixup = 0;
+  std::string aa;
 };
 
 // After a step; means are over the images of the epoch so far, times are in seconds since the epoch began here.

@@ -56,6 +56,7 @@ void RunReport::Parts::epoch_begin(const EpochStart& report) {
   std::string stage = fmt::format("image size {}", report.image_size);
   if (start.recipe.progressive_drop) stage += fmt::format(", dropout {:.3g}", *report.drop);
   if (start.recipe.progressive_mixup) stage += fmt::format(", mixup {:.3g}", report.mixup);
+  if (start.recipe.progressive_magnitude) stage += fmt::format(", aa {}", report.aa);
   if (stage == shown_stage) return;
   progress->line(fmt::format("from epoch {}: {}", report.epoch + 1, stage));
   shown_stage = stage;

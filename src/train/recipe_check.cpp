@@ -1,5 +1,6 @@
 // What makes a recipe one that cannot be followed.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "convoy/error.h"
 #include "convoy/recipe.h"
@@ -29,7 +30,8 @@ void check_schedule(const Recipe& recipe) {
 }
 
 void check_progressive(const Recipe& recipe) {
-  constexpr std::string_view kStarts[] = {"progressive-img-size", "progressive-drop", "progressive-mixup"};
+  constexpr std::string_view kStarts[] = {"progressive-img-size", "progressive-drop", "progressive-mixup",
+                                          "progressive-magnitude"};
   bool any = false;
   for (const std::string_view name : kStarts) {
     const auto text = find_recipe_field(name).get(recipe);
@@ -40,12 +42,16 @@ void check_progressive(const Recipe& recipe) {
   }
   if (recipe.progressive_stages == 1) return;
   if (!any) {
-    throw UsageError(fmt::format("progressive-stages: {} stages of what? Give one of {}, {} and {}",
-                                 recipe.progressive_stages, kStarts[0], kStarts[1], kStarts[2]));
+    throw UsageError(fmt::format("progressive-stages: {} stages of what? Give one of {}", recipe.progressive_stages,
+                                 fmt::join(kStarts, ", ")));
   }
   if (recipe.progressive_drop && !recipe.drop) {
     throw UsageError(fmt::format("progressive-drop: expected drop, too, which it grows to, got {} and no drop",
                                  *recipe.progressive_drop));
+  }
+  if (recipe.progressive_magnitude && !recipe.aa.starts_with("rand")) {
+    throw UsageError(
+        fmt::format("progressive-magnitude: expected aa to be RandAugment, such as rand-m9, got '{}'", recipe.aa));
   }
   if (recipe.img_size && recipe.progressive_img_size.value_or(0) > *recipe.img_size) {
     throw UsageError(fmt::format("progressive-img-size: expected at most img-size, which is {}, got {}",

@@ -344,6 +344,8 @@ void add_progressive(Fields& fields) {
   fields.add("progressive-img-size", &Recipe::progressive_img_size, "image size of the first stage; auto: the last's",
              {1, 16384});
   fields.add("progressive-drop", &Recipe::progressive_drop, "dropout of the first stage; auto: the last's", kShare);
+  fields.add("progressive-magnitude", &Recipe::progressive_magnitude,
+             "magnitude of RandAugment in the first stage; auto: the last's, which aa says", {0, 100});
   fields.add("progressive-mixup", &Recipe::progressive_mixup, "alpha of MixUp in the first stage; auto: the last's",
              {0, 1000});
 }

@@ -157,6 +157,11 @@ TEST(Recipe, CheckFindsWhatAProgramSetWrong) {
               HasSubstr("warmup-epochs: expected 0 beside sched onecycle"));
   EXPECT_THAT(complains([](Recipe& r) { r.progressive_stages = 4; }),
               HasSubstr("progressive-stages: 4 stages of what?"));
+  EXPECT_THAT(complains([](Recipe& r) {
+                r.progressive_stages = 3;
+                r.progressive_magnitude = 5;
+              }),
+              HasSubstr("progressive-magnitude: expected aa to be RandAugment, such as rand-m9, got ''"));
   EXPECT_THAT(complains([](Recipe& r) { r.progressive_drop = 0.1; }),
               HasSubstr("progressive-drop: expected none without progressive-stages, got 0.1"));
   EXPECT_THAT(complains([](Recipe& r) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "convoy/recipe.h"
@@ -14,6 +15,7 @@ struct Stage {
   int64_t image_size = 0;
   std::optional<double> drop;
   double mixup = 0;
+  std::string aa;
 };
 
 // The stages of a recipe whose image size is settled, one where it has no others: the epochs in equal parts, all else

@@ -16,6 +16,8 @@ TEST(Stages, GrowInEqualStepsOverEqualParts) {
   recipe.progressive_img_size = 128;
   recipe.progressive_drop = 0.1;
   recipe.progressive_mixup = 0;
+  recipe.aa = "rand-mstd0.5-m15";
+  recipe.progressive_magnitude = 5;
   const std::vector<Stage> stages = stages_of(recipe);
   ASSERT_EQ(stages.size(), 4U);
   const int64_t ends[] = {87, 175, 262, 350}, sizes[] = {128, 185, 243, 300};
@@ -23,6 +25,9 @@ TEST(Stages, GrowInEqualStepsOverEqualParts) {
     EXPECT_EQ(stages[i].end_epoch, ends[i]);
     EXPECT_EQ(stages[i].image_size, sizes[i]);
     EXPECT_NEAR(*stages[i].drop, 0.1 + 0.2 * static_cast<double>(i) / 3, 1e-12);
+    const char* policies[] = {"rand-mstd0.5-m15-m5.000", "rand-mstd0.5-m15-m8.333", "rand-mstd0.5-m15-m11.667",
+                              "rand-mstd0.5-m15-m15.000"};
+    EXPECT_EQ(stages[i].aa, policies[i]);
     EXPECT_NEAR(stages[i].mixup, 0.5 * static_cast<double>(i) / 3, 1e-12);
   }
   EXPECT_EQ(stage_at(stages, 0), 0U);

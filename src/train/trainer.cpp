@@ -95,7 +95,8 @@ void Trainer::report_epoch_start() const {
                              .lr = schedule_.at(schedule_time(position_.batches)),
                              .image_size = stage.image_size,
                              .drop = stage.drop,
-                             .mixup = stage.mixup});
+                             .mixup = stage.mixup,
+                             .aa = stage.aa});
 }
 
 Trainer::Progress Trainer::run_epoch() {

@@ -208,6 +208,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   options.preprocessing = part.preprocessing;
   options.augmentation = augmentation_of(recipe_);
   options.augmentation->mixup_alpha = part.stage.mixup;
+  options.augmentation->policy = part.stage.aa;
   options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? OnBadImage::replace : OnBadImage::error;
   options.first_epoch = position_.epoch;
   options.first_step = position_.step;

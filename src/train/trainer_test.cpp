@@ -218,6 +218,8 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                                   recipe.progressive_drop = 0.1;
                                                   recipe.mixup = 0.4;
                                                   recipe.progressive_mixup = 0;
+                                                  recipe.aa = "rand-m9";
+                                                  recipe.progressive_magnitude = 3;
                                                   recipe.lookahead = 3;
                                                   recipe.model_ema = true;
                                                   recipe.model_ema_decay = 0.8;
