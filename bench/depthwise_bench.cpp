@@ -3,17 +3,14 @@
 // Prints milliseconds (the best of the runs that fit into SECONDS, 0.2 unless told) of forward, input gradient and
 // weight gradient, what they reach in GFLOP/s counting only taps inside the image, and in GB/s counting every feature
 // map once; for each network the time of all its layers.
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
 #include <string_view>
 
-#include "core/buffer.h"
+#include "bench/conv_timing.h"
 #include "core/cpu.h"
 #include "core/parallel.h"
-#include "core/random.h"
 #include "kernels/depthwise.h"
 
 namespace {
@@ -55,56 +52,6 @@ ConvGeometry geometry_of(const Layer& layer, int64_t batch) {
   return g;
 }
 
-Buffer random_floats(int64_t count) {
-  Buffer buffer(static_cast<size_t>(count) * sizeof(float));
-  RandomStream random(1, "depthwise_bench");
-  for (int64_t i = 0; i < count; ++i) buffer.floats()[i] = random.uniform(-1, 1);
-  return buffer;
-}
-
-// Seconds of the fastest call.
-template <class Body>
-double best_seconds(double budget, const Body& body) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  double best = 1e30;
-  for (int run = 0; run < 3 || std::chrono::duration<double>(Clock::now() - start).count() < budget; ++run) {
-    const auto begin = Clock::now();
-    body();
-    best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count());
-  }
-  return best;
-}
-
-struct Times {
-  double forward, grad_input, grad_weight;
-};
-
-Times measure(const ConvGeometry& g, double budget) {
-  const ConvKernels& kernels = depthwise_kernels();
-  const int64_t inputs = g.batch * g.in_h * g.in_w * g.in_c, outputs = g.batch * g.out_h * g.out_w * g.out_c;
-  const Buffer input = random_floats(inputs), weight = random_floats(g.kernel_h * g.kernel_w * g.in_c);
-  const Buffer output(static_cast<size_t>(outputs) * sizeof(float)), grad_output = random_floats(outputs);
-  const Buffer grad_input(input.size()), grad_weight(weight.size());
-  const int64_t tiles = outputs / g.out_c / kernels.statistics_pixels(g) + 1;
-  const Buffer statistics(static_cast<size_t>(tiles * 2 * g.out_c) * sizeof(float));
-  const Buffer workspace(
-      std::max({kernels.forward_workspace(g), kernels.grad_input_workspace(g), kernels.grad_weight_workspace(g)}));
-  ConvForwardArgs forward;
-  forward.input = input.floats();
-  forward.weight = weight.floats();
-  forward.output = output.floats();
-  forward.statistics = statistics.floats();
-  forward.workspace = workspace.data();
-  const ConvGradInputArgs backward{grad_output.floats(), weight.floats(), nullptr, grad_input.floats(),
-                                   workspace.data()};
-  const ConvGradWeightArgs update{input.floats(), grad_output.floats(), grad_weight.floats(), nullptr,
-                                  workspace.data()};
-  return {best_seconds(budget, [&] { kernels.forward(g, forward); }),
-          best_seconds(budget, [&] { kernels.grad_input(g, backward); }),
-          best_seconds(budget, [&] { kernels.grad_weight(g, update); })};
-}
-
 // Taps of one axis that lie inside the image, over all outputs.
 double taps_inside(const Layer& layer, int64_t outputs) {
   const int64_t pad = (layer.kernel - 1) / 2;
@@ -129,7 +76,7 @@ void bench(const Network& network, double budget) {
     const double taps = taps_inside(layer, g.out_h), maps = static_cast<double>(network.batch * layer.channels);
     const double gflop = 2e-9 * taps * taps * maps;
     const double gigabytes = 4e-9 * maps * static_cast<double>(g.in_h * g.in_w + g.out_h * g.out_w);
-    const Times times = measure(g, budget);
+    const Times times = measure(depthwise_kernels(), g, budget);
     std::printf("%4ld %8ld %6ld %6ld %5ld |", layer.size, layer.channels, layer.kernel, layer.stride, layer.count);
     for (const double seconds : {times.forward, times.grad_input, times.grad_weight}) {
       std::printf(" %11.2f %7.1f %4.0f |", 1e3 * seconds, gflop / seconds, gigabytes / seconds);

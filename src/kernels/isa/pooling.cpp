@@ -40,7 +40,10 @@ void max(const PoolGeometry& g, const float* input, float* output, uint8_t* taps
   });
 }
 
-void max_backward(const PoolGeometry& g, const float* grad_output, const uint8_t* taps, float* grad_input) {
+// Each element of grad_input is the sum of part(y, x, oy, ox, from, lanes) over the windows (oy, ox) that hold it,
+// whose gradients for some channels begin at `from`.
+template <class Part>
+void sum_windows(const PoolGeometry& g, float* grad_input, const Part& part) {
   parallel_for(g.batch * g.rows.in, [&](int64_t row, int) {
     const int64_t n = row / g.rows.in;
     const int64_t y = row % g.rows.in;
@@ -52,15 +55,21 @@ void max_backward(const PoolGeometry& g, const float* grad_output, const uint8_t
         for (int64_t oy = g.rows.first_window(y); oy <= g.rows.last_window(y); ++oy) {
           for (int64_t ox = g.columns.first_window(x); ox <= g.columns.last_window(x); ++ox) {
             const int64_t from = ((n * g.rows.out + oy) * g.columns.out + ox) * g.channels + c;
-            const int64_t tap =
-                (y - oy * g.rows.stride + g.rows.pad) * g.columns.kernel + x - ox * g.columns.stride + g.columns.pad;
-            const Vec distance = abs(load_bytes(taps + from, lanes) - broadcast(static_cast<float>(tap)));
-            sum = sum + select(distance < broadcast(0.5F), load_n(grad_output + from, lanes), zero());
+            sum = sum + part(y, x, oy, ox, from, lanes);
           }
         }
         store_n(result + c, sum, lanes);
       }
     }
+  });
+}
+
+void max_backward(const PoolGeometry& g, const float* grad_output, const uint8_t* taps, float* grad_input) {
+  sum_windows(g, grad_input, [&](int64_t y, int64_t x, int64_t oy, int64_t ox, int64_t from, int lanes) {
+    const int64_t tap =
+        (y - oy * g.rows.stride + g.rows.pad) * g.columns.kernel + x - ox * g.columns.stride + g.columns.pad;
+    const Vec distance = abs(load_bytes(taps + from, lanes) - broadcast(static_cast<float>(tap)));
+    return select(distance < broadcast(0.5F), load_n(grad_output + from, lanes), zero());
   });
 }
 
@@ -93,23 +102,8 @@ void average(const PoolGeometry& g, const float* input, float* output) {
 }
 
 void average_backward(const PoolGeometry& g, const float* grad_output, float* grad_input) {
-  parallel_for(g.batch * g.rows.in, [&](int64_t row, int) {
-    const int64_t n = row / g.rows.in;
-    const int64_t y = row % g.rows.in;
-    for (int64_t x = 0; x < g.columns.in; ++x) {
-      float* result = grad_input + (row * g.columns.in + x) * g.channels;
-      for (int64_t c = 0; c < g.channels; c += kLanes) {
-        const int lanes = lanes_from(c, g.channels);
-        Vec sum = zero();
-        for (int64_t oy = g.rows.first_window(y); oy <= g.rows.last_window(y); ++oy) {
-          for (int64_t ox = g.columns.first_window(x); ox <= g.columns.last_window(x); ++ox) {
-            const int64_t from = ((n * g.rows.out + oy) * g.columns.out + ox) * g.channels + c;
-            sum = sum + load_n(grad_output + from, lanes) / broadcast(divisor(g, oy, ox));
-          }
-        }
-        store_n(result + c, sum, lanes);
-      }
-    }
+  sum_windows(g, grad_input, [&](int64_t, int64_t, int64_t oy, int64_t ox, int64_t from, int lanes) {
+    return load_n(grad_output + from, lanes) / broadcast(divisor(g, oy, ox));
   });
 }
 

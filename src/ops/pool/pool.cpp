@@ -18,6 +18,11 @@ kernels::PoolAxis axis(int64_t in, int64_t kernel, int64_t stride, int64_t paddi
       .in = in, .out = (in + 2 * padding - kernel) / stride + 1, .kernel = kernel, .stride = stride, .pad = padding};
 }
 
+// The geometry of a pooling op or its gradient, whose input has this shape.
+kernels::PoolGeometry geometry(const NodeSpec& spec, const Shape& input) {
+  return static_cast<const PoolOp&>(spec.op).pool().geometry(input);
+}
+
 uint8_t* bytes(std::byte* memory) { return reinterpret_cast<uint8_t*>(memory); }
 
 // Calls visit(output element, input element, first of its window) for every element of every window.
@@ -70,39 +75,38 @@ Shape PoolAttributes::output_shape(const Shape& input) const {
 }
 
 std::vector<TensorType> MaxPoolOp::infer(std::span<const TensorType> inputs) const {
-  if (pool_.kernel.h * pool_.kernel.w > 256) {
-    throw Error(fmt::format("max_pool: a kernel may have 256 elements, got {}", pool_.to_string()));
+  if (pool().kernel.h * pool().kernel.w > 256) {
+    throw Error(fmt::format("max_pool: a kernel may have 256 elements, got {}", pool().to_string()));
   }
-  const Shape shape = pool_.output_shape(inputs[0].shape);
+  const Shape shape = pool().output_shape(inputs[0].shape);
   return {{shape}, training_ ? TensorType{shape, DType::u8} : TensorType::absent()};
 }
 
 void MaxPoolOp::gradient(GradientScope& scope) const {
-  scope.set_grad_input(0, scope.add(std::make_shared<MaxPoolGradOp>(pool_, scope.shape(scope.input(0))),
+  scope.set_grad_input(0, scope.add(std::make_shared<MaxPoolGradOp>(pool(), scope.shape(scope.input(0))),
                                     {scope.grad_output(0), scope.output(1)})[0]);
 }
 
 void MaxPoolOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
   outputs[0].data.assign(outputs[0].data.size(), -std::numeric_limits<double>::infinity());
-  for_each_window_element(pool_.geometry(inputs[0].type.shape), [&](int64_t output, int64_t input, int64_t) {
+  for_each_window_element(pool().geometry(inputs[0].type.shape), [&](int64_t output, int64_t input, int64_t) {
     double& best = outputs[0].begin()[output];
     best = std::max(best, inputs[0].begin()[input]);
   });
 }
 
 std::span<const Kernel> MaxPoolOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
-         kernels::pool_kernels().max(static_cast<const MaxPoolOp&>(spec.op).pool().geometry(spec.inputs[0].shape),
-                                     memory.input(0), memory.output(0), bytes(memory.outputs[1]));
-       }}};
+  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
+                                         kernels::pool_kernels().max(geometry(spec, spec.inputs[0].shape),
+                                                                     memory.input(0), memory.output(0),
+                                                                     bytes(memory.outputs[1]));
+                                       }}};
   return kTable;
 }
 
 std::span<const Kernel> MaxPoolGradOp::kernels() const {
   static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
-                                         const auto& op = static_cast<const MaxPoolGradOp&>(spec.op);
-                                         kernels::pool_kernels().max_backward(op.pool().geometry(spec.outputs[0].shape),
+                                         kernels::pool_kernels().max_backward(geometry(spec, spec.outputs[0].shape),
                                                                               memory.input(0), bytes(memory.inputs[1]),
                                                                               memory.output(0));
                                        }}};
@@ -111,12 +115,12 @@ std::span<const Kernel> MaxPoolGradOp::kernels() const {
 
 void AvgPoolOp::gradient(GradientScope& scope) const {
   scope.set_grad_input(
-      0, scope.add(std::make_shared<AvgPoolGradOp>(pool_, scope.shape(scope.input(0))), {scope.grad_output(0)})[0]);
+      0, scope.add(std::make_shared<AvgPoolGradOp>(pool(), scope.shape(scope.input(0))), {scope.grad_output(0)})[0]);
 }
 
 void AvgPoolOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  const int64_t whole = pool_.count_padding ? pool_.kernel.h * pool_.kernel.w : 0;
-  for_each_window_element(pool_.geometry(inputs[0].type.shape), [&](int64_t output, int64_t input, int64_t count) {
+  const int64_t whole = pool().count_padding ? pool().kernel.h * pool().kernel.w : 0;
+  for_each_window_element(pool().geometry(inputs[0].type.shape), [&](int64_t output, int64_t input, int64_t count) {
     outputs[0].begin()[output] += inputs[0].begin()[input] / static_cast<double>(whole > 0 ? whole : count);
   });
 }
@@ -124,8 +128,7 @@ void AvgPoolOp::reference(std::span<const ReferenceTensor> inputs, std::span<Ref
 std::span<const Kernel> AvgPoolOp::kernels() const {
   static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr,
                                        [](const NodeSpec& spec, const NodeMemory& memory) {
-                                         const auto& op = static_cast<const AvgPoolOp&>(spec.op);
-                                         kernels::pool_kernels().average(op.pool().geometry(spec.inputs[0].shape),
+                                         kernels::pool_kernels().average(geometry(spec, spec.inputs[0].shape),
                                                                          memory.input(0), memory.output(0));
                                        }},
                                       kReferenceKernel};
@@ -134,10 +137,8 @@ std::span<const Kernel> AvgPoolOp::kernels() const {
 
 std::span<const Kernel> AvgPoolGradOp::kernels() const {
   static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
-                                         const auto& op = static_cast<const AvgPoolGradOp&>(spec.op);
-                                         kernels::pool_kernels().average_backward(
-                                             op.pool().geometry(spec.outputs[0].shape), memory.input(0),
-                                             memory.output(0));
+                                         kernels::pool_kernels().average_backward(geometry(spec, spec.outputs[0].shape),
+                                                                                  memory.input(0), memory.output(0));
                                        }}};
   return kTable;
 }

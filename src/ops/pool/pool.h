@@ -19,77 +19,73 @@ struct PoolAttributes {
   Shape output_shape(const Shape& input) const;
 };
 
-// Output: the maximum of each window; in training also which position held it, u8, for the gradient.
-class MaxPoolOp : public Op {
+class PoolOp : public Op {
  public:
-  MaxPoolOp(PoolAttributes pool, bool training) : pool_(pool), training_(training) {}
+  explicit PoolOp(const PoolAttributes& pool) : pool_(pool) {}
 
   const PoolAttributes& pool() const { return pool_; }
+  std::string attributes() const override { return pool_.to_string(); }
+
+ private:
+  PoolAttributes pool_;
+};
+
+// Output: the gradient of the pooling op's input, of shape `input`.
+class PoolGradOp : public PoolOp {
+ public:
+  PoolGradOp(const PoolAttributes& pool, const Shape& input) : PoolOp(pool), input_(input) {}
+
+  std::vector<TensorType> infer(std::span<const TensorType>) const override { return {{input_}}; }
+
+ private:
+  Shape input_;
+};
+
+// Output: the maximum of each window; in training also which position held it, u8, for the gradient.
+class MaxPoolOp : public PoolOp {
+ public:
+  MaxPoolOp(const PoolAttributes& pool, bool training) : PoolOp(pool), training_(training) {}
 
   std::string_view name() const override { return "max_pool"; }
-  std::string attributes() const override { return pool_.to_string(); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   void gradient(GradientScope& scope) const override;
   void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
   std::span<const Kernel> kernels() const override;
 
  private:
-  PoolAttributes pool_;
   bool training_;
 };
 
-// Inputs: grad_output, positions. Output: the gradient of the input.
-class MaxPoolGradOp : public Op {
+// Inputs: grad_output, positions.
+class MaxPoolGradOp : public PoolGradOp {
  public:
-  MaxPoolGradOp(PoolAttributes pool, Shape input) : pool_(pool), input_(input) {}
-
-  const PoolAttributes& pool() const { return pool_; }
+  using PoolGradOp::PoolGradOp;
 
   std::string_view name() const override { return "max_pool_grad"; }
-  std::string attributes() const override { return pool_.to_string(); }
-  std::vector<TensorType> infer(std::span<const TensorType>) const override { return {{input_}}; }
   std::span<const Kernel> kernels() const override;
-
- private:
-  PoolAttributes pool_;
-  Shape input_;
 };
 
 // Output: the mean of each window.
-class AvgPoolOp : public Op {
+class AvgPoolOp : public PoolOp {
  public:
-  explicit AvgPoolOp(PoolAttributes pool) : pool_(pool) {}
-
-  const PoolAttributes& pool() const { return pool_; }
+  using PoolOp::PoolOp;
 
   std::string_view name() const override { return "avg_pool"; }
-  std::string attributes() const override { return pool_.to_string(); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    return {{pool_.output_shape(inputs[0].shape)}};
+    return {{pool().output_shape(inputs[0].shape)}};
   }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
   std::span<const Kernel> kernels() const override;
-
- private:
-  PoolAttributes pool_;
 };
 
-// Input: grad_output. Output: the gradient of the input.
-class AvgPoolGradOp : public Op {
+// Input: grad_output.
+class AvgPoolGradOp : public PoolGradOp {
  public:
-  AvgPoolGradOp(PoolAttributes pool, Shape input) : pool_(pool), input_(input) {}
-
-  const PoolAttributes& pool() const { return pool_; }
+  using PoolGradOp::PoolGradOp;
 
   std::string_view name() const override { return "avg_pool_grad"; }
-  std::string attributes() const override { return pool_.to_string(); }
-  std::vector<TensorType> infer(std::span<const TensorType>) const override { return {{input_}}; }
   std::span<const Kernel> kernels() const override;
-
- private:
-  PoolAttributes pool_;
-  Shape input_;
 };
 
 }  // namespace convoy
