@@ -303,14 +303,18 @@ TEST_F(TrainCli, RecipesWithTwoMeanings) {
 }
 
 TEST_F(TrainCli, FindLrShowsTheLossOfEveryRate) {
-  const std::vector<std::string> words = {"find-lr", "photos", "--model",   "resnet9", "--img-size", "32",
-                                          "-b",      "4",      "--updates", "30",      "--csv",      "curve.csv"};
+  const std::vector<std::string> words = {"find-lr", "photos",    "--model", "resnet9",   "--img-size",
+                                          "32",      "-b",        "4",       "--updates", "30",
+                                          "--csv",   "curve.csv", "--chart", "curve.svg"};
   const Finished found = run_convoy(words, options_);
   ASSERT_EQ(found.code, 0) << found.err;
   EXPECT_THAT(found.out, HasSubstr("        lr       loss   smoothed\n"));
   EXPECT_THAT(found.out, HasSubstr("\nthe loss "));
   EXPECT_THAT(text_of(folder_ / "curve.csv"), StartsWith("lr,loss,smoothed_loss\n1e-07,"));
   EXPECT_GT(lines_in(folder_ / "curve.csv"), 10);
+  EXPECT_THAT(text_of(folder_ / "curve.svg"), HasSubstr("</svg>"));
+  expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--chart", "curve.gif"}, options_), 2,
+                 "convoy find-lr: curve.gif: expected a name that ends in .png or .svg");
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
   expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--first-lr", "5", "--last-lr", "1"}, options_),
                  2, "convoy find-lr: learning rates: expected 0 < first < last <= 1000, got 5 and 1");

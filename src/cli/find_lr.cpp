@@ -11,6 +11,7 @@
 #include "cli/recipe_flags.h"
 #include "convoy/error.h"
 #include "formats/atomic_file.h"
+#include "report/run_charts.h"
 
 namespace convoy::cli {
 namespace {
@@ -22,6 +23,7 @@ struct Options {
   std::string data;
   LearningRateSweep sweep;
   std::string csv;
+  std::string chart;
   bool json = false;
 };
 
@@ -30,8 +32,7 @@ void write_csv(const std::string& path, const LearningRateCurve& curve) {
   for (const LearningRatePoint& point : curve.points) {
     text += fmt::format("{},{},{}\n", point.lr, point.loss, point.smoothed);
   }
-  const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
-  write_file_atomically(path, {&bytes, 1});
+  write_file_atomically(path, text);
 }
 
 // Some twenty of the points, the suggested one marked.
@@ -59,9 +60,11 @@ void print_json_curve(const LearningRateCurve& curve) {
 int run(const Options& options) {
   Recipe recipe = options.recipe.resolve();
   if (!options.data.empty()) recipe.data = options.data;
+  if (!options.chart.empty()) check_picture_name(options.chart);
   const Interrupt interrupt;
   const LearningRateCurve curve = find_learning_rate(recipe, options.sweep, {}, &interrupt.requested());
   if (!options.csv.empty()) write_csv(options.csv, curve);
+  if (!options.chart.empty()) learning_rate_chart(curve).save(options.chart, 2);
   if (options.json) {
     print_json_curve(curve);
     return 0;
@@ -89,6 +92,7 @@ std::function<int()> declare(CLI::App& app) {
                  fmt::format("Decay rate of the average of the loss [{}]", sweep.smoothing))
       ->type_name("X");
   app.add_option("--csv", options->csv, "Also write every point to this file")->type_name("FILE");
+  app.add_option("--chart", options->chart, "Also draw the curve: .png or .svg")->type_name("FILE");
   app.add_flag("--json", options->json, "Print one JSON object");
   return [options] { return run(*options); };
 }
@@ -99,7 +103,7 @@ const Command kFindLr = {
     "find-lr",
     "Find a learning rate to train with",
     "  convoy find-lr photos --model resnet18 --img-size 128\n"
-    "  convoy find-lr photos --recipe recipe.toml --opt adamw --last-lr 1 --csv curve.csv\n"
+    "  convoy find-lr photos --recipe recipe.toml --opt adamw --last-lr 1 --chart curve.png\n"
     "Trains for a moment while the learning rate grows from step to step, and keeps nothing but the losses.",
     declare,
 };

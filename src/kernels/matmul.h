@@ -21,7 +21,8 @@ struct MatmulKernels {
 
 const MatmulKernels& matmul_kernels();
 
-// The widest panel of b, in columns, that any instruction set packs.
+// A panel of b that is packed at a time: its columns, at most, in any instruction set, and its rows.
 inline constexpr int64_t kMaxMatmulPanel = 64;
+inline constexpr int64_t kMatmulDepth = 512;
 
 }  // namespace convoy::kernels

@@ -9,7 +9,8 @@ using testing::check_kernel;
 using testing::expect_close;
 using testing::random_floats;
 
-constexpr MatmulShape kShapes[] = {{1, 1, 1, 1}, {3, 7, 5, 9}, {2, 13, 70, 33}, {1, 64, 129, 50}, {4, 6, 64, 16}};
+constexpr MatmulShape kShapes[] = {{1, 1, 1, 1},     {3, 7, 5, 9},   {2, 13, 70, 33},
+                                   {1, 64, 129, 50}, {4, 6, 64, 16}, {1, 9, 70, 1100}};
 
 TEST(Matmul, EveryTranspose) {
   for (const MatmulShape& base : kShapes) {

@@ -113,12 +113,12 @@ Rect Axes::between(double x0, double y0, double x1, double y1) const {
   return {std::min(a.x, b.x), std::min(a.y, b.y), std::abs(a.x - b.x), std::abs(a.y - b.y)};
 }
 
-void Axes::draw_x_ticks(const std::vector<double>& ticks) const {
+void Axes::draw_x_ticks(const std::vector<double>& ticks, bool decades) const {
   for (const double tick : ticks) {
     const double x = at(tick, y_.low).x;
     if (x < plot_.left - 0.5 || x > plot_.right() + 0.5) continue;
     picture_.line(std::array<Point, 2>{{{x, plot_.top}, {x, plot_.bottom()}}}, kRule, 1);
-    picture_.text(tick_label(tick), {x, plot_.bottom() + 13},
+    picture_.text(tick_label(decades ? std::pow(10, tick) : tick), {x, plot_.bottom() + 13},
                   {.size = kTickSize, .anchor = TextStyle::Anchor::center, .color = kFaintInk});
   }
 }
@@ -163,13 +163,13 @@ void draw_curves(Picture& picture, const Rect& area, const CurveChart& chart) {
     return;
   }
   const std::vector<double> y_ticks = round_ticks(extent.y, 5);
-  // Epochs are whole; a single one stands in the middle.
+  // Epochs and powers of ten are whole; a single one stands in the middle.
   const Range x = extent.x.low < extent.x.high ? extent.x : Range{extent.x.low - 1, extent.x.high + 1};
   std::vector<double> x_ticks = round_ticks(x, std::clamp(static_cast<int>(plot.width / 60), 1, 10));
   std::erase_if(x_ticks, [](double tick) { return tick != std::round(tick); });
 
   const Axes axes(picture, plot, x, {y_ticks.front(), y_ticks.back()});
-  axes.draw_x_ticks(x_ticks);
+  axes.draw_x_ticks(x_ticks, chart.decades);
   axes.draw_y_ticks(y_ticks);
   axes.draw_labels(chart.title, chart.x_label, "");
   for (const Curve& curve : chart.curves) draw_curve(picture, axes, curve);

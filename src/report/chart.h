@@ -30,7 +30,7 @@ class Axes {
   // Where two points of the data span a rectangle.
   Rect between(double x0, double y0, double x1, double y1) const;
   // Grid lines with their numbers outside the plot.
-  void draw_x_ticks(const std::vector<double>& ticks) const;
+  void draw_x_ticks(const std::vector<double>& ticks, bool decades = false) const;
   void draw_y_ticks(const std::vector<double>& ticks) const;
   void draw_labels(std::string_view title, std::string_view x_label, std::string_view y_label) const;
 
@@ -57,6 +57,7 @@ struct CurveChart {
   std::string title;
   std::string x_label;
   std::vector<Curve> curves;
+  bool decades = false;  // x is a decimal logarithm: its ticks show the powers of ten
 };
 
 // The chart within `area`, its numbers and labels included. Without a single finite point it says so.

@@ -176,8 +176,14 @@ void Picture::image(const ImageView& image, const Rect& rect) {
   cairo_restore(context);
 }
 
+void check_picture_name(const std::filesystem::path& path) {
+  if (path.extension() == ".svg" || path.extension() == ".png") return;
+  throw UsageError(fmt::format("{}: expected a name that ends in .png or .svg", path.string()));
+}
+
 void Picture::save(const std::filesystem::path& path, double png_scale) const {
   require(cairo_status(canvas_->context.get()), path);
+  check_picture_name(path);
   std::string bytes;
   if (path.extension() == ".svg") {
     const Surface target(cairo_svg_surface_create_for_stream(append_bytes, &bytes, width_, height_));
@@ -185,14 +191,12 @@ void Picture::save(const std::filesystem::path& path, double png_scale) const {
     canvas_->play(target.get(), 1);
     cairo_surface_finish(target.get());
     require(cairo_surface_status(target.get()), path);
-  } else if (path.extension() == ".png") {
+  } else {
     const Surface target(cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(std::ceil(width_ * png_scale)),
                                                     static_cast<int>(std::ceil(height_ * png_scale))));
     canvas_->play(target.get(), png_scale);
     require(cairo_surface_status(target.get()), path);
     require(cairo_surface_write_to_png_stream(target.get(), append_bytes, &bytes), path);
-  } else {
-    throw UsageError(fmt::format("{}: expected a name that ends in .png or .svg", path.string()));
   }
   write_file_atomically(path, bytes);
 }

@@ -55,6 +55,9 @@ struct TextStyle {
   double angle = 0;  // degrees, clockwise, about the given point
 };
 
+// Throws UsageError unless the name ends in .png or .svg: before the work whose picture it is to take.
+void check_picture_name(const std::filesystem::path& path);
+
 class Picture {
  public:
   // Sizes are rounded up to whole pixels.

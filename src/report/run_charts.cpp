@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "formats/atomic_file.h"
 #include "report/chart.h"
@@ -111,6 +112,31 @@ Picture comparison_chart(const std::vector<RunSummary>& runs) {
   draw_curves(picture, {0, 8, kWidth / 2, kHeight}, accuracy);
   draw_curves(picture, {kWidth / 2, 8, kWidth / 2, kHeight}, loss);
   draw_legend(picture, {kMargin, kHeight + 10}, kWidth - 2 * kMargin, accuracy.curves);
+  return picture;
+}
+
+Picture learning_rate_chart(const LearningRateCurve& curve) {
+  std::vector<Point> losses, smoothed;
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const LearningRatePoint& point : curve.points) {
+    const double x = std::log10(point.lr);
+    losses.push_back({x, point.loss});
+    smoothed.push_back({x, point.smoothed});
+    low = std::min(low, point.smoothed);
+    high = std::max(high, point.smoothed);
+  }
+  CurveChart chart{
+      .title = "Loss by learning rate",
+      .x_label = "learning rate",
+      .curves = {{"loss", std::move(losses), curve_color(5)}, {"smoothed loss", std::move(smoothed), curve_color(0)}},
+      .decades = true};
+  if (curve.suggestion) {
+    const double x = std::log10(*curve.suggestion);
+    chart.curves.push_back(
+        {fmt::format("steepest descent at {:.2g}", *curve.suggestion), {{x, low}, {x, high}}, curve_color(1), 7});
+  }
+  Picture picture(700, 430);
+  draw_with_legend(picture, {0, 8, picture.width(), picture.height() - 16}, chart);
   return picture;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "convoy/comparison.h"
+#include "convoy/find_lr.h"
 #include "report/picture.h"
 
 namespace convoy {
@@ -13,6 +14,9 @@ Picture results_chart(const RunSummary& run);
 
 // Accuracy and loss of all runs by epoch: of the validation, or of the training where there was none.
 Picture comparison_chart(const std::vector<RunSummary>& runs);
+
+// The loss over the learning rate, the suggested rate marked.
+Picture learning_rate_chart(const LearningRateCurve& curve);
 
 // "1.23 G", "45.6 M".
 std::string short_count(int64_t number);

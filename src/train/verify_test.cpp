@@ -37,6 +37,8 @@ TEST_P(VerifyGolden, TheStepIsPyTorchs) {
   EXPECT_GE(report.lines.size(), 5U);
   for (const VerifyLine& l : report.lines) {
     EXPECT_TRUE(l.passed()) << l.kind << " " << l.tensor << ": error " << l.error << ", tolerance " << l.tolerance;
+    // Only what is computed from running statistics after a single step may be chaotic.
+    EXPECT_TRUE(l.judged() || l.kind == "after/logits") << l.kind << ": tolerance " << l.tolerance;
   }
 }
 

@@ -11,26 +11,32 @@ constexpr int kRows = kRegisters == 32 ? 6 : 4;
 constexpr int64_t kPanel = kVectors * kLanes;
 static_assert(kPanel <= kMaxMatmulPanel);
 
-// packed {k, kPanel} = columns [column, column + width) of b, zero beyond.
-void pack(const MatmulShape& shape, const float* b, int64_t column, int64_t width, float* packed) {
-  for (int64_t p = 0; p < shape.k; ++p) {
+// packed {depth, kPanel} = rows [first, first + depth) and columns [column, column + width) of b, zero beyond.
+void pack(const MatmulShape& shape, const float* b, int64_t first, int64_t depth, int64_t column, int64_t width,
+          float* packed) {
+  for (int64_t p = 0; p < depth; ++p) {
     float* row = packed + p * kPanel;
     for (int64_t j = 0; j < width; ++j) {
-      row[j] = shape.transpose_b ? b[(column + j) * shape.k + p] : b[p * shape.n + column + j];
+      row[j] = shape.transpose_b ? b[(column + j) * shape.k + first + p] : b[(first + p) * shape.n + column + j];
     }
     for (int64_t j = width; j < kPanel; ++j) row[j] = 0;
   }
 }
 
-// Rows of the panel; a's element (i, p) is a[i * row_stride + p * inner_stride].
+// Rows of the panel; a's element (i, p) is a[i * row_stride + p * inner_stride]. What the output holds is added where
+// `more`.
 template <int kCount>
-void multiply_rows(int64_t k, const float* a, int64_t row_stride, int64_t inner_stride, const float* packed,
-                   int64_t width, float* output, int64_t output_stride) {
+void multiply_rows(int64_t depth, const float* a, int64_t row_stride, int64_t inner_stride, const float* packed,
+                   int64_t width, bool more, float* output, int64_t output_stride) {
   Vec sums[kCount][kVectors];
-  for (auto& row : sums) {
-    for (Vec& sum : row) sum = zero();
+  for (int r = 0; r < kCount; ++r) {
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t left = width - v * kLanes;
+      const float* source = output + r * output_stride + v * kLanes;
+      sums[r][v] = !more || left <= 0 ? zero() : left >= kLanes ? load(source) : load_n(source, static_cast<int>(left));
+    }
   }
-  for (int64_t p = 0; p < k; ++p) {
+  for (int64_t p = 0; p < depth; ++p) {
     for (int r = 0; r < kCount; ++r) {
       const Vec factor = broadcast(a[r * row_stride + p * inner_stride]);
       for (int v = 0; v < kVectors; ++v) sums[r][v] = fma(factor, load(packed + p * kPanel + v * kLanes), sums[r][v]);
@@ -55,18 +61,21 @@ void run(const MatmulShape& shape, const float* a, const float* b, float* output
   parallel_for(shape.batch * panels, [&](int64_t task, int worker) {
     const int64_t matrix = task / panels, column = task % panels * kPanel;
     const int64_t width = smaller(kPanel, shape.n - column);
-    float* packed = reinterpret_cast<float*>(workspace) + worker * shape.k * kMaxMatmulPanel;
-    pack(shape, b + matrix * shape.k * shape.n, column, width, packed);
-    const float* left = a + matrix * shape.m * shape.k;
+    float* packed = reinterpret_cast<float*>(workspace) + worker * smaller(shape.k, kMatmulDepth) * kMaxMatmulPanel;
     float* target = output + matrix * shape.m * shape.n + column;
-    int64_t i = 0;
-    for (; i + kRows <= shape.m; i += kRows) {
-      multiply_rows<kRows>(shape.k, left + i * row_stride, row_stride, inner_stride, packed, width,
-                           target + i * shape.n, shape.n);
-    }
-    for (; i < shape.m; ++i) {
-      multiply_rows<1>(shape.k, left + i * row_stride, row_stride, inner_stride, packed, width, target + i * shape.n,
-                       shape.n);
+    for (int64_t first = 0; first < shape.k; first += kMatmulDepth) {
+      const int64_t depth = smaller(kMatmulDepth, shape.k - first);
+      pack(shape, b + matrix * shape.k * shape.n, first, depth, column, width, packed);
+      const float* left = a + matrix * shape.m * shape.k + first * inner_stride;
+      int64_t i = 0;
+      for (; i + kRows <= shape.m; i += kRows) {
+        multiply_rows<kRows>(depth, left + i * row_stride, row_stride, inner_stride, packed, width, first > 0,
+                             target + i * shape.n, shape.n);
+      }
+      for (; i < shape.m; ++i) {
+        multiply_rows<1>(depth, left + i * row_stride, row_stride, inner_stride, packed, width, first > 0,
+                         target + i * shape.n, shape.n);
+      }
     }
   });
 }
