@@ -56,8 +56,8 @@ struct ImportOptions {
 // Reads a checkpoint of PyTorch (.pth, .pt), Paddle (.pdparams) or safetensors and writes the model file `output` for
 // Classifier and training. Tensors are matched by name or, where the file has other names, by order and shape, if these
 // leave no doubt. Nothing of the file is executed.
-// Throws Error for a file that cannot be read, and for tensors that do not fit; `report`, when given, is filled also
-// then. No file is written in that case.
+// Throws Error for a file that cannot be read, and UsageError for tensors that do not fit; `report`, when given, is
+// filled also then. No file is written in that case.
 void import_model(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,
                   ImportReport* report = nullptr);
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <exception>
 #include <fstream>
 #include <memory>
 
@@ -169,19 +170,21 @@ int run(const Options& options) {
   check_flags(options, wanted.recipe);
   wanted.class_names = read_lines(options.class_names);
   ImportReport report;
+  std::exception_ptr fault;
   std::string error;
   try {
     import_model(options.file, wanted, options.output, &report);
   } catch (const Error& caught) {
     if (report.format.empty()) throw;
     error = caught.what();
+    fault = std::current_exception();
   }
   if (options.json) {
     print_json(to_json(options, report, error));
   } else {
     print_report(options, report);
   }
-  if (!error.empty()) throw Error(error);
+  if (fault) std::rethrow_exception(fault);
   if (!options.json) print("wrote {}: {}, {} classes\n", options.output, wanted.recipe.model, report.num_classes);
   return 0;
 }

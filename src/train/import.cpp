@@ -30,12 +30,15 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
                  .metrics = {}};
   check(card.preprocessing);
   const int64_t image_size = card.preprocessing.image_size;
-  const WeightImport weights(Checkpoint(file, options.key), model, card.options, image_size, options.num_classes);
+  Checkpoint checkpoint(file, options.key);
+  const std::optional<ModelCard> source = find_model_card(checkpoint);
+  const WeightImport weights(std::move(checkpoint), model, card.options, image_size, options.num_classes);
   if (report != nullptr) *report = weights.report();
   if (const std::string problem = weights.problem(options.allow_missing, options.allow_unexpected); !problem.empty()) {
-    throw Error(problem);
+    throw UsageError(problem);
   }
   card.options.num_classes = weights.report().num_classes;
+  if (card.class_names.empty() && source && weights.report().new_head.empty()) card.class_names = source->class_names;
   if (card.class_names.empty()) card.class_names = numbered_classes(card.options.num_classes);
   if (card.class_names.size() != static_cast<size_t>(card.options.num_classes)) {
     throw UsageError(

@@ -153,6 +153,17 @@ TEST_F(Import, ClassNamesMustBeAsManyAsClasses) {
   EXPECT_THAT(problem_, HasSubstr("expected 5 names, got 1"));
 }
 
+TEST_F(Import, ClassNamesOfAModelFileStay) {
+  import(kFolder / "tiny.pth", {.recipe = {}, .class_names = { "a", "b", "c", "d", "e" }});
+  const std::filesystem::path own = testing::TempDir() + "own.safetensors";
+  std::filesystem::rename(output_, own);
+  import(own);
+  EXPECT_THAT(read_model_card(SafetensorsReader(output_)).class_names, ElementsAre("a", "b", "c", "d", "e"));
+  std::filesystem::remove(output_);
+  import(own, {.recipe = {}, .num_classes = 3});
+  EXPECT_THAT(read_model_card(SafetensorsReader(output_)).class_names, ElementsAre("0", "1", "2"));
+}
+
 // A copy of the tiny network's file, changed.
 class ChangedFile {
  public:

@@ -102,7 +102,7 @@ void read_recipe_text(Recipe& recipe, std::string_view toml, std::string_view or
   try {
     table = toml::parse(toml);
   } catch (const toml::parse_error& error) {
-    throw Error(fmt::format("{}:{}: {}", origin, error.source().begin.line, error.description()));
+    throw UsageError(fmt::format("{}:{}: {}", origin, error.source().begin.line, error.description()));
   }
   Recipe changed = recipe;
   for (const auto& [key, node] : table) set_from(changed, key.str(), node, origin);

@@ -134,7 +134,7 @@ void Trainer::load_initial_checkpoint() {
   WeightImport weights(std::move(file), model_, model_options_, *recipe_.img_size, model_options_.num_classes);
   if (card && card->class_names != train_->class_names()) weights.replace_head();
   if (const std::string problem = weights.problem(false, false); !problem.empty()) {
-    throw Error(problem + "; `convoy import` shows which, and can leave some out");
+    throw UsageError(problem + "; `convoy import` shows which, and can leave some out");
   }
   weights.load(variables_);
   const ImportReport& report = weights.report();

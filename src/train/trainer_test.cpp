@@ -3,77 +3,18 @@
 
 #include <cmath>
 #include <fstream>
-#include <functional>
 
 #include "convoy/error.h"
 #include "convoy/ops.h"
 #include "convoy/train.h"
-#include "core/parallel.h"
 #include "formats/safetensors.h"
-#include "train/testing.h"
+#include "train/trainer_testing.h"
 
 namespace convoy {
 namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class TrainerTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() { add_tiny_net(); }
-
-  TrainerTest() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    root_ = std::filesystem::path(testing::TempDir()) / "convoy_trainer" / test->name();
-    std::filesystem::remove_all(root_);
-    write_dataset(root_ / "data" / "train", 14);
-    write_dataset(root_ / "data" / "val", 5);
-    recipe_.data = (root_ / "data").string();
-    recipe_.output = (root_ / "runs").string();
-    recipe_.experiment = "run";
-    recipe_.model = "tiny";
-    recipe_.batch_size = 8;  // five steps an epoch, two images left out
-    recipe_.epochs = 3;
-    recipe_.lr = 0.05;
-    recipe_.workers = 1;
-    callbacks_.on_warning = [this](const std::string& text) { warnings_.push_back(text); };
-  }
-  ~TrainerTest() override { set_thread_count(1); }
-
-  // Trains, and stops after `batches` steps in all.
-  TrainResult train_until(const Recipe& recipe, int64_t batches) {
-    std::atomic<bool> stop = false;
-    TrainCallbacks callbacks = callbacks_;
-    callbacks.on_step_end = [&](const StepReport& report) { stop = report.batches >= batches; };
-    return train(recipe, callbacks, &stop);
-  }
-
-  Recipe named(const std::string& experiment) const {
-    Recipe recipe = recipe_;
-    recipe.experiment = experiment;
-    return recipe;
-  }
-  std::filesystem::path run(const std::string& experiment) const { return root_ / "runs" / experiment; }
-
-  std::string complaint(const Recipe& recipe) {
-    try {
-      train(recipe, callbacks_);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
-  }
-
-  std::filesystem::path root_;
-  Recipe recipe_;
-  TrainCallbacks callbacks_;
-  std::vector<std::string> warnings_;
-};
 
 TEST_F(TrainerTest, LearnsAndLeavesAWholeRunFolder) {
   recipe_.epochs = 8;
@@ -158,96 +99,6 @@ TEST_F(TrainerTest, CostsAddUpOverResumes) {
   EXPECT_GT(finished.cost.wall_seconds, costs[1].wall_seconds);
 }
 
-// Settings that give a step something to remember.
-struct Memory {
-  std::string name;
-  std::function<void(Recipe&)> change;
-};
-void PrintTo(const Memory& memory, std::ostream* out) { *out << memory.name; }
-
-class ResumeTest : public TrainerTest, public testing::WithParamInterface<Memory> {};
-
-TEST_P(ResumeTest, IsBitExactAtEveryStep) {
-  GetParam().change(recipe_);
-  train(named("whole"), callbacks_);
-  const std::string expected = bytes_of(run("whole") / "last.safetensors");
-  const std::string expected_best = bytes_of(run("whole") / "best.safetensors");
-  // In the first epoch, at its end, within the second and before the last step of all.
-  for (const int64_t stop_at : {1, 5, 8, 14}) {
-    Recipe recipe = named("stopped" + std::to_string(stop_at));
-    recipe.threads = 1 + stop_at % 3;
-    const TrainResult stopped = train_until(recipe, stop_at);
-    EXPECT_EQ(stopped.ending, TrainEnding::interrupted);
-    recipe.resume = true;
-    recipe.threads = 1 + (stop_at + 1) % 3;
-    int64_t first = -1;
-    callbacks_.on_train_begin = [&](const TrainStart& start) { first = start.first_batch; };
-    const TrainResult result = train(recipe, callbacks_);
-    EXPECT_EQ(first, stop_at);
-    EXPECT_EQ(result.ending, TrainEnding::finished);
-    EXPECT_TRUE(bytes_of(run(recipe.experiment) / "last.safetensors") == expected) << "stopped at " << stop_at;
-    EXPECT_TRUE(bytes_of(run(recipe.experiment) / "best.safetensors") == expected_best) << "stopped at " << stop_at;
-  }
-  EXPECT_THAT(warnings_, IsEmpty());
-}
-
-INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
-                         testing::Values(Memory{"sgd", [](Recipe& recipe) { recipe.nesterov = true; }},
-                                         Memory{"adamw_ema_clip",
-                                                [](Recipe& recipe) {
-                                                  recipe.opt = Recipe::Optimizer::adamw;
-                                                  recipe.lr = 0.01;
-                                                  recipe.model_ema = true;
-                                                  recipe.model_ema_decay = 0.8;
-                                                  recipe.clip_grad = 0.5;
-                                                  recipe.sched_on_updates = true;
-                                                  recipe.warmup_epochs = 1;
-                                                }},
-                                         Memory{"accumulating",
-                                                [](Recipe& recipe) {
-                                                  recipe.grad_accum_steps = 3;
-                                                  recipe.opt = Recipe::Optimizer::adam;
-                                                  recipe.lr = 0.01;
-                                                }},
-                                         Memory{"progressive",
-                                                [](Recipe& recipe) {
-                                                  recipe.model = "tiny_pooled";
-                                                  recipe.progressive_stages = 3;
-                                                  recipe.progressive_img_size = 5;
-                                                  recipe.drop = 0.3;
-                                                  recipe.progressive_drop = 0.1;
-                                                  recipe.mixup = 0.4;
-                                                  recipe.progressive_mixup = 0;
-                                                  recipe.aa = "rand-m9";
-                                                  recipe.progressive_magnitude = 3;
-                                                  recipe.lookahead = 3;
-                                                  recipe.model_ema = true;
-                                                  recipe.model_ema_decay = 0.8;
-                                                }},
-                                         Memory{"lookahead_onecycle",
-                                                [](Recipe& recipe) {
-                                                  recipe.lookahead = 2;
-                                                  recipe.sched = Recipe::Schedule::onecycle;
-                                                  recipe.sched_on_updates = true;
-                                                }}),
-                         [](const auto& test) { return test.param.name; });
-
-// Every optimizer, with accumulated gradients in every second one, so that the memory between two updates counts, too.
-std::vector<Memory> optimizers() {
-  std::vector<Memory> all;
-  for (const std::string& opt : find_recipe_field("opt").choices) {
-    const bool accumulates = all.size() % 2 == 1;
-    all.push_back({opt, [opt, accumulates](Recipe& recipe) {
-                     set_field(recipe, find_recipe_field("opt"), opt, "opt");
-                     recipe.lr.reset();
-                     recipe.grad_accum_steps = accumulates ? 2 : 1;
-                   }});
-  }
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Optimizers, ResumeTest, testing::ValuesIn(optimizers()),
-                         [](const auto& test) { return test.param.name; });
-
 TEST_F(TrainerTest, StagesGrow) {
   recipe_.model = "tiny_pooled";
   recipe_.epochs = 4;
@@ -271,27 +122,6 @@ TEST_F(TrainerTest, StagesGrow) {
   EXPECT_THAT(complaint(fixed), HasSubstr("progressive-img-size: the weights of tiny depend on the image size"));
   fixed.progressive_img_size = 9;
   EXPECT_THAT(complaint(fixed), HasSubstr("progressive-img-size: expected at most img-size, which is 8, got 9"));
-}
-
-TEST_F(TrainerTest, MaxUpdatesEndWithinAnEpochAndDoSoAfterAResume) {
-  recipe_.max_updates = 7;
-  recipe_.sched_on_updates = true;
-  std::vector<EpochReport> epochs;
-  callbacks_.on_epoch_end = [&](const EpochReport& report) { epochs.push_back(report); };
-  const TrainResult result = train(named("whole"), callbacks_);
-  EXPECT_EQ(result.ending, TrainEnding::finished);
-  EXPECT_EQ(result.epochs, 2);
-  ASSERT_EQ(epochs.size(), 2U);
-  EXPECT_EQ(epochs[1].batches, 7);
-  EXPECT_TRUE(epochs[1].val.has_value());
-  Recipe recipe = named("stopped");
-  train_until(recipe, 6);
-  recipe.resume = true;
-  train(recipe, callbacks_);
-  EXPECT_TRUE(bytes_of(run("stopped") / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"));
-  const size_t before = epochs.size();
-  EXPECT_EQ(train(recipe, callbacks_).ending, TrainEnding::finished);
-  EXPECT_EQ(epochs.size(), before) << "there is nothing left to do";
 }
 
 TEST_F(TrainerTest, PatienceEndsARunThatGetsNoBetter) {
@@ -350,22 +180,6 @@ TEST_F(TrainerTest, TheBestIsSavedOnlyAboveTheTarget) {
 }
 
 // A process that dies leaves what it saved last, here the state after two epochs.
-TEST_F(TrainerTest, ResumesFromTheLastSaveAfterACrash) {
-  train(named("whole"));
-  TrainCallbacks crashing;
-  crashing.on_step_end = [](const StepReport& report) {
-    if (report.batches == 13) throw std::runtime_error("the power is gone");
-  };
-  EXPECT_THROW(train(recipe_, crashing), std::runtime_error);
-  recipe_.resume = true;
-  TrainCallbacks resumed;
-  int64_t first_epoch = -1;
-  resumed.on_train_begin = [&](const TrainStart& start) { first_epoch = start.first_epoch; };
-  train(recipe_, resumed);
-  EXPECT_EQ(first_epoch, 2);
-  EXPECT_TRUE(bytes_of(run("run") / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"));
-}
-
 TEST_F(TrainerTest, SlowWeightsKeepWhatStartsFromImages) {
   recipe_.model = "airbench94";
   recipe_.epochs = 1;
@@ -378,52 +192,6 @@ TEST_F(TrainerTest, SlowWeightsKeepWhatStartsFromImages) {
     return SafetensorsReader(run(name) / "last.safetensors").floats("whiten.weight");
   };
   EXPECT_EQ(whiten("slow"), whiten("plain"));
-}
-
-TEST_F(TrainerTest, ResumeStartsAfreshWhereThereIsNothing) {
-  recipe_.resume = true;
-  EXPECT_EQ(train(recipe_, callbacks_).epochs, 3);
-  int64_t steps = 0;
-  callbacks_.on_step_end = [&](const StepReport&) { ++steps; };
-  EXPECT_EQ(train(recipe_, callbacks_).epochs, 3);
-  EXPECT_EQ(steps, 0) << "a finished run has nothing left to do";
-  recipe_.epochs = 4;
-  EXPECT_EQ(train(recipe_, callbacks_).epochs, 4);
-  EXPECT_EQ(steps, 5);
-}
-
-TEST_F(TrainerTest, ResumeRefusesAnotherRun) {
-  recipe_.epochs = 1;
-  train(recipe_);
-  EXPECT_THAT(complaint(recipe_), HasSubstr("already holds a run; add --resume"));
-  recipe_.resume = true;
-  Recipe changed = recipe_;
-  changed.momentum = 0.5;
-  EXPECT_THAT(complaint(changed), HasSubstr("momentum was 0.9 and is now 0.5"));
-  std::filesystem::remove(root_ / "data/train/class1/image3.png");
-  EXPECT_THAT(complaint(recipe_), HasSubstr("training images"));
-}
-
-TEST_F(TrainerTest, UnnamedRunsAreCountedAndTheLastIsResumed) {
-  recipe_.experiment.clear();
-  recipe_.epochs = 1;
-  EXPECT_EQ(train(recipe_).folder, run("tiny"));
-  EXPECT_EQ(train(recipe_).folder, run("tiny-2"));
-  recipe_.resume = true;
-  recipe_.epochs = 2;
-  EXPECT_EQ(train(recipe_).folder, run("tiny-2"));
-}
-
-TEST_F(TrainerTest, ADamagedStateFallsBackToTheOlderOne) {
-  train(named("whole"));
-  EXPECT_EQ(train_until(recipe_, 12).ending, TrainEnding::interrupted);  // saved after epoch 1, 2 and step 12
-  auto newest = run("run") / "state-a.safetensors";
-  std::filesystem::resize_file(newest, std::filesystem::file_size(newest) - 1);
-  recipe_.resume = true;
-  train(recipe_, callbacks_);
-  ASSERT_EQ(warnings_.size(), 1U);
-  EXPECT_THAT(warnings_[0], HasSubstr("state-a.safetensors"));
-  EXPECT_TRUE(bytes_of(run("run") / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"));
 }
 
 TEST_F(TrainerTest, ALossThatIsNotFiniteStopsAndKeepsTheLastState) {
