@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <new>
 #include <numbers>
 #include <string>
@@ -51,35 +52,43 @@ void require(cairo_status_t status, const std::filesystem::path& path) {
 
 }  // namespace
 
-// Records what is drawn, to be played back at any scale.
+// What is drawn, to be drawn again at any scale. (cairo's own recordings leak when they are played twice.)
 struct Picture::Canvas {
-  Canvas(double width, double height) {
-    const cairo_rectangle_t extents{0, 0, width, height};
-    surface.reset(cairo_recording_surface_create(CAIRO_CONTENT_COLOR_ALPHA, &extents));
-    context.reset(cairo_create(surface.get()));
-    // Unhinted text has the same width at every scale.
+  using Stroke = std::function<void(cairo_t*)>;
+
+  Canvas() : nothing(cairo_image_surface_create(CAIRO_FORMAT_A8, 1, 1)), ruler(painter(nothing.get())) {}
+
+  // Unhinted text has the same width at every scale.
+  static Context painter(cairo_surface_t* target) {
+    Context context(cairo_create(target));
     cairo_font_options_t* options = cairo_font_options_create();
     cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
     cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
     cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
     cairo_set_font_options(context.get(), options);
     cairo_font_options_destroy(options);
+    return context;
   }
 
-  // Draws the recording on `target`, enlarged by `scale`.
-  void play(cairo_surface_t* target, double scale) const {
-    const Context painter(cairo_create(target));
-    cairo_scale(painter.get(), scale, scale);
-    cairo_set_source_surface(painter.get(), surface.get(), 0, 0);
-    cairo_paint(painter.get());
+  // Draws all on `target`, enlarged by `scale`.
+  cairo_status_t play(cairo_surface_t* target, double scale) const {
+    const Context context = painter(target);
+    cairo_scale(context.get(), scale, scale);
+    for (const Stroke& stroke : strokes) {
+      cairo_save(context.get());
+      stroke(context.get());
+      cairo_restore(context.get());
+    }
+    return cairo_status(context.get());
   }
 
-  Surface surface;
-  Context context;
+  std::vector<Stroke> strokes;
+  Surface nothing;
+  Context ruler;  // measures text
 };
 
 Picture::Picture(double width, double height, Color background)
-    : width_(std::ceil(width)), height_(std::ceil(height)), canvas_(std::make_unique<Canvas>(width_, height_)) {
+    : width_(std::ceil(width)), height_(std::ceil(height)), canvas_(std::make_unique<Canvas>()) {
   fill({0, 0, width_, height_}, background);
 }
 
@@ -88,60 +97,62 @@ Picture::Picture(Picture&&) noexcept = default;
 Picture& Picture::operator=(Picture&&) noexcept = default;
 
 void Picture::line(std::span<const Point> points, Color color, double line_width, double dash) {
-  cairo_t* context = canvas_->context.get();
-  cairo_set_dash(context, &dash, dash > 0 ? 1 : 0, 0);
-  cairo_set_line_width(context, line_width);
-  cairo_set_line_join(context, CAIRO_LINE_JOIN_ROUND);
-  cairo_set_line_cap(context, dash > 0 ? CAIRO_LINE_CAP_BUTT : CAIRO_LINE_CAP_ROUND);
-  cairo_new_path(context);
-  for (const Point& point : points) cairo_line_to(context, point.x, point.y);
-  set_color(context, color);
-  cairo_stroke(context);
+  canvas_->strokes.emplace_back(
+      [points = std::vector(points.begin(), points.end()), color, line_width, dash](cairo_t* context) {
+        cairo_set_dash(context, &dash, dash > 0 ? 1 : 0, 0);
+        cairo_set_line_width(context, line_width);
+        cairo_set_line_join(context, CAIRO_LINE_JOIN_ROUND);
+        cairo_set_line_cap(context, dash > 0 ? CAIRO_LINE_CAP_BUTT : CAIRO_LINE_CAP_ROUND);
+        for (const Point& point : points) cairo_line_to(context, point.x, point.y);
+        set_color(context, color);
+        cairo_stroke(context);
+      });
 }
 
 void Picture::dot(Point center, double radius, Color color) {
-  cairo_t* context = canvas_->context.get();
-  cairo_new_path(context);
-  cairo_arc(context, center.x, center.y, radius, 0, 2 * std::numbers::pi);
-  set_color(context, color);
-  cairo_fill(context);
+  canvas_->strokes.emplace_back([center, radius, color](cairo_t* context) {
+    cairo_arc(context, center.x, center.y, radius, 0, 2 * std::numbers::pi);
+    set_color(context, color);
+    cairo_fill(context);
+  });
 }
 
 void Picture::fill(const Rect& rect, Color color, double opacity) {
-  cairo_t* context = canvas_->context.get();
-  cairo_rectangle(context, rect.left, rect.top, rect.width, rect.height);
-  set_color(context, color, opacity);
-  cairo_fill(context);
+  canvas_->strokes.emplace_back([rect, color, opacity](cairo_t* context) {
+    cairo_rectangle(context, rect.left, rect.top, rect.width, rect.height);
+    set_color(context, color, opacity);
+    cairo_fill(context);
+  });
 }
 
 void Picture::outline(const Rect& rect, Color color, double line_width) {
-  cairo_t* context = canvas_->context.get();
-  cairo_set_dash(context, nullptr, 0, 0);
-  cairo_set_line_width(context, line_width);
-  cairo_rectangle(context, rect.left, rect.top, rect.width, rect.height);
-  set_color(context, color);
-  cairo_stroke(context);
+  canvas_->strokes.emplace_back([rect, color, line_width](cairo_t* context) {
+    cairo_set_line_width(context, line_width);
+    cairo_rectangle(context, rect.left, rect.top, rect.width, rect.height);
+    set_color(context, color);
+    cairo_stroke(context);
+  });
 }
 
 void Picture::text(std::string_view text, Point at, const TextStyle& style) {
-  cairo_t* context = canvas_->context.get();
   const double width = text_width(text, style);
   double left = 0;
   if (style.anchor == TextStyle::Anchor::center) left = -width / 2;
   if (style.anchor == TextStyle::Anchor::right) left = -width;
-  // Half the height of capitals, which is 0.72 of the size in most fonts, lies above the middle.
-  constexpr double kHalfCapital = 0.36;
-  cairo_save(context);
-  cairo_translate(context, at.x, at.y);
-  cairo_rotate(context, style.angle * std::numbers::pi / 180);
-  cairo_move_to(context, left, kHalfCapital * style.size);
-  set_color(context, style.color);
-  cairo_show_text(context, to_utf8(text).c_str());
-  cairo_restore(context);
+  canvas_->strokes.emplace_back([text = to_utf8(text), at, style, left](cairo_t* context) {
+    // Half the height of capitals, which is 0.72 of the size in most fonts, lies above the middle.
+    constexpr double kHalfCapital = 0.36;
+    set_font(context, style);
+    cairo_translate(context, at.x, at.y);
+    cairo_rotate(context, style.angle * std::numbers::pi / 180);
+    cairo_move_to(context, left, kHalfCapital * style.size);
+    set_color(context, style.color);
+    cairo_show_text(context, text.c_str());
+  });
 }
 
 double Picture::text_width(std::string_view text, const TextStyle& style) const {
-  cairo_t* context = canvas_->context.get();
+  cairo_t* context = canvas_->ruler.get();
   set_font(context, style);
   cairo_text_extents_t extents;
   cairo_text_extents(context, to_utf8(text).c_str(), &extents);
@@ -149,7 +160,8 @@ double Picture::text_width(std::string_view text, const TextStyle& style) const 
 }
 
 void Picture::image(const ImageView& image, const Rect& rect) {
-  const Surface surface(cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height));
+  const std::shared_ptr<cairo_surface_t> surface(
+      cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height), DestroySurface());
   unsigned char* pixels = cairo_image_surface_get_data(surface.get());
   if (pixels == nullptr) throw std::bad_alloc();
   const int stride = cairo_image_surface_get_stride(surface.get());
@@ -161,19 +173,17 @@ void Picture::image(const ImageView& image, const Rect& rect) {
     }
   }
   cairo_surface_mark_dirty(surface.get());
-
-  cairo_t* context = canvas_->context.get();
-  cairo_save(context);
-  cairo_rectangle(context, rect.left, rect.top, rect.width, rect.height);
-  cairo_clip(context);
-  cairo_translate(context, rect.left, rect.top);
-  cairo_scale(context, rect.width / image.width, rect.height / image.height);
-  cairo_set_source_surface(context, surface.get(), 0, 0);
-  cairo_pattern_t* pattern = cairo_get_source(context);
-  cairo_pattern_set_filter(pattern, rect.width >= image.width ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_GOOD);
-  cairo_pattern_set_extend(pattern, CAIRO_EXTEND_PAD);
-  cairo_paint(context);
-  cairo_restore(context);
+  canvas_->strokes.emplace_back([surface, rect, width = image.width, height = image.height](cairo_t* context) {
+    cairo_rectangle(context, rect.left, rect.top, rect.width, rect.height);
+    cairo_clip(context);
+    cairo_translate(context, rect.left, rect.top);
+    cairo_scale(context, rect.width / width, rect.height / height);
+    cairo_set_source_surface(context, surface.get(), 0, 0);
+    cairo_pattern_t* pattern = cairo_get_source(context);
+    cairo_pattern_set_filter(pattern, rect.width >= width ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_GOOD);
+    cairo_pattern_set_extend(pattern, CAIRO_EXTEND_PAD);
+    cairo_paint(context);
+  });
 }
 
 void check_picture_name(const std::filesystem::path& path) {
@@ -182,19 +192,18 @@ void check_picture_name(const std::filesystem::path& path) {
 }
 
 void Picture::save(const std::filesystem::path& path, double png_scale) const {
-  require(cairo_status(canvas_->context.get()), path);
   check_picture_name(path);
   std::string bytes;
   if (path.extension() == ".svg") {
     const Surface target(cairo_svg_surface_create_for_stream(append_bytes, &bytes, width_, height_));
     cairo_svg_surface_set_document_unit(target.get(), CAIRO_SVG_UNIT_PX);
-    canvas_->play(target.get(), 1);
+    require(canvas_->play(target.get(), 1), path);
     cairo_surface_finish(target.get());
     require(cairo_surface_status(target.get()), path);
   } else {
     const Surface target(cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(std::ceil(width_ * png_scale)),
                                                     static_cast<int>(std::ceil(height_ * png_scale))));
-    canvas_->play(target.get(), png_scale);
+    require(canvas_->play(target.get(), png_scale), path);
     require(cairo_surface_status(target.get()), path);
     require(cairo_surface_write_to_png_stream(target.get(), append_bytes, &bytes), path);
   }

@@ -144,7 +144,8 @@ TEST_F(ClassifierTest, TestTimeAugmentationAveragesTheLogitsOfMovedPhotos) {
   ASSERT_THAT(views, SizeIs(6));
   const auto expect_prediction = [&](Tta tta, const std::vector<double>& expected) {
     Classifier classifier(model_file(), {.batch_size = 2, .tta = tta});
-    for (const Prediction& one : classifier.predict({original}, kClasses)[0].classes)
+    const std::vector<ImagePredictions> predictions = classifier.predict({original}, kClasses);
+    for (const Prediction& one : predictions[0].classes)
       EXPECT_NEAR(one.probability, expected[static_cast<size_t>(one.class_index)], 1e-5);
   };
   expect_prediction(Tta::hflip_shift, average(views, {0.25, 0.25, 0.125, 0.125, 0.125, 0.125}));

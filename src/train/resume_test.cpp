@@ -37,8 +37,9 @@ TEST_P(ResumeTest, IsBitExactAtEveryStep) {
     recipe.resume = true;
     recipe.threads = 1 + (stop_at + 1) % 3;
     int64_t first = -1;
-    callbacks_.on_train_begin = [&](const TrainStart& start) { first = start.first_batch; };
-    const TrainResult result = train(recipe, callbacks_);
+    TrainCallbacks callbacks = callbacks_;
+    callbacks.on_train_begin = [&](const TrainStart& start) { first = start.first_batch; };
+    const TrainResult result = train(recipe, callbacks);
     EXPECT_EQ(first, stop_at);
     EXPECT_EQ(result.ending, TrainEnding::finished);
     EXPECT_TRUE(bytes_of(run(recipe.experiment) / "last.safetensors") == expected) << "stopped at " << stop_at;
