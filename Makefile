@@ -8,17 +8,20 @@
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: demo build test packages clean
+.PHONY: demo build configured test packages clean
 
-build: packages
-	cmake --preset release $(CMAKE_FLAGS)
-	cmake --build --preset release --parallel $(JOBS)
+build: configured
+	cmake --build --preset release --target convoy-cli --parallel $(JOBS)
 	@echo "convoy: built build/release/convoy"
+
+configured: packages
+	cmake --preset release $(CMAKE_FLAGS)
 
 packages:
 	@tools/install_packages.sh
 
-test: build
+test: configured
+	cmake --build --preset release --parallel $(JOBS)
 	ctest --preset release --parallel $(JOBS)
 
 demo: build
