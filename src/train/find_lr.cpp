@@ -32,10 +32,10 @@ Recipe for_sweep(Recipe recipe, const LearningRateSweep& sweep) {
   recipe.epochs = sweep.updates * recipe.grad_accum_steps;  // an epoch has a batch at least
   recipe.max_updates = 0;
   recipe.save_best_above.reset();
-  recipe.progressive_stages = 1;
-  recipe.progressive_img_size.reset();
-  recipe.progressive_drop.reset();
-  recipe.progressive_mixup.reset();
+  const Recipe plain;
+  for (const RecipeField& field : recipe_fields()) {
+    if (field.name.starts_with("progressive-")) field.set(recipe, field.get(plain).value_or("auto"));
+  }
   return recipe;
 }
 

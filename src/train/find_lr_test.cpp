@@ -89,6 +89,23 @@ TEST_F(FindLrTest, EndsWithTheLastRateOrWhenStopped) {
             1U);
 }
 
+TEST_F(FindLrTest, AProgressiveRecipeIsSweptInItsLastStage) {
+  const LearningRateSweep sweep{.first_lr = 1e-6, .last_lr = 1e-5, .updates = 3};
+  recipe_.model = "tiny_pooled";
+  recipe_.drop = 0.3;
+  recipe_.mixup = 0.4;
+  recipe_.aa = "rand-m9";
+  const LearningRateCurve expected = find_learning_rate(recipe_, sweep);
+  recipe_.progressive_stages = 2;
+  recipe_.progressive_img_size = 5;
+  recipe_.progressive_drop = 0.1;
+  recipe_.progressive_mixup = 0;
+  recipe_.progressive_magnitude = 3;
+  const LearningRateCurve curve = find_learning_rate(recipe_, sweep);
+  ASSERT_EQ(curve.points.size(), expected.points.size());
+  for (size_t i = 0; i < curve.points.size(); ++i) EXPECT_EQ(curve.points[i].loss, expected.points[i].loss);
+}
+
 TEST_F(FindLrTest, ASweepThatIsNoneIsRefused) {
   try {
     find_learning_rate(recipe_, {.first_lr = 1, .last_lr = 0.1});
