@@ -116,12 +116,13 @@ void AutoAugment::set_noise(double deviation) {
 }
 
 void AutoAugment::parse_rand(const Settings& settings) {
-  double magnitude = kFullMagnitude, probability = 0.5;
+  double probability = 0.5;
+  magnitude_ = kFullMagnitude;
   bool increasing = false;
   draws_ = 2;
   for (const auto& [name, value] : settings) {
     if (name == "m") {
-      magnitude = value;
+      magnitude_ = value;
     } else if (name == "n") {
       draws_ = to_int(name, value, 1, 100);
     } else if (name == "p") {
@@ -137,17 +138,17 @@ void AutoAugment::parse_rand(const Settings& settings) {
       refuse_setting("rand", name, "m, n, p, mstd, mmax, inc");
     }
   }
-  offer(increasing ? kRandIncreasing : kRand, probability, magnitude / kFullMagnitude);
+  offer(increasing ? kRandIncreasing : kRand, probability, magnitude_ / kFullMagnitude);
 }
 
 void AutoAugment::parse_augmix(const Settings& settings) {
-  double magnitude = 3;
+  magnitude_ = 3;
   chains_ = 3;
   draws_ = 0;
   noise_ = Noise::uniform;
   for (const auto& [name, value] : settings) {
     if (name == "m") {
-      magnitude = value;
+      magnitude_ = value;
     } else if (name == "w") {
       chains_ = to_int(name, value, 1, 100);
     } else if (name == "d") {
@@ -161,7 +162,7 @@ void AutoAugment::parse_augmix(const Settings& settings) {
       refuse_setting("augmix", name, "m, w, d, a, mstd");
     }
   }
-  offer(kAugMix, 1.0, magnitude / kFullMagnitude);
+  offer(kAugMix, 1.0, magnitude_ / kFullMagnitude);
 }
 
 void AutoAugment::parse_policy(const Policy& policy, const Settings& settings) {

@@ -11,19 +11,22 @@
 namespace convoy {
 
 // Draws image ops by one of these policies, written as timm writes them:
-//   rand-m9-n2-p0.5-mstd0.5-inc1-mmax10   timm's RandAugment (Cubuk et al., arXiv 1909.13719): n of 15 ops, each with
-//       probability p, of magnitude m of 10, normally distributed by mstd (above 100: uniform up to m) and at most
-//       mmax; inc1: all ops grow stronger with m
-//   original, originalr, v0, v0r          timm's AutoAugment for ImageNet (Cubuk et al., arXiv 1805.09501), mstd
-//   allowed imagenet, cifar10                     torchvision's AutoAugment trivial torchvision's TrivialAugmentWide
-//   (Mueller and Hutter, arXiv 2103.10158) augmix-m3-w3-d2-a1                    timm's AugMix (Hendrycks et al., arXiv
-//   1912.02781): w chains of d ops (without
-//       d: 1 to 3), mixed by Dirichlet(a) and with the image by Beta(a, a); mstd allowed, else uniform up to m
+// - rand-m9-n2-p0.5-mstd0.5-inc1-mmax10: timm's RandAugment (Cubuk et al., arXiv 1909.13719), n of 15 ops, each with
+//   probability p, of magnitude m of 10, normally distributed by mstd (above 100: uniform up to m) and at most mmax;
+//   inc1: all ops grow stronger with m
+// - original, originalr, v0, v0r: timm's AutoAugment for ImageNet (Cubuk et al., arXiv 1805.09501), mstd allowed
+// - imagenet, cifar10: torchvision's AutoAugment
+// - trivial: torchvision's TrivialAugmentWide (Mueller and Hutter, arXiv 2103.10158)
+// - augmix-m3-w3-d2-a1: timm's AugMix (Hendrycks et al., arXiv 1912.02781), w chains of d ops (without d: 1 to 3)
+//   mixed by Dirichlet(a), and that with the image by Beta(a, a); mstd allowed, else uniform up to m
 // `autoaugment` is `original`.
 class AutoAugment {
  public:
   // Throws UsageError that says what may be written.
   explicit AutoAugment(std::string_view description);
+
+  // The setting m of RandAugment and AugMix; 0 of the other policies.
+  double magnitude() const { return magnitude_; }
 
   // The ops for an image of that size, in order; of AugMix those of one chain.
   std::vector<ImageStep> draw(int width, int height, RandomStream& random) const;
@@ -58,7 +61,8 @@ class AutoAugment {
   void mix_chains(Image& image, const Warp& warp, RandomStream& random) const;
 
   std::vector<Sequence> sequences_;  // each draw takes one
-  int draws_ = 1;                    // 0: 1 to 3
+  double magnitude_ = 0;
+  int draws_ = 1;  // 0: 1 to 3
   Noise noise_ = Noise::none;
   double deviation_ = 0;
   double max_level_ = 1;

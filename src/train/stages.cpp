@@ -2,25 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
-#include <string_view>
+
+#include "data/auto_augment.h"
 
 namespace convoy {
-namespace {
-
-// The number behind the setting "-m" of a RandAugment policy, which without has a magnitude of 10.
-double magnitude_of(std::string_view policy) {
-  for (size_t at = policy.find("-m"); at != std::string_view::npos; at = policy.find("-m", at + 1)) {
-    double magnitude = 0;
-    if (std::from_chars(policy.data() + at + 2, policy.data() + policy.size(), magnitude).ec == std::errc{}) {
-      return magnitude;
-    }
-  }
-  return 10;
-}
-
-}  // namespace
 
 std::vector<Stage> stages_of(const Recipe& recipe) {
   const int64_t count = recipe.progressive_stages, last_size = *recipe.img_size;
@@ -37,7 +23,7 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
     if (recipe.progressive_drop) stage.drop = between(*recipe.progressive_drop, *recipe.drop);
     if (recipe.progressive_magnitude) {
       // Of two settings of the same name the latter counts.
-      stage.aa += fmt::format("-m{:.3f}", between(*recipe.progressive_magnitude, magnitude_of(recipe.aa)));
+      stage.aa += fmt::format("-m{:.3f}", between(*recipe.progressive_magnitude, AutoAugment(recipe.aa).magnitude()));
     }
     stages.push_back(stage);
   }
