@@ -55,15 +55,9 @@ constexpr Network kNetworks[] = {
     {"resnet50", 16, kResNet50}, {"mobilenet_v2", 16, kMobileNetV2}, {"conv2former_n", 64, kConv2FormerN}};
 
 ConvGeometry geometry_of(const Layer& layer, int64_t batch) {
-  ConvGeometry g;
-  g.batch = batch;
-  g.in_h = g.in_w = layer.size;
+  ConvGeometry g = square_geometry(batch, layer.size, layer.kernel, layer.stride);
   g.in_c = layer.in_c;
   g.out_c = layer.out_c;
-  g.kernel_h = g.kernel_w = layer.kernel;
-  g.stride_h = g.stride_w = layer.stride;
-  g.pad_h = g.pad_w = (layer.kernel - 1) / 2;
-  g.out_h = g.out_w = (layer.size + 2 * g.pad_h - layer.kernel) / layer.stride + 1;
   return g;
 }
 

@@ -36,6 +36,18 @@ struct Times {
   double forward, grad_input, grad_weight;
 };
 
+// A layer whose maps and kernel are square and padded as for stride 1 to keep their size; channels, groups to be set.
+inline ConvGeometry square_geometry(int64_t batch, int64_t size, int64_t kernel, int64_t stride) {
+  ConvGeometry g;
+  g.batch = batch;
+  g.in_h = g.in_w = size;
+  g.kernel_h = g.kernel_w = kernel;
+  g.stride_h = g.stride_w = stride;
+  g.pad_h = g.pad_w = (kernel - 1) / 2;
+  g.out_h = g.out_w = (size + 2 * g.pad_h - kernel) / stride + 1;
+  return g;
+}
+
 // Each direction, the forward pass with statistics; the fastest of the calls that fit into `budget` seconds.
 inline Times measure(const ConvKernels& kernels, const ConvGeometry& g, double budget) {
   const int64_t outputs = g.batch * g.out_h * g.out_w * g.out_c;

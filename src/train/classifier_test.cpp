@@ -26,15 +26,9 @@ class ClassifierTest : public testing::Test {
     std::filesystem::remove_all(root_);
     write_dataset(root_ / "data" / "train", 20);
     write_dataset(root_ / "data" / "val", 5);
-    Recipe recipe;
-    recipe.data = (root_ / "data").string();
-    recipe.output = root_.string();
-    recipe.experiment = "run";
-    recipe.model = "tiny";
-    recipe.batch_size = 8;
+    Recipe recipe = tiny_recipe(root_);
     recipe.epochs = 6;
     recipe.lr = 0.05;
-    recipe.workers = 0;
     recipe.model_ema = true;
     recipe.model_ema_decay = 0.5;
     recipe.mean = {0.4, 0.5, 0.6};

@@ -30,15 +30,11 @@ class FineTune : public testing::Test {
   }
 
   static Recipe recipe(const std::string& experiment) {
-    Recipe recipe;
-    recipe.data = (root_ / "data").string();
+    Recipe recipe = tiny_recipe(root_);
     recipe.output = (root_ / "runs").string();
     recipe.experiment = experiment;
-    recipe.model = "tiny";
-    recipe.batch_size = 8;
     recipe.epochs = 1;
     recipe.lr = 0.05;
-    recipe.workers = 0;
     recipe.val_split = 0.2;
     return recipe;
   }

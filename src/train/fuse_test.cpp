@@ -23,14 +23,8 @@ class Fuse : public testing::Test {
     root_ = std::filesystem::path(testing::TempDir()) / "convoy_fuse";
     std::filesystem::remove_all(root_);
     write_dataset(root_ / "data", 10);
-    Recipe recipe;
-    recipe.data = (root_ / "data").string();
-    recipe.output = root_.string();
-    recipe.experiment = "run";
-    recipe.model = "tiny";
-    recipe.batch_size = 8;
+    Recipe recipe = tiny_recipe(root_);
     recipe.epochs = 2;
-    recipe.workers = 0;
     recipe.val_split = 0.2;
     train(recipe);
   }

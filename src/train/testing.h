@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "convoy/model.h"
+#include "convoy/recipe.h"
 #include "core/random.h"
 
 namespace convoy {
@@ -70,6 +71,18 @@ inline void add_tiny_net() {
              .image_size = kSide,
              .num_classes = kClasses,
              .build = tiny_pooled_net});
+}
+
+// Trains "tiny" on the images in root/data; the run is root/run.
+inline Recipe tiny_recipe(const std::filesystem::path& root) {
+  Recipe recipe;
+  recipe.data = (root / "data").string();
+  recipe.output = root.string();
+  recipe.experiment = "run";
+  recipe.model = "tiny";
+  recipe.batch_size = 8;
+  recipe.workers = 0;
+  return recipe;
 }
 
 }  // namespace convoy
