@@ -12,8 +12,12 @@ void set_thread_count(int count);
 // The number of threads in use: what set_thread_count was given, or the processors this process may run on.
 int thread_count();
 
+// Which of its tasks a thread takes first. A second sweep over the same data that goes backwards begins with what the
+// first left in the caches.
+enum class TaskOrder { forwards, backwards };
+
 namespace detail {
-void run_tasks(int64_t tasks, void (*body)(void* context, int64_t task, int worker), void* context);
+void run_tasks(int64_t tasks, TaskOrder order, void (*body)(void* context, int64_t task, int worker), void* context);
 }
 
 // Calls body(task, worker) once for every task in [0, tasks), from several threads, and returns when all are done.
@@ -22,9 +26,9 @@ void run_tasks(int64_t tasks, void (*body)(void* context, int64_t task, int work
 // A call from inside a task, or while another thread is inside parallel_for, runs its tasks in the calling thread.
 // body must not throw.
 template <class Body>
-void parallel_for(int64_t tasks, const Body& body) {
+void parallel_for(int64_t tasks, const Body& body, TaskOrder order = TaskOrder::forwards) {
   detail::run_tasks(
-      tasks, [](void* context, int64_t task, int worker) { (*static_cast<const Body*>(context))(task, worker); },
+      tasks, order, [](void* context, int64_t task, int worker) { (*static_cast<const Body*>(context))(task, worker); },
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 

@@ -133,8 +133,9 @@ void backward_with(const BatchNormBackward& args) {
   const GradApply<kApplied> apply = {
       grad, args.input,      args.addend,
       row,  args.grad_input, streams(args.pixels * args.channels, fold.width, args.grad_input, grad, args.addend)};
-  for_tiles(args.pixels, tile_pixels,
-            [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); });
+  for_tiles(
+      args.pixels, tile_pixels, [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); },
+      TaskOrder::backwards);
 }
 
 void backward(const BatchNormBackward& args) {

@@ -21,6 +21,13 @@ struct PixelBlock {
   bool first;        // gradients are overwritten
 };
 
+// A pointer whose making the compiler cannot see through: what is a constant distance from it is addressed so. Without
+// it GCC keeps a register for every such distance, and moves those it has not through the vector unit.
+inline const float* one_register(const float* p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
 template <int kRows, int kVectors>
 void multiply_channels(const PixelBlock& block, int64_t channel) {
   Vec sum[kRows][kVectors];
@@ -29,13 +36,17 @@ void multiply_channels(const PixelBlock& block, int64_t channel) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
   }
+  const bool first = block.first;
   float* gradients = block.gradients + channel * kVectors * kLanes;
 #pragma GCC unroll 48
   for (int i = 0; i < kRows * kVectors; ++i) __builtin_prefetch(gradients + i * kLanes, 1);
+  const float* const* const sources = block.sources;
+  const float* const* const next_sources = block.next_sources;
   const float* packed = block.packed;
-  for (int64_t pixel = 0; pixel < block.pixels; ++pixel, packed += kVectors * kLanes) {
-    const float* source = block.sources[pixel] + channel;
-    __builtin_prefetch(block.next_sources[pixel] + channel, 0, 2);
+  const int64_t pixels = block.pixels;
+  for (int64_t pixel = 0; pixel < pixels; ++pixel, packed += kVectors * kLanes) {
+    const float* source = one_register(sources[pixel] + channel);
+    __builtin_prefetch(next_sources[pixel] + channel, 0, 2);
     Vec g[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) g[v] = load(packed + v * kLanes);
@@ -51,7 +62,7 @@ void multiply_channels(const PixelBlock& block, int64_t channel) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       float* at = gradients + (r * kVectors + v) * kLanes;
-      store(at, block.first ? sum[r][v] : sum[r][v] + load(at));
+      store(at, first ? sum[r][v] : sum[r][v] + load(at));
     }
   }
 }

@@ -93,6 +93,9 @@ inline int64_t run_length(int64_t left) {
   return 1;
 }
 
+// Kernels with more taps than this compute longer than they load: their sources are worth packing.
+inline constexpr int64_t kSmallKernel = 25;
+
 // Bit i says that first + i lies inside [0, extent), 0 <= i < count <= 32.
 inline uint32_t inside_bits(int64_t first, int64_t extent, int count) {
   const uint64_t begin = static_cast<uint64_t>(first < 0 ? smaller<int64_t>(-first, count) : 0);

@@ -18,9 +18,6 @@ inline constexpr int64_t kMaxChannelBlock = 256;
 // Rows of a block, counted through all images.
 inline int64_t block_rows(int64_t width) { return larger<int64_t>(1, kBlockPixels / width); }
 
-// Kernels with more taps than this compute longer than they load: their sources are worth packing.
-inline constexpr int64_t kSmallKernel = 25;
-
 // Channels that go together where the sources are packed: as many as the first cache holds, up to four registers.
 // A register of channels needs `rows` rows of `width` pixels and the kernel.
 inline int64_t packed_channels(int64_t rows, int64_t width, int64_t taps) {

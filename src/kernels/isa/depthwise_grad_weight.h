@@ -81,6 +81,7 @@ inline void sweep_rows(const WeightGradient& w, Sweep sweep, const SweepKernel* 
            run_length(width - sweep.x_end) == length) {
       sweep.x_end += length;
     }
+    sweep.ahead = (sweep.x_end - sweep.x_begin) * sweep.pixel_step;
     kernels[length](sweep);
   }
   const int64_t main = sweep.channels;
@@ -101,8 +102,15 @@ inline void sum_chunk(const WeightGradient& w, const ConvGradWeightArgs& args, i
   for (int64_t i = 0; i < (w.taps + 1) * channels; ++i) sums[i] = 0.0F;
   const SweepKernel* const kernels = sweep_kernels(w.horizontal);
   const int64_t in_pixels = g.in_h * g.in_w, out_pixels = g.out_h * g.out_w;
-  Sweep sweep{args.input + c, args.grad_output + c, sums, channels, g.out_c, channels, 0, 0, 0, 0, &g,
-              &w.vertical,    &w.horizontal};
+  Sweep sweep{.input = args.input + c,
+              .grad_output = args.grad_output + c,
+              .sums = sums,
+              .channels = channels,
+              .pixel_step = g.out_c,
+              .sum_step = channels,
+              .geometry = &g,
+              .vertical = &w.vertical,
+              .horizontal = &w.horizontal};
   const int64_t end = smaller(w.rows, (chunk + 1) * w.chunk_rows());
   int64_t packed_begin = 0, packed_end = 0;  // images
   for (int64_t row = chunk * w.chunk_rows(); row < end; row += w.unit_rows()) {

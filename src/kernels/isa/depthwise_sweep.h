@@ -15,7 +15,8 @@ struct Sweep {
   const float* grad_output;
   float* sums;
   int64_t channels, pixel_step, sum_step;
-  int64_t row_begin, row_end, x_begin, x_end;
+  int64_t row_begin = 0, row_end = 0, x_begin = 0, x_end = 0;
+  int64_t ahead = 0;  // floats of grad_output from what is read to what is prefetched
   const ConvGeometry* geometry;
   const Axis *vertical, *horizontal;  // of the forward pass
 };
@@ -27,6 +28,7 @@ using SweepKernel = void (*)(const Sweep&);
 template <int kRows, int kTaps, int kStride, int kRun, bool kPartial>
 inline void sweep_unrolled(const Sweep& sweep, int64_t first_row, int64_t c, int lanes) {
   constexpr int kColumns = (kRun - 1) * kStride + kTaps;
+  constexpr bool kPrefetched = kTaps * kTaps <= kSmallKernel;  // which are as fast as memory
   const ConvGeometry& g = *sweep.geometry;
   const Axis &vertical = *sweep.vertical, &horizontal = *sweep.horizontal;
   const int64_t step = sweep.pixel_step;
@@ -60,12 +62,16 @@ inline void sweep_unrolled(const Sweep& sweep, int64_t first_row, int64_t c, int
       const float* grad_pixel = grad_row + x * step;
       unroll<0, kRun>([&](auto i) {
         grad[i] = load_lanes<kPartial>(grad_pixel, lanes);
+        if constexpr (kPrefetched) __builtin_prefetch(grad_pixel + sweep.ahead, 0, 2);
         grad_pixel += step;
       });
       unroll<0, kRows>([&](auto i) {
         if (!row_inside[i]) return;
         const float* pixel = input_row + (i * g.dilation_h * g.in_w + first_column) * step;
         unroll<0, kColumns>([&](auto j) {
+          if constexpr (kPrefetched && i.value + kStride >= kRows && j.value < kRun * kStride) {
+            __builtin_prefetch(pixel + kStride * sweep.ahead, 0, 2);
+          }
           if ((inside >> j) & 1U) [[likely]] {
             const Vec in = load_lanes<kPartial>(pixel, lanes);
             unroll<0, kRun>([&](auto o) {
