@@ -108,14 +108,14 @@ std::vector<Model> acnet_models() {
     Network build;
   };
   std::vector<Model> family;
-  for (const auto& [name, build] :
+  for (const Variant& variant :
        {Variant{"acnet_resnet18", resnet18}, Variant{"acnet_resnet50", resnet50}, Variant{"acnet_vgg16_bn", vgg16}}) {
     for (const bool deploy : {false, true}) {
-      family.push_back({.name = std::string(name) + (deploy ? "_deploy" : ""),
+      family.push_back({.name = std::string(variant.name) + (deploy ? "_deploy" : ""),
                         .description = deploy ? "ACNet (Ding et al., 2019) with its branches merged, for inference"
                                               : "ACNet (Ding et al., 2019): square, vertical and horizontal branches",
                         .takes = {.acnet = false},
-                        .build = [build, deploy](Builder b, Value images, const ModelOptions& options) {
+                        .build = [build = variant.build, deploy](Builder b, Value images, const ModelOptions& options) {
                           return build(b, images, options, deploy);
                         }});
     }

@@ -72,7 +72,7 @@ void RelativePositionBiasOp::gradient(GradientScope& scope) const {
 void RelativePositionBiasOp::reference(std::span<const ReferenceTensor> inputs,
                                        std::span<ReferenceTensor> outputs) const {
   const Shape& shape = inputs[0].type.shape;
-  const auto [window, windows, shift] = options_;
+  const Size2 window = options_.window, windows = options_.windows, shift = options_.shift;
   const int64_t heads = shape[1], positions = shape[2];
   for (int64_t i = 0; i < shape.elements(); ++i) {
     const int64_t key = i % positions, query = i / positions % positions, head = i / positions / positions % heads;
