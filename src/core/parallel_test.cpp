@@ -11,14 +11,29 @@ namespace {
 
 TEST(ParallelFor, RunsEveryTaskOnceForAnyNumberOfThreads) {
   for (const int threads : {1, 2, 3, 5}) {
-    set_thread_count(threads);
-    std::vector<int> runs(1000, 0);
-    parallel_for(1000, [&](int64_t task, int worker) {
-      EXPECT_LT(worker, threads);
-      ++runs[static_cast<size_t>(task)];
-    });
-    EXPECT_EQ(runs, std::vector<int>(1000, 1)) << threads;
+    for (const int64_t tasks : {2, 7, 1000}) {
+      for (const TaskOrder order : {TaskOrder::forwards, TaskOrder::backwards}) {
+        set_thread_count(threads);
+        std::vector<int> runs(static_cast<size_t>(tasks), 0);
+        parallel_for(
+            tasks,
+            [&](int64_t task, int worker) {
+              EXPECT_LT(worker, threads);
+              ++runs[static_cast<size_t>(task)];
+            },
+            order);
+        EXPECT_EQ(runs, std::vector<int>(static_cast<size_t>(tasks), 1)) << threads;
+      }
+    }
   }
+}
+
+TEST(ParallelFor, OneThreadTakesItsTasksInTheOrderAskedFor) {
+  set_thread_count(1);
+  std::vector<int64_t> order;
+  parallel_for(
+      3, [&](int64_t task, int) { order.push_back(task); }, TaskOrder::backwards);
+  EXPECT_EQ(order, (std::vector<int64_t>{2, 1, 0}));
 }
 
 TEST(ParallelFor, NestedAndConcurrentCallsComplete) {

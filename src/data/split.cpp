@@ -140,7 +140,8 @@ std::vector<ClassCount> split_images(const fs::path& data, const fs::path& outpu
   folder.finish();
   return counts;
 } catch (const fs::filesystem_error& error) {
-  throw Error(fmt::format("{}: {}", error.path2().empty() ? error.path1().string() : error.path2().string(),
+  throw Error(fmt::format("{}: cannot be made: {}",
+                          error.path2().empty() ? error.path1().string() : error.path2().string(),
                           error.code().message()));
 }
 

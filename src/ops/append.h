@@ -14,6 +14,7 @@ namespace convoy {
 inline Value append(std::shared_ptr<const Op> op, const std::vector<Value>& inputs) {
   Graph& graph = inputs[0].graph();
   std::vector<ValueId> ids;
+  ids.reserve(inputs.size());
   for (const Value& input : inputs) ids.push_back(input ? input.id() : kNoValue);
   return {&graph, graph.add_node(std::move(op), std::move(ids))[0]};
 }
