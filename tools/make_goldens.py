@@ -64,6 +64,8 @@ GOOD = 1e-5  # relative error of float32 gradients below which no further seed i
 
 NOISE = 3e-7  # relative, on every weight and pixel of a trial: float32's rounding as it adds up in sums
 TRIALS = 4
+# Networks of which four trials miss flips that other instruction sets make.
+MORE_TRIALS = {"mobilenet_v2": 16, "vgg19_bn": 16}
 
 
 def worst_float32_error(model: str, seed: int, smoothing: float, batch: int, size: int) -> dict[str, float]:
@@ -91,7 +93,7 @@ def worst_float32_error(model: str, seed: int, smoothing: float, batch: int, siz
     def disturbed(tensor: Tensor) -> Tensor:
         return tensor * (1 + NOISE * torch.randn(tensor.shape, generator=noise))
 
-    for _ in range(TRIALS):
+    for _ in range(MORE_TRIALS.get(model, TRIALS)):
         net = copy.deepcopy(exact_net)
         with torch.no_grad():
             for parameter in net.parameters():
