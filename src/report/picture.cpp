@@ -76,6 +76,7 @@ struct Picture::Canvas {
     cairo_scale(context.get(), scale, scale);
     for (const Stroke& stroke : strokes) {
       cairo_save(context.get());
+      cairo_new_path(context.get());  // text leaves the path at its end
       stroke(context.get());
       cairo_restore(context.get());
     }

@@ -45,6 +45,21 @@ int marks(const Image& image) {
   return count;
 }
 
+TEST_F(PictureTest, LinesAndDotsDoNotReachBackToTheTextBeforeThem) {
+  const std::vector<Point> line = {{50, 55}, {55, 55}};
+  Picture alone(60, 60), after_text(60, 60);
+  alone.line(line, rgb(0), 2);
+  alone.dot({40, 45}, 2, rgb(0));
+  after_text.text("a", {0, 5}, {});
+  after_text.line(line, rgb(0), 2);
+  after_text.text("a", {0, 5}, {});
+  after_text.dot({40, 45}, 2, rgb(0));
+  const Image expected = saved(alone), image = saved(after_text);
+  for (int y = 0; y < 60; ++y) {
+    for (int x = 15; x < 60; ++x) EXPECT_EQ(pixel(image, x, y), pixel(expected, x, y)) << x << ", " << y;
+  }
+}
+
 TEST_F(PictureTest, ShapesLieWhereTheyWereDrawn) {
   Picture picture(40, 30);
   picture.fill({10, 5, 20, 10}, rgb(0xFF8000));
