@@ -124,6 +124,7 @@ void Trainer::run_step() {
   const int64_t time = schedule_time(position_.batches);
   const double rate = schedule_.at(time);
   const double loss = train_batch(rate, schedule_.momentum_at(time));
+  if (std::isnan(loss)) stop_for("the loss is not a number");
   if (!std::isfinite(loss)) stop_for(fmt::format("the loss is {}", loss));
   report_step(rate, loss);
 }
