@@ -2,8 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 
+#include "bench/timing.h"
 #include "core/buffer.h"
 #include "core/random.h"
 #include "kernels/conv.h"
@@ -15,20 +15,6 @@ inline Buffer random_floats(int64_t count) {
   RandomStream random(1, "bench");
   for (int64_t i = 0; i < count; ++i) buffer.floats()[i] = random.uniform(-1, 1);
   return buffer;
-}
-
-// Seconds of the fastest call.
-template <class Body>
-double best_seconds(double budget, const Body& body) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  double best = 1e30;
-  for (int run = 0; run < 3 || std::chrono::duration<double>(Clock::now() - start).count() < budget; ++run) {
-    const auto begin = Clock::now();
-    body();
-    best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count());
-  }
-  return best;
 }
 
 // Seconds of each direction.

@@ -3,12 +3,12 @@
 // Prints GB/s of every pass (its reads and writes, each counted once; the best of the runs that fit into SECONDS, 0.1
 // unless told) on the maps of ResNet-50, MobileNetV2 and Conv2Former-N, beside that of memcpy on maps of that size.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
+#include "bench/timing.h"
 #include "core/buffer.h"
 #include "core/parallel.h"
 #include "core/random.h"
@@ -22,23 +22,6 @@ using namespace convoy;
 using namespace convoy::kernels;
 
 double seconds = 0.1;
-
-// Shortest time of body().
-template <class Body>
-double best_time(const Body& body) {
-  using Clock = std::chrono::steady_clock;
-  const auto now = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); };
-  double best = 1e9;
-  const double end = now() + seconds;
-  body();
-  for (double start = now(); start < end;) {
-    body();
-    const double stop = now();
-    best = std::min(best, stop - start);
-    start = stop;
-  }
-  return best;
-}
 
 struct Map {
   int64_t pixels, channels;
@@ -82,13 +65,13 @@ void bench(Map map, int64_t samples) {
 
   std::printf("%7ldx%-5ld", static_cast<long>(pixels), static_cast<long>(channels));
   const int64_t piece = 1 << 15;
-  print(2, floats, best_time([&] {
+  print(2, floats, best_seconds(seconds, [&] {
           parallel_for((floats + piece - 1) / piece, [&](int64_t task, int) {
             const int64_t first = task * piece;
             std::memcpy(maps[1] + first, maps[0] + first, static_cast<size_t>(std::min(piece, floats - first)) * 4);
           });
         }));
-  print(1, floats, best_time([&] {
+  print(1, floats, best_seconds(seconds, [&] {
           batch_norm_kernels().statistics({pixels, channels, maps[0], partials.floats(), workspace.floats()});
           batch_norm_kernels().merge({pixels, channels, partials.floats(), tile_pixels, 1e-5F, 0.1F, mean, inv_std,
                                       running_mean, running_var});
@@ -96,31 +79,31 @@ void bench(Map map, int64_t samples) {
   for (const Activation activation : {Activation::relu, Activation::silu}) {
     for (const bool residual : {false, true}) {
       if (residual && activation != Activation::relu) continue;
-      print(residual ? 3 : 2, floats, best_time([&] {
+      print(residual ? 3 : 2, floats, best_seconds(seconds, [&] {
               batch_norm_kernels().forward({pixels, channels, activation, maps[0], residual ? maps[2] : nullptr, mean,
                                             inv_std, weight, bias, maps[1], workspace.floats()});
             }));
       print(
-          residual ? 7 : 5, floats, best_time([&] {
+          residual ? 7 : 5, floats, best_seconds(seconds, [&] {
             batch_norm_kernels().backward({pixels, channels, activation, false, maps[3], maps[0],
                                            residual ? maps[1] : nullptr, mean, inv_std, weight, bias, nullptr, maps[4],
                                            residual ? maps[3] : nullptr, grad_weight, grad_bias, workspace.floats()});
           }));
     }
   }
-  print(2, floats, best_time([&] {
+  print(2, floats, best_seconds(seconds, [&] {
           layer_norm_kernels().forward(
               {pixels, channels, 1e-6F, maps[0], weight, bias, maps[1], rows.floats(), rows.floats() + pixels});
         }));
-  print(3, floats, best_time([&] {
+  print(3, floats, best_seconds(seconds, [&] {
           layer_norm_kernels().backward({pixels, channels, maps[3], maps[0], rows.floats(), rows.floats() + pixels,
                                          weight, nullptr, maps[4], grad_weight, grad_bias, workspace.floats()});
         }));
-  print(2, floats, best_time([&] {
+  print(2, floats, best_seconds(seconds, [&] {
           group_norm_kernels().forward({shape, 1e-6F, maps[0], weight, bias, maps[1], rows.floats(),
                                         rows.floats() + pixels, workspace.floats()});
         }));
-  print(3, floats, best_time([&] {
+  print(3, floats, best_seconds(seconds, [&] {
           group_norm_kernels().backward({shape, maps[3], maps[0], rows.floats(), rows.floats() + pixels, weight,
                                          nullptr, maps[4], grad_weight, grad_bias, workspace.floats()});
         }));

@@ -33,7 +33,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(CONVOY_FLAGS_avx2 -mavx2 -mfma)
   set(CONVOY_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    list(APPEND CONVOY_FLAGS_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)  # false alarms in its own intrinsics, gcc.gnu.org/PR105593
+    # It takes the undefined lanes of its own intrinsics for uninitialised variables, gcc.gnu.org/PR105593.
+    list(APPEND CONVOY_FLAGS_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)
   endif()
 endif()
 
@@ -74,9 +75,7 @@ if(CONVOY_SANITIZE MATCHES "undefined")
 endif()
 foreach(isa ${CONVOY_ISAS})
   add_library(convoy_kernels_${isa} OBJECT ${isa_sources})
-  # g++ 12 takes the undefined lanes of its own AVX-512 intrinsics for uninitialised variables (GCC bug 105593).
-  target_compile_options(convoy_kernels_${isa} PRIVATE ${CONVOY_KERNEL_OPTIMISATION} ${CONVOY_FLAGS_${isa}}
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
+  target_compile_options(convoy_kernels_${isa} PRIVATE ${CONVOY_KERNEL_OPTIMISATION} ${CONVOY_FLAGS_${isa}})
   target_compile_definitions(convoy_kernels_${isa} PRIVATE CONVOY_ISA=${isa} CONVOY_ISA_${isa})
   target_link_libraries(convoy_kernels_${isa} PRIVATE convoy_internal)
   target_sources(convoy PRIVATE $<TARGET_OBJECTS:convoy_kernels_${isa}>)

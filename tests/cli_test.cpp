@@ -14,7 +14,9 @@
 namespace convoy {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 // One line on standard error that begins with `start`, nothing on standard output, and exit code `code`.
@@ -63,17 +65,43 @@ TEST(CommandLine, AFullDiskBehindStandardOutputIsAnError) {
   EXPECT_EQ(finished.err, "convoy completion: standard output: No space left on device\n");
 }
 
-TEST(Completion, EveryShellKnowsEveryCommand) {
-  for (const std::string shell : {"bash", "zsh", "fish"}) {
-    const Finished script = run_convoy({"completion", shell});
-    EXPECT_EQ(script.code, 0);
-    for (const cli::Command* command : cli::commands()) {
-      EXPECT_THAT(script.out, HasSubstr(std::string(command->name))) << shell;
-    }
-  }
+TEST(CommandLine, HelpShowsWhatIsOnAndWhatIsPositional) {
+  const std::string train = run_convoy({"train", "--help"}).out;
+  EXPECT_THAT(train, HasSubstr("  --cycle-momentum,--no-cycle-momentum\n"));
+  EXPECT_THAT(train, HasSubstr("from 0.95 to 0.85 and back [true]\n"));
+  EXPECT_THAT(run_convoy({"fuse", "--help"}).out, HasSubstr("  --no-speed "));
+  EXPECT_THAT(run_convoy({"eval", "--help"}).out, HasSubstr("Usage: convoy eval [OPTIONS] [MODEL] DIR\n"));
 }
 
-// What bash offers for the last of `words`.
+TEST(CommandLine, ThreadsAndWorkersHaveOneRange) {
+  const std::string model = "none.safetensors";
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"eval", model, "photos"},
+                                             {"predict", "--checkpoint", model, "photo.jpg"},
+                                             {"fuse", model, "-o", "out"},
+                                             {"bench", model}}) {
+    for (const auto& [threads, code_matters] : {std::pair("0", false), std::pair("4097", true)}) {
+      std::vector<std::string> words = command;
+      words.insert(words.end(), {"--threads", threads});
+      EXPECT_EQ(run_convoy(words).err.find("--threads") != std::string::npos, code_matters) << command[0];
+    }
+  }
+  EXPECT_THAT(run_convoy({"eval", model, "photos", "--workers", "4096"}).err, Not(HasSubstr("--workers")));
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const cli::Command* command : cli::commands()) names.emplace_back(command->name);
+  return names;
+}
+
+// What bash offers for the last of `words`; nothing where it is to offer files.
 std::string bash_offers(const std::vector<std::string>& words) {
   const TemporaryFolder folder;
   const std::string script = folder / "script";
@@ -90,9 +118,73 @@ std::string bash_offers(const std::vector<std::string>& words) {
 }
 
 TEST(Completion, BashOffersCommandsFlagsAndValues) {
+  EXPECT_EQ(bash_offers({"convoy", ""}), joined(command_names()));
+  EXPECT_EQ(bash_offers({"convoy", "--"}), "--help --version");
   EXPECT_EQ(bash_offers({"convoy", "compl"}), "completion");
   EXPECT_EQ(bash_offers({"convoy", "completion", "z"}), "zsh");
   EXPECT_EQ(bash_offers({"convoy", "completion", "--he"}), "--help");
+  EXPECT_EQ(bash_offers({"convoy", "data", ""}), "split check preview stats");
+  EXPECT_EQ(bash_offers({"convoy", "data", "check", ""}), "");
+  EXPECT_EQ(bash_offers({"convoy", "data", "check", "--"}), "--help --all --json");
+  EXPECT_EQ(bash_offers({"convoy", "train", "data", "--model", "resnet1"}), "resnet101 resnet152 resnet18");
+  EXPECT_EQ(bash_offers({"convoy", "train", "data", "--opt", "adam"}), "adam adamw");
+  EXPECT_EQ(bash_offers({"convoy", "train", "--val", ""}), "");
+  EXPECT_EQ(bash_offers({"convoy", "bench", "vgg11"}), "vgg11 vgg11_bn");
+}
+
+// What fish offers at the end of `line`, without the descriptions, in alphabetical order.
+std::string fish_offers(const TemporaryFolder& folder, const std::string& line) {
+  const std::string script = folder / "script";
+  const std::string answer = folder / "answer";
+  std::ofstream(script) << run_convoy({"completion", "fish"}).out << "cd " << folder.path().string()
+                        << "\ncomplete -C '" << line << "' > " << answer << "\n";
+  EXPECT_EQ(std::system(("HOME=" + folder.path().string() + " fish --no-config " + script).c_str()), 0);
+  std::vector<std::string> words;
+  std::ifstream stream(answer);
+  for (std::string word; std::getline(stream, word);) words.push_back(word.substr(0, word.find('\t')));
+  std::ranges::sort(words);
+  return joined(words);
+}
+
+TEST(Completion, FishOffersCommandsFlagsValuesAndFiles) {
+  if (std::system("command -v fish > /dev/null") != 0) GTEST_SKIP() << "no fish here";
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "photos/cat");
+  std::vector<std::string> names = command_names();
+  std::ranges::sort(names);
+  EXPECT_EQ(fish_offers(folder, "convoy "), joined(names));
+  EXPECT_EQ(fish_offers(folder, "convoy data "), "check preview split stats");
+  EXPECT_EQ(fish_offers(folder, "convoy data check photos/"), "photos/cat/");
+  EXPECT_EQ(fish_offers(folder, "convoy data check --a"), "--all");
+  EXPECT_EQ(fish_offers(folder, "convoy train data --model resnet1"), "resnet101 resnet152 resnet18");
+  EXPECT_EQ(fish_offers(folder, "convoy train data --ev"), "--eval-interval");
+  EXPECT_EQ(fish_offers(folder, "convoy summary vgg11"), "vgg11 vgg11_bn");
+  EXPECT_EQ(fish_offers(folder, "convoy summary pho"), "photos/");
+  EXPECT_EQ(fish_offers(folder, "convoy completion "), "bash fish zsh");
+}
+
+TEST(Completion, ZshDescribesCommandsAndCompletesTheirArguments) {
+  const std::string script = run_convoy({"completion", "zsh"}).out;
+  for (const cli::Command* command : cli::commands()) {
+    const std::string name(command->name);
+    EXPECT_THAT(script, HasSubstr("\n      '" + name + ":"));
+    EXPECT_THAT(script, HasSubstr("\n    " + name + ") _convoy_" + name + " ;;\n"));
+    EXPECT_THAT(script, HasSubstr("\n_convoy_" + name + "() {\n"));
+  }
+  const auto function = [&](const std::string& name) {
+    const size_t begin = script.find("\n_convoy" + name + "() {\n");
+    return script.substr(begin, script.find("\n}\n", begin) - begin);
+  };
+  EXPECT_THAT(function("_data"), HasSubstr("\n      'split:Divide a folder of images into train/ and val/'\n"));
+  EXPECT_THAT(function("_data"), HasSubstr("\n    check) _convoy_data_check ;;\n"));
+  EXPECT_THAT(function("_data_check"), EndsWith("    '*:argument:_files'"));
+  EXPECT_THAT(function("_completion"), EndsWith("    '*:argument:(bash zsh fish)'"));
+  EXPECT_THAT(function("_train"), HasSubstr("    '--model[network to train]:value:(acnet_resnet18 "));
+  EXPECT_THAT(function("_bench"), HasSubstr("    '*:argument: _alternative \"words\\:word\\:(acnet_resnet18 "));
+  if (std::system("command -v zsh > /dev/null") != 0) return;
+  const TemporaryFolder folder;
+  std::ofstream(folder / "script") << script;
+  EXPECT_EQ(std::system(("zsh -n " + folder / "script").c_str()), 0);
 }
 
 }  // namespace

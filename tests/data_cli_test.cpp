@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "data/image.h"
+#include "tests/support/load_image.h"
 #include "tests/support/process.h"
 
 namespace convoy {
@@ -182,6 +183,21 @@ TEST_F(DataCli, CheckFindsWhatIsWrong) {
   expect_refused(data({"check", "absent"}), 1, "convoy data check: absent: no such folder or archive");
 }
 
+TEST_F(DataCli, NamesFromStrangersAreHarmlessToATerminal) {
+  fs::rename(folder_ / "photos/cat", folder_ / "photos/c\x1B[2Ja\nt");
+  std::ofstream(folder_ / "photos/dog/x\n\x1B]0;y.jpg") << "none";
+  const auto is_raw = [](unsigned char c) { return c != '\n' && (c < 0x20 || c == 0x7F); };
+  for (const char* command : {"check", "stats"}) {
+    const Finished finished = data({command, "photos"});
+    EXPECT_EQ(finished.code, 1);
+    const std::string text = finished.out + finished.err;
+    EXPECT_THAT(text, HasSubstr("photos/dog/x??]0;y.jpg: not a"));
+    EXPECT_TRUE(std::ranges::none_of(text, is_raw)) << text;
+  }
+  fs::remove(folder_ / "photos/dog/x\n\x1B]0;y.jpg");
+  EXPECT_THAT(data({"stats", "photos"}).out, HasSubstr("\nc?[2Ja?t "));
+}
+
 TEST_F(DataCli, PreviewDrawsAGridAlsoOfAugmentedImages) {
   ASSERT_EQ(data({"preview", "photos", "--output", "plain.png"}).code, 0);
   const Image plain = load_image(folder_ / "plain.png");
@@ -197,28 +213,32 @@ TEST_F(DataCli, PreviewDrawsAGridAlsoOfAugmentedImages) {
   }
   EXPECT_EQ(read_file(folder_ / "one.png"), read_file(folder_ / "two.png"));
   EXPECT_NE(read_file(folder_ / "one.png"), read_file(folder_ / "plain.png"));
+  std::vector<std::string> implied{"preview", "photos", "--output", "three.png"};
+  implied.insert(implied.end(), flags.begin() + 1, flags.end());
+  ASSERT_EQ(data(implied).code, 0);
+  EXPECT_EQ(read_file(folder_ / "three.png"), read_file(folder_ / "one.png"));
   expect_refused(data({"preview", "photos", "--output", "x.png", "--augmented", "--aa", "rnad"}), 2,
                  "convoy data preview: aa: unknown policy 'rnad' (did you mean 'rand'?)");
   expect_refused(data({"preview", "photos", "--output", "x.png", "--val"}), 1, "convoy data preview: photos: has no");
 }
 
-// Two images of one colour each: every figure can be computed by hand.
+// Two images of different sizes, so that a mean over images is not one over pixels.
 TEST_F(DataCli, StatsAreThoseOfThePixels) {
-  const auto write_png = [&](const std::string& path, const std::string& ppm) {
+  const auto copy = [&](const std::string& image, const std::string& path) {
     fs::create_directories(fs::path(folder_ / path).parent_path());
-    const fs::path from = fs::path(CONVOY_SOURCE_DIR) / "tests/data/images" / ppm;
-    fs::copy_file(from, folder_ / path);
+    fs::copy_file(fs::path(CONVOY_SOURCE_DIR) / "tests/data/images" / image, folder_ / path);
   };
-  write_png("set/a/1.png", "source.png");
-  write_png("set/b/1.png", "gray.png");
+  copy("source.png", "set/a/1.png");
+  copy("exif_1.jpg", "set/b/1.jpg");
   const Finished measured = data({"stats", "set", "--json"});
   ASSERT_EQ(measured.code, 0) << measured.err;
   const json stats = json::parse(measured.out);
   std::array<double, 3> mean{}, squares{};
-  for (const char* file : {"set/a/1.png", "set/b/1.png"}) {
+  for (const char* file : {"set/a/1.png", "set/b/1.jpg"}) {
     const Image image = load_image(folder_ / file);
+    const double count = 2.0 * image.width() * image.height();
     for (size_t i = 0; i < image.bytes(); ++i) {
-      const double value = image.row(0)[i] / 255.0, count = 2.0 * static_cast<double>(image.bytes()) / 3;
+      const double value = image.row(0)[i] / 255.0;
       mean[i % 3] += value / count;
       squares[i % 3] += value * value / count;
     }
@@ -227,7 +247,8 @@ TEST_F(DataCli, StatsAreThoseOfThePixels) {
     EXPECT_NEAR(stats["mean"][c], mean[c], 1e-9);
     EXPECT_NEAR(stats["std"][c], std::sqrt(squares[c] - mean[c] * mean[c]), 1e-9);
   }
-  EXPECT_EQ(stats["sizes"][0], (json{{"width", 37}, {"height", 29}, {"images", 2}}));
+  EXPECT_EQ(stats["sizes"][0], (json{{"width", 21}, {"height", 13}, {"images", 1}}));
+  EXPECT_EQ(stats["sizes"][1], (json{{"width", 37}, {"height", 29}, {"images", 1}}));
   EXPECT_THAT(data({"stats", "set"}).out, HasSubstr("\nmean = ["));
 }
 

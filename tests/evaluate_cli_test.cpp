@@ -9,6 +9,7 @@
 
 #include "data/image.h"
 #include "formats/csv_table.h"
+#include "tests/support/load_image.h"
 #include "tests/support/process.h"
 
 namespace convoy {
@@ -119,7 +120,8 @@ TEST_F(EvaluateCli, TestTimeAugmentationChangesTheFigures) {
 TEST_F(EvaluateCli, MistakesInEval) {
   expect_refused({"eval", "runs/none", "photos"}, 1, "convoy eval: runs/none: ");
   expect_refused({"eval", "runs/one", "photos", "--checkpoint", "runs/two"}, 2, "convoy eval: --checkpoint: ");
-  expect_refused({"eval", "runs/one", "none"}, 1, "convoy eval: none: ");
+  expect_refused({"eval", "runs/one", "none", "--output", "charts_of_none"}, 1, "convoy eval: none: ");
+  EXPECT_FALSE(fs::exists(path("charts_of_none")));
   expect_refused({"eval", "runs/one", "photos", "--output", "runs/one/recipe.toml"}, 1,
                  "convoy eval: runs/one/recipe.toml: cannot create the folder");
 }

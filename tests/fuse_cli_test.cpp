@@ -64,8 +64,19 @@ TEST_F(FuseCommand, SaysWhatItRefuses) {
   finished = run_convoy({"bench", fused_, "--train"});
   EXPECT_EQ(finished.code, 2);
   EXPECT_THAT(finished.err, HasSubstr("a fused network cannot be trained"));
-  finished = run_convoy({"summary", fused_, "--num-classes", "4"});
-  EXPECT_EQ(finished.code, 2);
+}
+
+TEST_F(FuseCommand, AModelFileHasWhatShapesItsNetwork) {
+  for (const std::vector<std::string>& flag : std::vector<std::vector<std::string>>{
+           {"--num-classes", "4"}, {"--width", "0.5"}, {"--act", "relu"}, {"--acnet"}, {"--asymmetry-rate", "1"}}) {
+    std::vector<std::string> words = {"summary", model_};
+    words.insert(words.end(), flag.begin(), flag.end());
+    const Finished finished = run_convoy(words);
+    EXPECT_EQ(finished.code, 2) << flag[0];
+    EXPECT_EQ(finished.err, "convoy summary: " + flag[0] + ": expected none beside a model file, which has its own\n");
+  }
+  const Finished larger = run_convoy({"summary", model_, "--img-size", "64", "--batch-size", "2", "--json"});
+  EXPECT_EQ(nlohmann::json::parse(larger.out).at("input"), (std::vector<int>{2, 64, 64, 3}));
 }
 
 }  // namespace

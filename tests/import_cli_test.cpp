@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/process.h"
@@ -51,6 +52,23 @@ TEST(ImportCommand, RefusesWrongUse) {
     EXPECT_EQ(finished.code, 2) << expected;
     EXPECT_THAT(finished.err, HasSubstr(expected));
     EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  }
+}
+
+TEST(ImportCommand, ClassNamesAreOneOnALine) {
+  const TemporaryFolder folder;
+  const std::string names = folder / "names.txt";
+  for (const auto& [text, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"", names + ": expected the name of a class on each line, got an empty file\n"},
+           {"cat\n\ndog\n", names + ":2: expected the name of a class, got an empty line\n"},
+           {"cat\r\n \t\r\n", names + ":2: expected the name of a class, got an empty line\n"},
+           {"cat\ndog\ncat\n", names + ":3: expected the name of a class, got \"cat\" once more\n"},
+       }) {
+    std::ofstream(names) << text;
+    const Finished finished =
+        run_convoy({"import", kCheckpoint, "--model", "resnet9", "-o", folder / "out", "--class-names", names});
+    EXPECT_EQ(finished.code, 1);
+    EXPECT_EQ(finished.err, "convoy import: " + expected);
   }
 }
 

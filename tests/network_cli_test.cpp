@@ -51,5 +51,20 @@ TEST(NetworkCli, AnImpossibleArchitectureIsOneLineThatNamesTheNearest) {
   refused({"vgg11", "--img-size", "16"}, "expected at least 32 for vgg11, got 16");
 }
 
+TEST(NetworkCli, AProfileIsInTheJsonToo) {
+  std::vector<std::string> words = {"bench", "resnet9", "--img-size", "32", "--steps", "1", "--json"};
+  EXPECT_FALSE(json::parse(run_convoy(words).out).contains("parts"));
+  words.emplace_back("--profile");
+  const json parts = json::parse(run_convoy(words).out).at("parts");
+  int64_t multiply_adds = 0;
+  for (const json& part : parts) {
+    EXPECT_GE(part["seconds"], 0);
+    EXPECT_NE(part["kernel"], "");
+    multiply_adds += part["multiply_adds"].get<int64_t>();
+  }
+  const json network = json::parse(run_convoy({"summary", "resnet9", "--img-size", "32", "--json"}).out);
+  EXPECT_EQ(multiply_adds, network["total"]["multiply_adds"]);
+}
+
 }  // namespace
 }  // namespace convoy

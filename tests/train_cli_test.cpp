@@ -114,6 +114,25 @@ TEST_F(TrainCli, WhatWasTrainedEvaluatesAndPredicts) {
   const Finished partly = run_convoy({"predict", "broken.jpg", image, "--checkpoint", "runs/run"}, options_);
   expect_refused(partly, 1, "convoy predict: broken.jpg: ");
   EXPECT_THAT(partly.out, StartsWith(image + ":  "));
+  std::ofstream(folder_ / "wor\nse.jpg") << "no image";
+  const Finished less = run_convoy({"predict", "broken.jpg", image, "wor\nse.jpg"}, options_);
+  EXPECT_EQ(less.code, 1);
+  EXPECT_THAT(less.err, testing::MatchesRegex("convoy predict: broken.jpg: .*\nconvoy predict: wor.se.jpg: .*\n"));
+  EXPECT_EQ(std::ranges::count(less.err, '\n'), 2) << less.err;
+}
+
+TEST_F(TrainCli, TheModelThatWasPickedIsNamed) {
+  ASSERT_EQ(train({}).code, 0);
+  const std::string file = "runs/run/best.safetensors", image = first_image("cat").string();
+  EXPECT_THAT(run_convoy({"predict", image}, options_).out, StartsWith("model: " + file + "\n" + image + ":  "));
+  EXPECT_THAT(run_convoy({"eval", "photos"}, options_).out, StartsWith("model: " + file + "\nclass "));
+  EXPECT_THAT(run_convoy({"eval", "runs/run", "photos"}, options_).out, StartsWith("class "));
+  // A run whose file appears while the photos are evaluated.
+  fs::create_directories(folder_ / "runs/later");
+  fs::create_symlink("../../charts/reliability.png", folder_ / "runs/later/best.safetensors");
+  const Finished evaluated = run_convoy({"eval", "photos", "--json", "--output", "charts"}, options_);
+  EXPECT_TRUE(fs::exists(folder_ / "runs/later/best.safetensors"));
+  EXPECT_EQ(json::parse(evaluated.out)["checkpoint"], file);
 }
 
 // The options of the architecture live in the recipe and the model file.
@@ -318,6 +337,38 @@ TEST_F(TrainCli, FindLrShowsTheLossOfEveryRate) {
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
   expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--first-lr", "5", "--last-lr", "1"}, options_),
                  2, "convoy find-lr: learning rates: expected 0 < first < last <= 1000, got 5 and 1");
+}
+
+TEST_F(TrainCli, FindLrHasTheFlagsThatMatter) {
+  const std::vector<std::string> words = {"find-lr", "photos", "--model", "resnet9", "--img-size", "32", "-b", "4"};
+  const auto find_lr = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    return run_convoy(all, options_);
+  };
+  for (const char* flag : {"--lr", "--epochs", "--sched", "--progressive-stages", "--output", "--patience"}) {
+    expect_refused(find_lr({flag, "1"}), 2, std::string("convoy find-lr: unknown flag '") + flag + "'");
+  }
+  const Finished few =
+      find_lr({"--updates", "5", "--last-lr", "1e-3", "--opt", "adamw", "--hflip", "0", "--std", "1,1,1"});
+  EXPECT_EQ(few.code, 0) << few.err;
+  EXPECT_THAT(few.out, testing::EndsWith("\n5 points are too few to tell where the loss falls; try --updates 20\n"));
+}
+
+TEST_F(TrainCli, CtrlCEndsFindLr) {
+  Finished stopped;
+  for (const int wait : {100, 1000, 10000}) {  // until it listens
+    Process find_lr({"find-lr", "photos", "--model", "resnet9", "--img-size", "32", "-b", "4", "--updates", "1000000",
+                     "--last-lr", "1e-6", "--csv", "curve.csv"},
+                    options_);
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait));
+    find_lr.send(SIGINT);
+    stopped = find_lr.wait();
+    if (stopped.code != -SIGINT) break;
+  }
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_THAT(stopped.out, testing::MatchesRegex("stopped after [0-9]+ of 1000000 updates\n"));
+  EXPECT_FALSE(fs::exists(folder_ / "curve.csv"));
 }
 
 class TrainInterrupted : public TrainCli {

@@ -7,9 +7,11 @@ cd "$(dirname "$0")/.."
 
 data=build/cifar10-sample
 run=runs/demo
-if [ ! -d "$data/test" ]; then
-  mkdir -p "$data"
-  tar -xzf data/cifar10-sample.tar.gz -C "$data"
+if [ ! -d "$data" ]; then
+  rm -rf "$data.tmp"
+  mkdir -p "$data.tmp"
+  tar -xzf data/cifar10-sample.tar.gz -C "$data.tmp"
+  mv "$data.tmp" "$data"
 fi
 
 # Says each command before running it.

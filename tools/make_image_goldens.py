@@ -7,11 +7,13 @@ tests/data/images/NAME.{jpg,png,webp} come with NAME.ppm (what Pillow decodes, u
 be refused, without. tests/data/resize/*.ppm are Image.resize of images/source.png, tests/data/rotate/*.ppm
 Image.rotate of it, tests/data/prepare/*.ppm torchvision's Resize + CenterCrop of it (and of its transpose),
 tests/data/color/*.ppm ImageEnhance of it, tests/data/ops/OP,ARGUMENT[,INTERPOLATION].ppm torchvision's and timm's
-image ops on it. tests/data/policies/POLICY.txt lists how often a draw of timm's or torchvision's policy holds an op
-with an argument, for an image of 40 x 30 pixels.
+image ops on it, tests/data/enlarge/*.ppm Image.resize of resize/bilinear_64x50.ppm. tests/data/policies/POLICY.txt
+lists how often a draw of timm's or torchvision's policy holds an op with an argument, for an image of 40 x 30 pixels.
+tests/data/draws/*.txt count what their random transforms did, most as lines of "top left height width count".
 Needs Pillow, NumPy, torchvision and timm.
 """
 import io
+import math
 import random
 import struct
 import sys
@@ -20,8 +22,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageEnhance, ImageOps
 from timm.data import auto_augment as timm_augment
+from timm.data.mixup import Mixup, rand_bbox
+from timm.data.random_erasing import RandomErasing
 from torchvision import transforms
 from torchvision.transforms import autoaugment as tv_augment
 from torchvision.transforms import functional as tv
@@ -124,6 +129,7 @@ OPS = {"Identity": "identity", "ShearX": "shear_x", "ShearY": "shear_y", "Transl
        "Color": "color", "Contrast": "contrast", "Sharpness": "sharpness", "Posterize": "posterize", "Solarize": "solarize",
        "SolarizeAdd": "solarize_add", "AutoContrast": "auto_contrast", "Equalize": "equalize", "Invert": "invert"}
 FILL = (124, 116, 104)
+AUGMIX_PARAMETERS = {"translate_pct": 0.3}  # as timm's transforms_factory sets them
 
 
 def image_ops(source):
@@ -207,6 +213,13 @@ def policies():
         for op in transform.ops:
             timm_draws(op, op.prob * transform.num_layers / len(transform.ops), size, counts)
         yield text, counts
+    for text in ("augmix-m3-mstd0", "augmix-m7-d2-mstd0"):
+        transform = timm_augment.augment_and_mix_transform(text, dict(AUGMIX_PARAMETERS))
+        depth = transform.depth if transform.depth > 0 else 2  # the mean of 1, 2 and 3
+        counts = Counter()
+        for op in transform.ops:
+            timm_draws(op, depth / len(transform.ops), size, counts)
+        yield text, counts
     for text in ("original", "originalr", "v0", "v0r"):
         policy = timm_augment.auto_augment_policy(text, {"translate_const": 1})
         counts = Counter()
@@ -230,15 +243,85 @@ def policies():
     yield "trivial", counts
 
 
+DRAWS = 200_000
+
+
+class Rectangles(list):
+    """Stands in for the image whose rectangles are erased."""
+    def __setitem__(self, key, value):
+        rows, columns = key[1:]
+        self.append((rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start))
+
+
+def erased():
+    erasing = RandomErasing(probability=1, device="cpu")
+    for _ in range(DRAWS):
+        rectangles = Rectangles()
+        erasing._erase(rectangles, 3, 7, 7, torch.float32)
+        yield rectangles[0]
+
+
+def erased_pixels(side, most):
+    erasing = RandomErasing(probability=0.9, max_count=most, device="cpu")
+    for _ in range(DRAWS):
+        image = torch.ones(1, side, side)
+        erasing(image)
+        yield (int((image == 0).sum()),)
+
+
+def resized_crops(width, height):
+    image = Image.new("RGB", (width, height))
+    for _ in range(DRAWS):
+        yield transforms.RandomResizedCrop.get_params(image, [0.08, 1.0], [3 / 4, 4 / 3])
+
+
+def cut_rectangles(side, alpha):
+    for _ in range(DRAWS):
+        top, bottom, left, right = rand_bbox((side, side), np.random.beta(alpha, alpha))
+        empty = top == bottom or left == right
+        yield (0, 0, 0, 0) if empty else (top, left, bottom - top, right - left)
+
+
+def mixtures(side):
+    """What became of a sample, and how many tenths of it stayed."""
+    mixup = Mixup(mixup_alpha=0.4, cutmix_alpha=1.0, prob=0.8, switch_prob=0.3)
+    for _ in range(DRAWS):
+        images = torch.arange(2.0).reshape(2, 1, 1, 1).expand(2, 1, side, side).clone()
+        share = mixup._mix_batch(images)
+        cut = bool(((images == 0) | (images == 1)).all())
+        yield "none" if share == 1 else "cut" if cut else "blend", math.floor(10 * share)
+
+
+def augmix_differences(source):
+    """Mean absolute difference of the pixels, rounded down."""
+    hparams = {"interpolation": Image.BILINEAR, "img_mean": (128, 128, 128), **AUGMIX_PARAMETERS}
+    transform = timm_augment.augment_and_mix_transform("augmix-m3-w3", hparams)
+    pixels = np.asarray(source).astype(int)
+    for _ in range(DRAWS // 10):
+        yield (int(np.abs(np.asarray(transform(source)).astype(int) - pixels).mean()),)
+
+
+def draws(source):
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    yield "erase", erased()
+    yield "erase_3", erased_pixels(20, 3)
+    yield "resized_crop_6x5", resized_crops(6, 5)
+    yield "cutmix", cut_rectangles(6, 1.0)
+    yield "mix", mixtures(6)
+    yield "augmix", augmix_differences(source)
+
+
 def write_ppm(path, image):
     path.write_bytes(b"P6 %d %d 255\n" % image.size + image.tobytes())
 
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "tests" / "data")
-    images, resized, rotated, prepared, colors, ops, drawn = (
-        root / name for name in ("images", "resize", "rotate", "prepare", "color", "ops", "policies"))
-    for folder in (images, resized, rotated, prepared, colors, ops, drawn):
+    images, resized, enlarged, rotated, prepared, colors, ops, drawn, counted = (
+        root / name for name in ("images", "resize", "enlarge", "rotate", "prepare", "color", "ops", "policies", "draws"))
+    for folder in (images, resized, enlarged, rotated, prepared, colors, ops, drawn, counted):
         folder.mkdir(parents=True, exist_ok=True)
     for name, data in readable():
         (images / name).write_bytes(data)
@@ -254,6 +337,8 @@ def main():
     for mode, resample in modes.items():
         for size in ((16, 11), (64, 50), (37, 12), (9, 29), (5, 60)):
             write_ppm(resized / f"{mode}_{size[0]}x{size[1]}.ppm", source.resize(size, resample))
+    # Sizes for which the sum of Pillow's steps, rounded, and their product differ.
+    write_ppm(enlarged / "nearest_96x3.ppm", source.resize((64, 50), Image.BILINEAR).resize((96, 3), Image.NEAREST))
     for degrees in (-170, -31.25, -1.5, 0.75, 10, 45, 123.5):
         write_ppm(rotated / f"{degrees}.ppm", source.rotate(degrees))
     enhancers = {"brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast, "saturation": ImageEnhance.Color}
@@ -265,6 +350,9 @@ def main():
     for text, counts in policies():
         lines = (f"{name} {argument:g} {count:.8f}\n" for (name, argument), count in sorted(counts.items()) if count > 0)
         (drawn / f"{text}.txt").write_text("".join(lines))
+    for name, outcomes in draws(source):
+        counts = sorted(Counter(outcomes).items())
+        (counted / f"{name}.txt").write_text("".join(f"{' '.join(map(str, outcome))} {count}\n" for outcome, count in counts))
     for shape, image in (("wide", source), ("tall", source.transpose(Image.TRANSPOSE))):
         for size, resize in ((16, 16), (16, 18), (17, 24), (29, 29), (40, 45), (13, 32)):
             eval_transform = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(size)])

@@ -36,7 +36,8 @@ enum class Tta : uint8_t {
 struct ClassifierOptions {
   int64_t batch_size = 32;
   int64_t workers = 2;  // threads that prepare images
-  Tta tta = Tta::none;  // test-time augmentation
+  Tta tta = Tta::none;  // test-time augmentation; hflip_shift needs images of 2 pixels and more
+  int64_t threads = 0;  // that compute, of the whole process; 0: as many as it has
 };
 
 // A network with its weights, class names and preprocessing, from a model file (best.safetensors, last.safetensors).
@@ -56,14 +57,14 @@ class Classifier {
   const std::map<std::string, double>& metrics() const;
 
   // The k most probable classes of every image: of each file, and of all images below each folder, in order. `each`
-  // hears of an image as soon as it is done. Throws Error when a path names no image.
+  // hears of an image as soon as it is done. Throws Error when a path names no image, UsageError for a k below 1.
   void predict(const std::vector<std::filesystem::path>& paths, int k,
                const std::function<void(const ImagePredictions&)>& each);
   std::vector<ImagePredictions> predict(const std::vector<std::filesystem::path>& paths, int k = 5);
 
   // Every image of a dataset once: data as `convoy train` takes it, of which the validation images where it has some.
   // Classes are matched by name; some may be absent. Throws Error for a class that the classifier does not know, and
-  // for an image that cannot be read, unless skip_bad.
+  // for an image that cannot be read, unless skip_bad; then only if none can.
   EvaluationReport evaluate(const std::filesystem::path& data, bool skip_bad = false,
                             const std::function<void(const ValidationReport&)>& on_step = {});
 

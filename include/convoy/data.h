@@ -31,7 +31,8 @@ struct SplitOptions {
 
 // Writes output/train/<class>/ and output/val/<class>/ with the images of `data`, spaces in names replaced by '_'. The
 // folder appears when it is whole: until then it is output.tmp, which is removed when the split fails or `stop` becomes
-// true (then the result is empty). Throws Error when `output` has something in it, `data` has a validation part
+// true (then the result is empty). Throws UsageError when `output` lies within `data`, an option is out of its range,
+// or links to files of an archive are asked for; Error when `output` has something in it, `data` has a validation part
 // already, two names become one, or a file cannot be read or written.
 std::vector<ClassCount> split_images(const std::filesystem::path& data, const std::filesystem::path& output,
                                      const SplitOptions& options = {}, const std::atomic<bool>* stop = nullptr);

@@ -12,11 +12,11 @@
 namespace convoy {
 
 struct LearningRateSweep {
-  double first_lr = 1e-7;
-  double last_lr = 10;
-  int64_t updates = 100;    // in which the rate grows by equal factors
-  double smoothing = 0.98;  // decay rate of the moving average of the loss
-  double stop_factor = 4;   // the sweep ends when the smoothed loss is that many times its least
+  double first_lr = 1e-7;   // above 0
+  double last_lr = 10;      // above first_lr, at most 1000
+  int64_t updates = 100;    // in which the rate grows by equal factors; at least 2
+  double smoothing = 0.98;  // decay rate of the moving average of the loss, in [0, 1)
+  double stop_factor = 4;   // the sweep ends when the smoothed loss is that many times its least; above 1
 };
 
 struct LearningRatePoint {
@@ -39,7 +39,7 @@ std::optional<double> steepest_descent(const std::vector<LearningRatePoint>& poi
 
 // Trains the recipe's network, from its start, on the recipe's images with growing rates, and keeps nothing.
 // on_point hears of every update; stop ends the sweep after the update at hand. Throws as train(), and UsageError for a
-// sweep that is none.
+// sweep out of its ranges.
 LearningRateCurve find_learning_rate(const Recipe& recipe, const LearningRateSweep& sweep = {},
                                      const std::function<void(const LearningRatePoint&)>& on_point = {},
                                      const std::atomic<bool>* stop = nullptr);

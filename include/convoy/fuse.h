@@ -39,10 +39,10 @@ struct FuseReport {
   double relative_difference() const { return largest_difference / (largest_logit > 0 ? largest_logit : 1); }
 };
 
-// Turns every linear branch of the network in `model_file` into a single convolution (plan/reparameterise.h) and writes
-// the model file `output`, which is used like any other, but for training. Throws Error when the file is no model file
-// or fused already, has nothing to fuse, or the outputs differ by more than the tolerance; `report`, when given, is
-// filled also in the last case. No file is written then.
+// Turns every linear branch of the network in `model_file`, such as a convolution and its norm or the sum of parallel
+// convolutions, into a single convolution and writes the model file `output`, which is used like any other, but for
+// training. Throws Error when the file is no model file or fused already, has nothing to fuse, or the outputs differ by
+// more than the tolerance; `report`, when given, is filled also in the last case. No file is written then.
 void fuse_model(const std::filesystem::path& model_file, const FuseOptions& options,
                 const std::filesystem::path& output, FuseReport* report = nullptr);
 

@@ -43,7 +43,8 @@ struct ImportReport {
 };
 
 struct ImportOptions {
-  // model and, where they are set, what describes images and network: img_size, crop_pct, mean, drop, ... Its seed
+  // model and, where they are set, what describes images and network: img_size, crop_pct, mean, drop, ... What it
+  // leaves at the default of the images' preparation is taken from the file where that is one of Convoy's. Its seed
   // starts what the file lacks.
   Recipe recipe;
   std::optional<int64_t> num_classes = {};    // unset: as the file; another number gives the network a new head

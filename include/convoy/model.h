@@ -15,21 +15,22 @@
 
 namespace convoy {
 
-// What a caller may ask of any network; a network takes what applies to it.
 inline constexpr double kMaxWidth = 16;
 inline constexpr int64_t kMaxAsymmetryRate = 16;
 
+// What a caller may ask of any network; a network takes what applies to it.
 struct ModelOptions {
   int64_t num_classes = 1000;
-  // Below 0: the network's own default. 0 switches them off.
+  // Only for networks that take them (Model::takes); the values here leave a network as it is.
+  // Probabilities in [0, 1); below 0: the network's own. Any network takes 0, which switches them off.
   float dropout = -1;
   float drop_path = -1;
-  // Only for networks that take them (Model::takes); the values here leave a network as it is.
-  double width = 1;                          // multiplier of the channels, up to kMaxWidth
-  int64_t asymmetry_rate = -1;               // AsymmNet's copies of the input on either side of an expansion
+  double width = 1;  // multiplier of the channels, up to kMaxWidth
+  // AsymmNet's copies of the input on either side of an expansion, up to kMaxAsymmetryRate; below 0: the network's own.
+  int64_t asymmetry_rate = -1;
   Activation activation = Activation::none;  // in place of the network's usual one
-  // Every trained k x k convolution, k odd and above 1, becomes the asymmetric block of ACNet
-  // (models/layers/asymmetric.h).
+  // Every trained k x k convolution, k odd and above 1, becomes the asymmetric block of ACNet (Ding et al., arXiv
+  // 1908.03930).
   bool acnet = false;
   // Every linear branch as one convolution (convoy/fuse.h): only to infer.
   bool fused = false;
@@ -50,7 +51,7 @@ struct Model {
   int64_t num_classes = 1000;
   // Which of the options that only some networks take this one does.
   struct Takes {
-    bool width = false, asymmetry_rate = false, activation = false, acnet = true;
+    bool dropout = false, drop_path = false, width = false, asymmetry_rate = false, activation = false, acnet = true;
   } takes = {};
   // Builds the network on images {N, H, W, 3} and returns its logits {N, num_classes}. Parameter names follow from the
   // builder. Throws Error when the images are too small.
@@ -59,8 +60,8 @@ struct Model {
   std::function<void(const FirstImages&)> start_from_images = {};
 };
 
-// model.build, after a look at the options: throws UsageError for one that the network does not take, or an impossible
-// one.
+// model.build, after a look at the options: throws UsageError for one that the network does not take (graphs that only
+// infer take any dropout), or an impossible one.
 Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options);
 
 // All known networks, by name.

@@ -18,6 +18,7 @@ struct Size2 {
 
   constexpr Size2(int64_t both) : h(both), w(both) {}  // NOLINT(google-explicit-constructor): `.kernel = 3` is meant
   constexpr Size2(int64_t height, int64_t width) : h(height), w(width) {}
+  constexpr bool at_least(int64_t least) const { return h >= least && w >= least; }
   friend bool operator==(const Size2&, const Size2&) = default;
 };
 
@@ -35,7 +36,7 @@ struct Conv2d {
   bool weight_trained = true;  // false: the weight stays as it starts or is read
 };
 
-// {N, H, W, C} -> {N, (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, likewise, out_channels}.
+// {N, H, W, C} -> {N, (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, likewise, out_channels}, rounded down.
 // Parameters weight, bias.
 Value conv2d(Builder b, Value x, const Conv2d& options);
 
@@ -46,7 +47,7 @@ struct Linear {
   Initializer bias_start = {};
 };
 
-// {..., C} -> {..., out_features}. Parameters weight, bias.
+// {..., C} -> {..., out_features}, of two to four axes. Parameters weight, bias.
 Value linear(Builder b, Value x, const Linear& options);
 
 struct BatchNorm {
@@ -92,9 +93,12 @@ Value transpose(Value x, const std::vector<int>& axes);
 struct Pool2d {
   Size2 kernel = 2;
   Size2 stride = 2;
-  Size2 padding = 0;
+  Size2 padding = 0;          // on either side, at most half the kernel
   bool count_padding = true;  // average pooling: divide by the whole kernel also at the borders, as torch's default
 };
+// {N, H, W, C} -> {N, (H + 2 padding - kernel) / stride + 1, likewise, C}, rounded down: rows and columns that fill no
+// window are left out. Maxima are those of elements inside the map, and a kernel may have 256 elements; to averages
+// padding counts as 0, or not at all.
 Value max_pool(Value x, const Pool2d& options);
 Value avg_pool(Value x, const Pool2d& options);
 // {N, H, W, C} -> {N, C}.
@@ -102,9 +106,11 @@ Value global_avg_pool(Value x);
 // {N, H, W, C} -> {N, size.h, size.w, C}, windows as torch's adaptive_avg_pool2d.
 Value adaptive_avg_pool(Value x, Size2 size);
 
-// In training graphs: zeroes elements with this probability and scales the others to the same mean. Elsewhere: x.
+// In training graphs: zeroes elements with this probability, in [0, 1), and scales the others to the same mean.
+// Elsewhere: x. A builder has at most one, and one drop_path: what is dropped follows from its name.
 Value dropout(Builder b, Value x, float probability);
-// Stochastic depth (Huang et al., arXiv 1603.09382), in training graphs: zeroes whole samples, scales the others.
+// Stochastic depth (Huang et al., arXiv 1603.09382), in training graphs: zeroes whole samples with this probability, in
+// [0, 1), and scales the others. Elsewhere: x.
 Value drop_path(Builder b, Value x, float probability);
 
 // Over the last axis.

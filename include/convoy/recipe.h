@@ -80,7 +80,8 @@ struct Recipe {
   double smoothing = 0.1;
   bool model_ema = false;  // validate and save the moving average of the weights
   double model_ema_decay = 0.9998;
-  // Updates after which slow weights take a step towards the weights and replace them; 0: off (train/step.h).
+  // Updates after which slow weights take a step towards the weights and replace them (Zhang et al., arXiv 1907.08610);
+  // 0: off.
   int64_t lookahead = 0;
   double lookahead_decay = 0.95;
 
@@ -180,8 +181,8 @@ const RecipeField& find_recipe_field(std::string_view name);
 // source: how the user spelled the setting, such as "--batch-size".
 void set_field(Recipe& recipe, const RecipeField& field, std::string_view text, std::string_view source);
 
-// Sets what a TOML file or text sets; the other fields stay. Throws UsageError for an unknown key or a wrong value,
-// Error when the file cannot be read or is not TOML. origin names the text in messages.
+// Sets what a TOML file or text sets; the other fields stay. Throws UsageError for an unknown key, a wrong value or
+// what is not TOML, Error when the file cannot be read. origin names the text in messages.
 void read_recipe(Recipe& recipe, const std::filesystem::path& file);
 void read_recipe_text(Recipe& recipe, std::string_view toml, std::string_view origin);
 

@@ -50,6 +50,8 @@ struct EpochStart {
   int64_t epoch = 0;  // from 0
   int64_t step = 0;   // done in this epoch
   double lr = 0;      // of its first step
+  // Epochs that follow, each counted as its images' pixels against this one's: what is left in epochs like this.
+  double later_epochs = 0;
   // As progressive learning has them now.
   int64_t image_size = 0;
   std::optional<double> drop;  // unset: the network's own

@@ -13,10 +13,11 @@ namespace convoy::cli {
 namespace {
 
 struct Options {
+  explicit Options(CLI::App& app) : network(app) {}
+
   NetworkFlags network;
   BenchmarkOptions bench;
   std::string precision = "fp32";
-  int threads = 0;
   bool json = false;
 };
 
@@ -33,28 +34,48 @@ void print_parts(BenchmarkResult result) {
   }
 }
 
-int run(const Options& options) {
+nlohmann::ordered_json to_json(const Options& options, const Network& network, const BenchmarkResult& result) {
+  nlohmann::ordered_json json = {{"model", network.name},
+                                 {"train", options.bench.train},
+                                 {"batch_size", options.bench.step.batch_size},
+                                 {"img_size", options.bench.step.image_size},
+                                 {"precision", options.precision},
+                                 {"threads", thread_count()},
+                                 {"isa", to_string(active_isa())},
+                                 {"median_img_per_s", result.median_img_per_s},
+                                 {"best_img_per_s", result.best_img_per_s},
+                                 {"first_step_s", result.first_step_s},
+                                 {"planned_bytes", result.planned_bytes},
+                                 {"peak_rss_bytes", result.peak_rss_bytes},
+                                 {"peak_share", result.peak_share}};
+  if (!options.bench.profile) return json;
+  json["parts"] = nlohmann::ordered_json::array();
+  for (const auto& part : result.parts) {
+    json["parts"].push_back({{"op", part.op},
+                             {"kernel", part.kernel},
+                             {"output", part.output},
+                             {"seconds", part.seconds},
+                             {"multiply_adds", part.multiply_adds}});
+  }
+  return json;
+}
+
+int run(Options& options) {
+  const Network network = options.network.resolve();
+  StepOptions& step = options.bench.step;
+  step.model = network.model;
+  step.model_options = network.options;
+  step.batch_size = network.input[0];
+  step.image_size = network.input[1];
+  step.optimizer.weight_decay = 1e-4F;
   const BenchmarkResult result = run_benchmark(options.bench);
   if (options.json) {
-    print_json({{"model", options.network.model},
-                {"train", options.bench.train},
-                {"batch_size", options.network.batch_size},
-                {"img_size", options.bench.step.image_size},
-                {"precision", options.precision},
-                {"threads", thread_count()},
-                {"isa", to_string(active_isa())},
-                {"median_img_per_s", result.median_img_per_s},
-                {"best_img_per_s", result.best_img_per_s},
-                {"first_step_s", result.first_step_s},
-                {"planned_bytes", result.planned_bytes},
-                {"peak_rss_bytes", result.peak_rss_bytes},
-                {"peak_share", result.peak_share}});
+    print_json(to_json(options, network, result));
     return 0;
   }
   constexpr double kMebi = 1 << 20;
-  print("{} {}, batch {}, {}x{}, {}, {} threads, {}\n", options.network.model,
-        options.bench.train ? "training" : "inference", options.network.batch_size, options.bench.step.image_size,
-        options.bench.step.image_size, options.precision, thread_count(), to_string(active_isa()));
+  print("{} {}, batch {}, {}x{}, {}, {} threads, {}\n", network.name, options.bench.train ? "training" : "inference",
+        step.batch_size, step.image_size, step.image_size, options.precision, thread_count(), to_string(active_isa()));
   print("  {:.2f} img/s median, {:.2f} best of {} steps; {:.0f} % of the peak measured here\n", result.median_img_per_s,
         result.best_img_per_s, options.bench.steps, 100 * result.peak_share);
   print("  first step after {:.2f} s; {:.0f} MiB planned, {:.0f} MiB at most in use\n", result.first_step_s,
@@ -64,25 +85,14 @@ int run(const Options& options) {
 }
 
 std::function<int()> declare(CLI::App& app) {
-  auto options = std::make_shared<Options>();
-  options->network.declare(app);
+  auto options = std::make_shared<Options>(app);
   app.add_flag("--train", options->bench.train, "Time a whole training step [inference]");
   app.add_option("--precision", options->precision, "Arithmetic [fp32]")->check(one_of("precision", {"fp32"}));
-  app.add_option("--threads", options->threads, "Threads [all processors]")->check(CLI::Range(1, 4096));
+  add_threads(app);
   app.add_option("-r,--steps", options->bench.steps, "Steps to time [10]")->check(CLI::Range(1, 1000000));
-  app.add_flag("--profile", options->bench.profile, "Also time every node of the plan");
+  app.add_flag("--profile", options->bench.profile, "Also time every node of the plan; in JSON under \"parts\"");
   app.add_flag("--json", options->json, "Print one JSON object");
-  return [options] {
-    const Model& model = options->network.chosen();
-    StepOptions& step = options->bench.step;
-    step.model = &model;
-    step.model_options = options->network.options();
-    step.batch_size = options->network.batch_size;
-    step.image_size = options->network.input()[1];
-    step.optimizer.weight_decay = 1e-4F;
-    if (options->threads > 0) set_thread_count(options->threads);
-    return run(*options);
-  };
+  return [options] { return run(*options); };
 }
 
 }  // namespace

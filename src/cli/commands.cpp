@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 
+#include "core/parallel.h"
 #include "core/text.h"
 
 namespace convoy::cli {
@@ -47,6 +48,15 @@ CLI::Validator one_of(std::string kind, std::vector<std::string> names) {
         return std::ranges::find(names, name) == names.end() ? unknown_name(kind, name, names) : std::string();
       },
       std::move(description));
+}
+
+void add_threads(CLI::App& app) {
+  const auto set = [](int count) {
+    if (count > 0) set_thread_count(count);
+  };
+  app.add_option_function<int>("--threads", set, "Threads that compute; 0: one a processor [0]")
+      ->check(CLI::Range(0, 4096))
+      ->type_name("N");
 }
 
 }  // namespace convoy::cli

@@ -36,8 +36,11 @@ extern const Command kCompletion;
 // In the order in which --help lists them.
 std::span<const Command* const> commands();
 
-// Accepts one of `names`, and says which was likely meant when it is none of them: "unknown optimizer 'sdg' ...".
+// Accepts one of `names`, and says which was likely meant when it is none of them: "unknown shell 'bahs' ...".
 CLI::Validator one_of(std::string kind, std::vector<std::string> names);
+
+// --threads: the threads of the process that compute.
+void add_threads(CLI::App& app);
 
 // How the program was called, as a shell would read it.
 std::string quote_command(std::span<const char* const> words);

@@ -8,104 +8,113 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/network.h"
 #include "cli/output.h"
 
 namespace convoy::cli {
 namespace {
 
+// What a shell offers in some place.
+struct Offer {
+  std::vector<std::string> words;
+  bool files = false;
+};
+
 struct Flag {
   std::vector<std::string> names;
   std::string description;
   bool takes_value = false;
-  // What the value may be; empty where it may be anything, such as a file.
-  std::vector<std::string> values;
+  Offer value;
 };
 
-struct Subcommand {
+struct CommandTree {
   std::string name;
+  std::string path;  // " data split"; "" for the program
   std::string description;
   std::vector<Flag> flags;
-  // What the arguments without a flag may be.
-  std::vector<std::string> values;
+  std::vector<CommandTree> commands;
+  Offer argument;  // in place of an argument without a flag: the names of the commands, where there are some
 };
 
-// The choices in a type name such as "TEXT:{sgd,adam}".
-std::vector<std::string> choices(const std::string& type) {
+// By the type name of an option, such as "TEXT:{sgd,adam}", "NAME|FILE" or "X".
+Offer offer_for(const std::string& type) {
+  Offer offer;
   const size_t open = type.find('{');
   const size_t close = type.find('}');
-  std::vector<std::string> names;
   if (open != std::string::npos && close != std::string::npos) {
-    names = CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
+    offer.words = CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
+  } else if (type.starts_with("NAME")) {
+    offer.words = model_names();
   }
-  return names;
+  offer.files = offer.words.empty() || type.find("FILE") != std::string::npos;
+  return offer;
 }
 
-// A command with commands of its own offers their names, and all their flags.
-Subcommand describe(const CLI::App& app) {
-  Subcommand result{app.get_name(), app.get_description(), {}, {}};
+CommandTree describe(const CLI::App& app, const std::string& path) {
+  CommandTree tree{app.get_name(), path, app.get_description(), {}, {}, {}};
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    result.values.push_back(sub->get_name());
-    for (Flag& flag : describe(*sub).flags) {
-      const bool known =
-          std::ranges::any_of(result.flags, [&](const Flag& other) { return other.names == flag.names; });
-      if (!known) result.flags.push_back(std::move(flag));
-    }
+    tree.commands.push_back(describe(*sub, path + " " + sub->get_name()));
+    tree.argument.words.push_back(sub->get_name());
   }
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_positional()) {
-      result.values = choices(option->get_type_name());
+      tree.argument = offer_for(option->get_type_name());
       continue;
     }
-    Flag flag;
+    Flag& flag = tree.flags.emplace_back();
     for (const std::string& name : option->get_lnames()) flag.names.push_back("--" + name);
     for (const std::string& name : option->get_snames()) flag.names.push_back("-" + name);
     flag.description = option->get_description();
     flag.takes_value = option->get_items_expected_max() > 0;
-    flag.values = choices(option->get_type_name());
-    const bool known = std::ranges::any_of(result.flags, [&](const Flag& other) { return other.names == flag.names; });
-    if (!known) result.flags.push_back(std::move(flag));
+    flag.value = offer_for(option->get_type_name());
   }
-  return result;
+  return tree;
 }
 
-std::string joined_names(const std::vector<Subcommand>& commands) {
+std::string flag_names(const CommandTree& tree) {
   std::vector<std::string> names;
-  for (const Subcommand& command : commands) names.push_back(command.name);
+  for (const Flag& flag : tree.flags) names.insert(names.end(), flag.names.begin(), flag.names.end());
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-std::string flag_names(const Subcommand& command) {
-  std::vector<std::string> names;
-  for (const Flag& flag : command.flags) names.insert(names.end(), flag.names.begin(), flag.names.end());
-  return fmt::format("{}", fmt::join(names, " "));
+// The paths that a command's name may follow, as patterns of a bash `case`.
+std::string bash_parents(const CommandTree& tree) {
+  if (tree.commands.empty()) return "";
+  std::string patterns = fmt::format("{}'{}'", tree.path.empty() ? "" : " | ", tree.path);
+  for (const CommandTree& command : tree.commands) patterns += bash_parents(command);
+  return patterns;
 }
 
-std::string bash_script(const std::vector<Subcommand>& commands) {
-  std::string cases;
-  for (const Subcommand& command : commands) {
-    std::string values;
-    for (const Flag& flag : command.flags) {
-      if (!flag.takes_value) continue;
-      values += fmt::format("        {}) {} ;;\n", fmt::join(flag.names, "|"),
-                            flag.values.empty() ? "return" : fmt::format("words='{}'", fmt::join(flag.values, " ")));
-    }
-    values += fmt::format("        *) words='{} {}' ;;\n", flag_names(command), fmt::join(command.values, " "));
-    cases += fmt::format("    {})\n      case \"$previous\" in\n{}      esac ;;\n", command.name, values);
+std::string bash_cases(const CommandTree& tree) {
+  std::string cases = fmt::format("    '{}')\n      case \"$previous\" in\n", tree.path);
+  for (const Flag& flag : tree.flags) {
+    if (!flag.takes_value) continue;
+    const std::vector<std::string>& words = flag.value.words;
+    cases += fmt::format("        {}) {} ;;\n", fmt::join(flag.names, "|"),
+                         words.empty() ? "return" : fmt::format("words='{}'", fmt::join(words, " ")));
   }
+  cases += fmt::format("        *) words='{}' flags='{}' ;;\n      esac ;;\n", fmt::join(tree.argument.words, " "),
+                       flag_names(tree));
+  for (const CommandTree& command : tree.commands) cases += bash_cases(command);
+  return cases;
+}
+
+// Where nothing else fits, bash itself offers files.
+std::string bash_script(const CommandTree& program) {
   return fmt::format(R"(_convoy() {{
-  local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} words=
+  local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} command= words= flags= i
   COMPREPLY=()
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    words='{} --help --version'
-  else
-    case "${{COMP_WORDS[1]}}" in
-{}    esac
-  fi
+  for ((i = 1; i < COMP_CWORD; ++i)); do
+    case "$command" in {}) command+=" ${{COMP_WORDS[i]}}" ;; esac
+  done
+  case "$command" in
+{}  esac
+  case "$current" in -*) words+=" $flags" ;; esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
 complete -o default -F _convoy convoy
 )",
-                     joined_names(commands), cases);
+                     bash_parents(program), bash_cases(program));
 }
 
 // `text` within a specification of zsh's _arguments or _describe, in single quotes.
@@ -122,27 +131,39 @@ std::string zsh_quoted(std::string_view text) {
   return quoted;
 }
 
-// The action of _arguments that completes one of `values`, or a file where they are open.
-std::string zsh_action(const std::vector<std::string>& values) {
-  return values.empty() ? "_files" : fmt::format("({})", fmt::join(values, " "));
+// The action of _arguments that completes what is offered; with a space before it, a command gets no more arguments.
+std::string zsh_action(const Offer& offer) {
+  if (offer.words.empty()) return offer.files ? "_files" : " ";
+  const std::string words = fmt::format("({})", fmt::join(offer.words, " "));
+  if (!offer.files) return words;
+  return fmt::format(R"( _alternative "words\:word\:{}" "files\:file\:_files")", words);
 }
 
-std::string zsh_script(const std::vector<Subcommand>& commands) {
-  std::string names;
-  std::string cases;
-  for (const Subcommand& command : commands) {
-    names += fmt::format("      '{}:{}'\n", command.name, zsh_quoted(command.description));
-    cases += fmt::format("    {})\n      _arguments \\\n", command.name);
-    for (const Flag& flag : command.flags) {
-      const std::string value = flag.takes_value ? fmt::format(":value:{}", zsh_action(flag.values)) : "";
+std::string zsh_function(const CommandTree& tree) {
+  std::string name = "_convoy" + tree.path;
+  std::ranges::replace(name, ' ', '_');
+  return name;
+}
+
+std::string zsh_functions(const CommandTree& tree) {
+  std::string functions;
+  if (tree.commands.empty()) {
+    functions = fmt::format("{}() {{\n  _arguments \\\n", zsh_function(tree));
+    for (const Flag& flag : tree.flags) {
+      const std::string value = flag.takes_value ? ":value:" + zsh_action(flag.value) : "";
       for (const std::string& name : flag.names) {
-        cases += fmt::format("        '{}[{}]{}' \\\n", name, zsh_quoted(flag.description), value);
+        functions += fmt::format("    '{}[{}]{}' \\\n", name, zsh_quoted(flag.description), value);
       }
     }
-    cases += fmt::format("        '*:argument:{}' ;;\n", zsh_action(command.values));
+    return functions + fmt::format("    '*:argument:{}'\n}}\n", zsh_action(tree.argument));
   }
-  return fmt::format(R"(#compdef convoy
-_convoy() {{
+  std::string names, cases;
+  for (const CommandTree& command : tree.commands) {
+    functions += zsh_functions(command);
+    names += fmt::format("      '{}:{}'\n", command.name, zsh_quoted(command.description));
+    cases += fmt::format("    {}) {} ;;\n", command.name, zsh_function(command));
+  }
+  return functions + fmt::format(R"({}() {{
   if (( CURRENT == 2 )); then
     local -a commands=(
 {}    )
@@ -154,9 +175,13 @@ _convoy() {{
   case $words[1] in
 {}  esac
 }}
-if [ "$funcstack[1]" = _convoy ]; then _convoy "$@"; else compdef _convoy convoy; fi
 )",
-                     names, cases);
+                                 zsh_function(tree), names, cases);
+}
+
+std::string zsh_script(const CommandTree& program) {
+  return "#compdef convoy\n" + zsh_functions(program) +
+         "if [ \"$funcstack[1]\" = _convoy ]; then _convoy \"$@\"; else compdef _convoy convoy; fi\n";
 }
 
 // In single quotes, as fish reads them.
@@ -169,37 +194,50 @@ std::string fish_quoted(std::string_view text) {
   return quoted + "'";
 }
 
-std::string fish_script(const std::vector<Subcommand>& commands) {
-  std::string script = "complete -c convoy -n __fish_use_subcommand -f\n";
-  for (const Subcommand& command : commands) {
-    script += fmt::format("complete -c convoy -n __fish_use_subcommand -a {} -d {}\n", command.name,
-                          fish_quoted(command.description));
-    const std::string prefix = fmt::format("complete -c convoy -n '__fish_seen_subcommand_from {}'", command.name);
-    if (!command.values.empty()) script += fmt::format("{} -f -a '{}'\n", prefix, fmt::join(command.values, " "));
-    for (const Flag& flag : command.flags) {
-      script += prefix;
-      for (const std::string& name : flag.names) {
-        script += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
-      }
-      if (flag.takes_value)
-        script += flag.values.empty() ? " -r" : fmt::format(" -x -a '{}'", fmt::join(flag.values, " "));
-      script += fmt::format(" -d {}\n", fish_quoted(flag.description));
-    }
+std::string fish_lines(const CommandTree& tree) {
+  // A command's name comes right behind its parent's; all else anywhere behind the command.
+  const std::string condition = tree.commands.empty()
+                                    ? fmt::format("string match -q \"{} *\" (__convoy_words)\" \"", tree.path)
+                                    : fmt::format("test (__convoy_words) = \"{}\"", tree.path);
+  const std::string prefix = fmt::format("complete -c convoy -n {}", fish_quoted(condition));
+  std::string lines;
+  for (const CommandTree& command : tree.commands) {
+    lines += fmt::format("{} -f -a {} -d {}\n", prefix, command.name, fish_quoted(command.description));
+    lines += fish_lines(command);
   }
-  return script;
+  if (tree.commands.empty() && !(tree.argument.files && tree.argument.words.empty())) {
+    lines +=
+        fmt::format("{}{} -a '{}'\n", prefix, tree.argument.files ? "" : " -f", fmt::join(tree.argument.words, " "));
+  }
+  for (const Flag& flag : tree.flags) {
+    lines += prefix;
+    for (const std::string& name : flag.names) {
+      lines += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+    }
+    if (flag.takes_value) {
+      const std::vector<std::string>& words = flag.value.words;
+      lines += words.empty() ? " -r" : fmt::format(" -x -a '{}'", fmt::join(words, " "));
+    }
+    lines += fmt::format(" -d {}\n", fish_quoted(flag.description));
+  }
+  return lines;
+}
+
+std::string fish_script(const CommandTree& program) {
+  return R"(function __convoy_words
+  set -l words (commandline -opc)
+  set -e words[1]
+  echo (string join '' ' '$words)
+end
+)" + fish_lines(program);
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   app.add_option("SHELL", *shell, "The shell")->required()->check(one_of("shell", {"bash", "zsh", "fish"}));
   return [shell, root = app.get_parent()] {
-    std::vector<Subcommand> subcommands;
-    for (const CLI::App* sub : root->get_subcommands([](const CLI::App*) { return true; })) {
-      subcommands.push_back(describe(*sub));
-    }
-    print_text(*shell == "bash"  ? bash_script(subcommands)
-               : *shell == "zsh" ? zsh_script(subcommands)
-                                 : fish_script(subcommands));
+    const CommandTree program = describe(*root, "");
+    print_text(*shell == "bash" ? bash_script(program) : *shell == "zsh" ? zsh_script(program) : fish_script(program));
     return 0;
   };
 }

@@ -1,7 +1,8 @@
 // `convoy data split|check|preview|stats`: preparing and examining the images of a dataset.
 #include "convoy/data.h"
 
-#include <csignal>
+#include <algorithm>
+#include <array>
 #include <memory>
 
 #include "cli/commands.h"
@@ -13,7 +14,6 @@
 namespace convoy::cli {
 namespace {
 
-constexpr int kInterrupted = 128 + SIGINT;
 constexpr const char* kDataHelp = "Images as `convoy train` takes them";
 
 CLI::Option* add_data(CLI::App& app, std::string& data) {
@@ -130,35 +130,8 @@ std::function<int()> declare_check(CLI::App& app) {
   };
 }
 
-// The fields of a recipe that say what training sees.
-constexpr std::array<std::string_view, 28> kPreviewFields{"img-size",
-                                                          "seed",
-                                                          "train-crop",
-                                                          "crop-padding",
-                                                          "crop-padding-mode",
-                                                          "scale",
-                                                          "ratio",
-                                                          "hflip",
-                                                          "hflip-mode",
-                                                          "vflip",
-                                                          "rotate",
-                                                          "aa",
-                                                          "color-jitter",
-                                                          "reprob",
-                                                          "remode",
-                                                          "recount",
-                                                          "augment-order",
-                                                          "mixup",
-                                                          "cutmix",
-                                                          "mixup-prob",
-                                                          "mixup-switch-prob",
-                                                          "mixup-mode",
-                                                          "mixup-off-epoch",
-                                                          "resize-mode",
-                                                          "crop-pct",
-                                                          "interpolation",
-                                                          "mean",
-                                                          "std"};
+// What training sees.
+constexpr std::string_view kPreviewFields[] = {"img-size", "seed", "Augmentation", "Preprocessing"};
 
 std::function<int()> declare_preview(CLI::App& app) {
   struct Options {
@@ -171,12 +144,15 @@ std::function<int()> declare_preview(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
   add_data(app, options->data);
   app.add_option("-o,--output", options->output, "Picture to write: .png or .svg")->required()->type_name("FILE");
-  app.add_flag("--augmented", options->augmented, "Show what training with these settings reads");
+  app.add_flag("--augmented", options->augmented,
+               "Show what training with these settings reads; a setting but --seed, or --recipe, implies it");
   app.add_flag("--val", options->val, "Show validation images");
   return [options] {
     const Recipe recipe = options->recipe.resolve();
+    const std::vector<std::string_view> given = options->recipe.given();
+    const bool any_given = std::ranges::any_of(given, [](std::string_view name) { return name != "seed"; });
     PreviewOptions preview;
-    if (options->augmented) preview.augmented = recipe;
+    if (options->augmented || any_given) preview.augmented = recipe;
     preview.val = options->val;
     preview.seed = static_cast<uint64_t>(recipe.seed);
     draw_preview(options->data, options->output, preview);
@@ -251,7 +227,7 @@ std::function<int()> declare(CLI::App& app) {
       "  convoy data check photos.tar --json");
   add("preview", "Draw a grid of images, also as training sees them", declare_preview,
       "  convoy data preview photos --output preview.png\n"
-      "  convoy data preview photos --output augmented.png --augmented --recipe runs/birds/recipe.toml");
+      "  convoy data preview photos --output augmented.png --recipe runs/birds/recipe.toml");
   add("stats", "Mean and deviation of the colours, sizes, images of every class", declare_stats,
       "  convoy data stats photos");
   app.require_subcommand(1);
@@ -265,7 +241,7 @@ const Command kData = {
     "Divide, check, draw and measure images",
     "  convoy data split photos photos-split --every 5\n"
     "  convoy data check photos.tar --json\n"
-    "  convoy data preview photos --output preview.png --augmented --aa rand-m9-mstd0.5-inc1\n"
+    "  convoy data preview photos --output preview.png --aa rand-m9-mstd0.5-inc1\n"
     "  convoy data stats photos",
     declare,
 };

@@ -23,6 +23,11 @@ struct Options {
   const std::string& data() const { return paths.back(); }
 };
 
+// CLI11 would write "DIR(1x)".
+struct HelpFormatter : CLI::Formatter {
+  std::string make_option_usage(const CLI::Option*) const override { return "[MODEL] DIR"; }
+};
+
 const std::string& name_of(const EvaluationReport& report, int label) {
   return report.classes[static_cast<size_t>(label)].class_name;
 }
@@ -62,9 +67,9 @@ nlohmann::ordered_json errors_json(const EvaluationReport& report, size_t most) 
   return errors;
 }
 
-nlohmann::ordered_json to_json(const Options& options, const EvaluationReport& report) {
+nlohmann::ordered_json to_json(const Options& options, const std::string& model, const EvaluationReport& report) {
   const MacroAverage macro = report.macro_average();
-  return {{"checkpoint", options.trained.model_file().string()},
+  return {{"checkpoint", model},
           {"data", options.data()},
           {"tta", options.trained.tta},
           {"images", report.total.images},
@@ -157,11 +162,13 @@ int run(Options options) {
     }
     options.trained.checkpoint = options.paths.front();
   }
-  Classifier classifier = options.trained.open();
-  if (!options.output.empty()) create_folder(options.output);  // before the time that the images take
+  const std::filesystem::path model = options.trained.model_file();
+  Classifier classifier = options.trained.open(model);
+  if (options.trained.checkpoint.empty() && !options.json) print("model: {}\n", model.string());
   Progress progress(stderr);
   const auto show = [&](const ValidationReport& at) {
     if (at.step == 1) {
+      if (!options.output.empty()) create_folder(options.output);  // before the time that the other images take
       ProgressLoop loop;
       loop.name = "Eval";
       loop.steps = at.steps;
@@ -174,7 +181,7 @@ int run(Options options) {
   const EvaluationReport report = classifier.evaluate(options.data(), options.on_bad_image == "skip", show);
   if (!options.output.empty()) write_evaluation_charts(report, options.output);
   if (options.json) {
-    print_json(to_json(options, report));
+    print_json(to_json(options, model.string(), report));
   } else {
     print_report(options, report);
   }
@@ -189,6 +196,7 @@ std::function<int()> declare(CLI::App& app) {
       ->required()
       ->expected(1, 2)
       ->type_name("[MODEL] DIR");
+  app.formatter(std::make_shared<HelpFormatter>());
   options->trained.declare(app);
   app.add_option("--errors", options->errors,
                  fmt::format("Name that many of the most confident errors [{}]", options->errors))

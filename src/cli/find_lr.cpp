@@ -16,8 +16,15 @@
 namespace convoy::cli {
 namespace {
 
+// What the losses of a sweep depend on, and how fast it is.
+constexpr std::string_view kFields[] = {
+    "val-split",       "on-bad-image", "Network",       "batch-size",    "grad-accum-steps", "seed",
+    "smoothing",       "opt",          "momentum",      "nesterov",      "opt-betas",        "opt-eps",
+    "weight-decay",    "decay-mode",   "decay-norms",   "bias-lr-scale", "clip-grad",        "lookahead",
+    "lookahead-decay", "Augmentation", "Preprocessing", "threads",       "workers"};
+
 struct Options {
-  explicit Options(CLI::App& app) : recipe(app) {}
+  explicit Options(CLI::App& app) : recipe(app, kFields) {}
 
   RecipeFlags recipe;
   std::string data;
@@ -63,6 +70,10 @@ int run(const Options& options) {
   if (!options.chart.empty()) check_picture_name(options.chart);
   const Interrupt interrupt;
   const LearningRateCurve curve = find_learning_rate(recipe, options.sweep, {}, &interrupt.requested());
+  if (interrupt.requested()) {
+    if (!options.json) print("stopped after {} of {} updates\n", curve.points.size(), options.sweep.updates);
+    return kInterrupted;
+  }
   if (!options.csv.empty()) write_csv(options.csv, curve);
   if (!options.chart.empty()) learning_rate_chart(curve).save(options.chart, 2);
   if (options.json) {
@@ -70,12 +81,16 @@ int run(const Options& options) {
     return 0;
   }
   print_table(curve);
+  constexpr size_t kFewest = 11;  // points that steepest_descent() needs
   if (curve.suggestion) {
     print("the loss falls most steeply at a learning rate of {:.3g}; try --lr {:.2g}\n", *curve.suggestion,
           *curve.suggestion);
+  } else if (curve.points.size() < kFewest) {
+    print("{} points are too few to tell where the loss falls; try --updates {}{}\n", curve.points.size(),
+          4 * options.sweep.updates, curve.diverged ? " and a lower --first-lr" : "");
   } else {
     print("the loss never falls between {:.3g} and {:.3g}; try --updates {}\n", options.sweep.first_lr,
-          curve.points.empty() ? options.sweep.last_lr : curve.points.back().lr, 4 * options.sweep.updates);
+          curve.points.back().lr, 4 * options.sweep.updates);
   }
   return 0;
 }

@@ -8,7 +8,6 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convoy/error.h"
-#include "core/parallel.h"
 
 namespace convoy::cli {
 namespace {
@@ -19,7 +18,6 @@ struct Options {
   std::string data;
   std::vector<std::string> images;
   FuseOptions fuse;
-  int threads = 0;
   bool json = false;
 };
 
@@ -69,7 +67,6 @@ void print_report(const FuseReport& report) {
 }
 
 int run(Options& options) {
-  if (options.threads > 0) set_thread_count(options.threads);
   options.fuse.data = options.data;
   options.fuse.images.assign(options.images.begin(), options.images.end());
   FuseReport report;
@@ -113,9 +110,7 @@ std::function<int()> declare(CLI::App& app) {
                  fmt::format("Images at once [{}]", options->fuse.batch_size))
       ->check(CLI::Range(1, 65536))
       ->type_name("N");
-  app.add_option("--threads", options->threads, "Threads that compute [all processors]")
-      ->check(CLI::Range(1, 4096))
-      ->type_name("N");
+  add_threads(app);
   app.add_flag("!--no-speed", options->fuse.measure, "Measure no speed");
   app.add_flag("--json", options->json, "Print one JSON object");
   return [options] { return run(*options); };

@@ -7,6 +7,7 @@
 #include <exception>
 #include <fstream>
 #include <memory>
+#include <set>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -18,8 +19,8 @@
 namespace convoy::cli {
 namespace {
 
-constexpr std::string_view kFields[] = {"model",       "img-size", "width",         "asymmetry-rate", "act", "acnet",
-                                        "resize-mode", "crop-pct", "interpolation", "mean",           "std", "seed"};
+constexpr std::string_view kFields[] = {"model", "img-size", "width", "asymmetry-rate",
+                                        "act",   "acnet",    "seed",  "Preprocessing"};
 
 struct Options {
   std::string file;
@@ -35,16 +36,22 @@ struct Options {
   bool json = false;
 };
 
-std::vector<std::string> read_lines(const std::string& file) {
-  std::vector<std::string> lines;
-  if (file.empty()) return lines;
+std::vector<std::string> read_class_names(const std::string& file) {
+  std::vector<std::string> names;
+  std::set<std::string> known;
   std::ifstream stream(file);
   for (std::string line; std::getline(stream, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    lines.push_back(line);
+    const auto fail = [&](std::string_view what) {
+      throw Error(fmt::format("{}:{}: expected the name of a class, got {}", file, names.size() + 1, what));
+    };
+    if (line.find_first_not_of(" \t") == std::string::npos) fail("an empty line");
+    if (!known.insert(line).second) fail(quote_name(line) + " once more");
+    names.push_back(line);
   }
   if (!stream.eof()) throw Error(fmt::format("{}: cannot be read", file));
-  return lines;
+  if (names.empty()) throw Error(fmt::format("{}: expected the name of a class on each line, got an empty file", file));
+  return names;
 }
 
 template <class Range>
@@ -168,7 +175,7 @@ int run(const Options& options) {
                        .allow_missing = options.allow_missing,
                        .allow_unexpected = options.allow_unexpected};
   check_flags(options, wanted.recipe);
-  wanted.class_names = read_lines(options.class_names);
+  if (!options.class_names.empty()) wanted.class_names = read_class_names(options.class_names);
   ImportReport report;
   std::exception_ptr fault;
   std::string error;

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
 
 namespace convoy::cli {
+
+// What a shell reports of a process that Ctrl-C ended.
+inline constexpr int kInterrupted = 128 + SIGINT;
 
 // While one lives, the first SIGINT or SIGTERM sets requested() and says so on standard error; the second ends the
 // process at once. At most one at a time.

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -21,6 +21,13 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+
+// Help without the "{false}" that CLI11 puts behind names that negate.
+class HelpFormatter : public CLI::Formatter {
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    return CLI::detail::find_and_replace(CLI::Formatter::make_option_name(option, is_positional), "{false}", "");
+  }
+};
 
 std::vector<std::string> flags_of(const CLI::App& app) {
   std::vector<std::string> flags;
@@ -87,6 +94,7 @@ int run(int argc, char** argv, std::string& path) {
   CLI::App app("Trains, evaluates and deploys convolutional image classifiers.", "convoy");
   app.set_version_flag("--version", std::string(version()), "Print the version and exit");
   app.require_subcommand(0, 1);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer("`convoy COMMAND --help` shows a command's flags, with examples.");
   const std::function<int()> chosen = parse(app, argc, argv, path);
   if (argc == 1) print_text(app.help());
@@ -96,8 +104,7 @@ int run(int argc, char** argv, std::string& path) {
 }
 
 int report(const std::string& path, std::string_view message, int code) {
-  std::fflush(stdout);
-  std::fputs(fmt::format("{}: {}\n", path, message).c_str(), stderr);
+  print_error(path, message);
   return code;
 }
 

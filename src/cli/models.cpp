@@ -3,17 +3,17 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/network.h"
 #include "cli/output.h"
+#include "convoy/model.h"
+#include "plan/network_graph.h"
 #include "report/summary.h"
 
 namespace convoy::cli {
 namespace {
 
 int64_t parameters_of(const Model& model) {
-  NetworkFlags network;
-  network.model = model.name;
-  return summarize(network.build()).total.parameters;
+  const Shape image{1, model.image_size, model.image_size, 3};
+  return summarize(inference_graph(model, {.num_classes = model.num_classes}, image)).total.parameters;
 }
 
 void list(bool as_json) {

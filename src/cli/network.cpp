@@ -1,15 +1,24 @@
 #include "cli/network.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "convoy/error.h"
 #include "plan/network_graph.h"
+#include "train/model_file.h"
 
 namespace convoy::cli {
+namespace {
+
+constexpr std::string_view kFields[] = {"img-size", "width", "asymmetry-rate", "act", "acnet"};
+
+[[noreturn]] void refuse(std::string_view flag) {
+  throw UsageError(fmt::format("--{}: expected none beside a model file, which has its own", flag));
+}
+
+}  // namespace
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
@@ -17,47 +26,43 @@ std::vector<std::string> model_names() {
   return names;
 }
 
-void NetworkFlags::declare(CLI::App& app) {
-  app.add_option("MODEL", model, "The network, by name (`convoy models` lists all) or a model file")
+Graph Network::build() const { return inference_graph(*model, options, input); }
+
+NetworkFlags::NetworkFlags(CLI::App& app) : recipe_(app, kFields) {
+  app.add_option("MODEL", model_, "The network, by name (`convoy models` lists all) or a model file")
       ->required()
-      ->type_name(fmt::format("{{{}}}", fmt::join(model_names(), ",")));
+      ->type_name("NAME|FILE");
   const CLI::Range positive(int64_t{1}, int64_t{65536});
-  app.add_option("--num-classes", num_classes, "Classes [the network's own]")->check(positive)->type_name("N");
-  app.add_option("-b,--batch-size", batch_size, fmt::format("Images at once [{}]", batch_size))
+  app.add_option("--num-classes", num_classes_, "Classes [the network's own]")->check(positive)->type_name("N");
+  app.add_option("-b,--batch-size", batch_size_, fmt::format("Images at once [{}]", batch_size_))
       ->check(positive)
       ->type_name("N");
-  static constexpr std::string_view kFields[] = {"img-size", "width", "asymmetry-rate", "act", "acnet"};
-  recipe = std::make_unique<RecipeFlags>(app, kFields);
 }
 
-std::optional<ModelCard> NetworkFlags::card() const {
-  const bool is_name = std::ranges::find(models(), model, &Model::name) != models().end();
-  if (is_name || !std::filesystem::is_regular_file(model)) return std::nullopt;
-  return read_model_card(SafetensorsReader(model));
-}
-
-const Model& NetworkFlags::chosen() const {
-  const std::optional<ModelCard> file = card();
-  return find_model(file ? file->architecture : model);
-}
-
-Shape NetworkFlags::input() const {
-  const std::optional<ModelCard> file = card();
-  const int64_t usual = file ? file->preprocessing.image_size : chosen().image_size;
-  const int64_t size = settings().img_size.value_or(usual);
-  return {batch_size, size, size, 3};
-}
-
-ModelOptions NetworkFlags::options() const {
-  if (const std::optional<ModelCard> file = card()) {
-    if (num_classes > 0) throw UsageError("--num-classes: a model file has its classes");
-    return file->options;
+Network NetworkFlags::resolve() const {
+  const Recipe settings = recipe_.resolve();
+  Network network;
+  network.name = model_;
+  int64_t image_size = 0;
+  const bool is_name = std::ranges::find(models(), model_, &Model::name) != models().end();
+  if (is_name || !std::filesystem::is_regular_file(model_)) {
+    network.model = &find_model(model_);
+    network.options = model_options(settings);
+    network.options.num_classes = num_classes_.value_or(network.model->num_classes);
+    image_size = network.model->image_size;
+  } else {
+    const ModelCard card = read_model_card(SafetensorsReader(model_));
+    if (num_classes_) refuse("num-classes");
+    for (const std::string_view flag : recipe_.given()) {
+      if (flag != "recipe" && flag != "img-size") refuse(flag);
+    }
+    network.model = &find_model(card.architecture);
+    network.options = card.options;
+    image_size = card.preprocessing.image_size;
   }
-  ModelOptions options = model_options(settings());
-  options.num_classes = num_classes > 0 ? num_classes : chosen().num_classes;
-  return options;
+  image_size = settings.img_size.value_or(image_size);
+  network.input = {batch_size_, image_size, image_size, 3};
+  return network;
 }
-
-Graph NetworkFlags::build() const { return inference_graph(chosen(), options(), input()); }
 
 }  // namespace convoy::cli

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,29 +10,35 @@
 #include "cli/recipe_flags.h"
 #include "convoy/model.h"
 #include "graph/graph.h"
-#include "train/model_file.h"
 
 namespace convoy::cli {
 
 std::vector<std::string> model_names();
 
-// MODEL and the flags that shape it, as they were given.
-struct NetworkFlags {
-  std::string model;
-  int64_t num_classes = 0;  // 0: the network's own
-  int64_t batch_size = 1;
-  std::unique_ptr<RecipeFlags> recipe;  // its settings of images and network; none before `declare`
+struct Network {
+  std::string name;  // as it was given
+  const Model* model = nullptr;
+  ModelOptions options;
+  Shape input;  // {N, H, W, 3}
 
-  void declare(CLI::App& app);
-  // What a model file says of its network; nullopt where MODEL is a name. Throws Error for a file that is none.
-  std::optional<ModelCard> card() const;
-  // Throws UsageError for an unknown model.
-  const Model& chosen() const;
-  Shape input() const;
-  ModelOptions options() const;
-  Recipe settings() const { return recipe == nullptr ? Recipe() : recipe->resolve(); }
-  // The network for inference on `input()`, its result being the output "logits".
+  // For inference on `input`, its result being the output "logits".
   Graph build() const;
+};
+
+// MODEL and the flags that shape it.
+class NetworkFlags {
+ public:
+  explicit NetworkFlags(CLI::App& app);
+
+  // Throws UsageError for an unknown model and for flags that a model file leaves no choice of, Error for a file that
+  // is none.
+  Network resolve() const;
+
+ private:
+  RecipeFlags recipe_;
+  std::string model_;
+  std::optional<int64_t> num_classes_;
+  int64_t batch_size_ = 1;
 };
 
 }  // namespace convoy::cli

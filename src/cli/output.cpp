@@ -22,7 +22,12 @@ void print_text(std::string_view text) {
 }
 
 void print_json(const nlohmann::ordered_json& json) {
-  print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  print_text(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n');
+}
+
+void print_error(std::string_view source, std::string_view message) {
+  std::fflush(stdout);
+  std::fputs(fmt::format("{}: {}\n", source, printable(message)).c_str(), stderr);
 }
 
 void finish_output() {

@@ -15,6 +15,8 @@ namespace convoy::cli {
 namespace {
 
 struct Options {
+  explicit Options(CLI::App& app) : network(app) {}
+
   NetworkFlags network;
   bool train = false;
   std::vector<std::string> disabled_passes;
@@ -22,15 +24,16 @@ struct Options {
 };
 
 struct Plan {
+  const Network& network;
   std::string before;
   std::vector<PassReport> passes;
   const Program& program;
   size_t variable_bytes = 0;
 };
 
-void print_plan(const Options& options, const Plan& plan) {
-  print("# {} {}, as written\n{}\n", options.network.model, options.network.input().to_string(), plan.before);
-  print("# passes\n");
+void print_plan(const Plan& plan) {
+  print("# {} {}, as written\n", plan.network.name, plan.network.input.to_string());
+  print_text(plan.before + "\n# passes\n");
   for (const PassReport& pass : plan.passes) {
     print("{:<24} {:>5} rewrites {:>8.2f} ms\n", pass.name, pass.rewrites, pass.seconds * 1e3);
   }
@@ -50,8 +53,8 @@ void print_plan(const Options& options, const Plan& plan) {
 
 nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
   nlohmann::ordered_json json;
-  json["model"] = options.network.model;
-  json["input"] = options.network.input().extents();
+  json["model"] = plan.network.name;
+  json["input"] = plan.network.input.extents();
   json["train"] = options.train;
   json["passes"] = nlohmann::ordered_json::array();
   for (const PassReport& pass : plan.passes) {
@@ -76,29 +79,29 @@ void show(const Options& options, const Plan& plan) {
   if (options.json) {
     print_json(to_json(options, plan));
   } else {
-    print_plan(options, plan);
+    print_plan(plan);
   }
 }
 
-void show_inference(const Options& options, const std::set<std::string>& disabled) {
-  Graph graph = options.network.build();
+void show_inference(const Options& options, const Network& network, const std::set<std::string>& disabled) {
+  Graph graph = network.build();
   const std::string before = graph.to_string();
   const std::vector<PassReport> passes = run_passes(graph, forward_passes(), disabled);
   const int64_t parameter_bytes = 4 * summarize(graph).total.parameters;
   const Program program(std::move(graph));
-  show(options, {before, passes, program, static_cast<size_t>(parameter_bytes)});
+  show(options, {network, before, passes, program, static_cast<size_t>(parameter_bytes)});
 }
 
-void show_training(const Options& options, const std::set<std::string>& disabled) {
+void show_training(const Options& options, const Network& network, const std::set<std::string>& disabled) {
   StepOptions step_options;
-  step_options.model = &options.network.chosen();
-  step_options.model_options = options.network.options();
-  step_options.batch_size = options.network.batch_size;
-  step_options.image_size = options.network.input()[1];
+  step_options.model = network.model;
+  step_options.model_options = network.options;
+  step_options.batch_size = network.input[0];
+  step_options.image_size = network.input[1];
   step_options.disabled_passes = disabled;
   Variables variables;
   const TrainingStep step(step_options, variables, 0);
-  show(options, {step.plain_text(), step.pass_reports(), step.program(), variables.bytes()});
+  show(options, {network, step.plain_text(), step.pass_reports(), step.program(), variables.bytes()});
 }
 
 std::vector<std::string> pass_names() {
@@ -109,15 +112,14 @@ std::vector<std::string> pass_names() {
 }
 
 std::function<int()> declare(CLI::App& app) {
-  auto options = std::make_shared<Options>();
-  options->network.declare(app);
+  auto options = std::make_shared<Options>(app);
   app.add_flag("--train", options->train, "Plan a training step [inference]");
   app.add_option("--disable-pass", options->disabled_passes, "Leave out this pass; may be repeated")
       ->check(one_of("pass", pass_names()));
   app.add_flag("--json", options->json, "Print one JSON object");
   return [options] {
     const std::set<std::string> disabled(options->disabled_passes.begin(), options->disabled_passes.end());
-    options->train ? show_training(*options, disabled) : show_inference(*options, disabled);
+    (options->train ? show_training : show_inference)(*options, options->network.resolve(), disabled);
     return 0;
   };
 }

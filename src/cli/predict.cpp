@@ -4,7 +4,6 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/trained.h"
-#include "convoy/error.h"
 
 namespace convoy::cli {
 namespace {
@@ -39,11 +38,16 @@ void print_image(const ImagePredictions& image) {
 }
 
 int run(const Options& options) {
-  Classifier classifier = options.trained.open();
+  const std::filesystem::path model = options.trained.model_file();
+  Classifier classifier = options.trained.open(model);
+  if (options.trained.checkpoint.empty() && !options.json) print("model: {}\n", model.string());
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  std::vector<std::string> unreadable;
+  bool all_readable = true;
   classifier.predict({options.images.begin(), options.images.end()}, options.top_k, [&](const ImagePredictions& image) {
-    if (!image.error.empty()) unreadable.push_back(image.error);
+    if (!image.error.empty()) {
+      all_readable = false;
+      print_error("convoy predict", image.error);
+    }
     if (options.json) {
       json.push_back(to_json(image));
     } else if (image.error.empty()) {
@@ -51,11 +55,7 @@ int run(const Options& options) {
     }
   });
   if (options.json) print_json(json);
-  if (unreadable.size() == 1) throw Error(unreadable.front());
-  if (!unreadable.empty()) {
-    throw Error(fmt::format("{} images cannot be read, first: {}", unreadable.size(), unreadable.front()));
-  }
-  return 0;
+  return all_readable ? 0 : 1;
 }
 
 std::function<int()> declare(CLI::App& app) {
@@ -77,7 +77,8 @@ const Command kPredict = {
     "Classify images with a trained network",
     "  convoy predict photo.jpg\n"
     "  convoy predict new/ --checkpoint runs/birds/best.safetensors --top-k 1\n"
-    "  convoy predict new/*.jpg --json",
+    "  convoy predict new/*.jpg --json\n"
+    "An image that cannot be read is named on standard error, the others are classified, and the exit status is 1.",
     declare,
 };
 

@@ -15,6 +15,7 @@ std::string flag_names(std::string_view name) {
 }
 
 std::string type_name(const RecipeField& field) {
+  if (field.name == "model") return "NAME";
   if (!field.choices.empty()) return fmt::format("{{{}}}", fmt::join(field.choices, ","));
   switch (field.type) {
     case RecipeField::Type::boolean: return "";
@@ -29,19 +30,21 @@ std::string type_name(const RecipeField& field) {
 }  // namespace
 
 RecipeFlags::RecipeFlags(CLI::App& app, std::span<const std::string_view> only) {
-  app.add_option("--recipe", file_, "A TOML file whose keys are the names of these flags")->type_name("FILE");
+  app.add_option("--recipe", file_, "A TOML file whose keys are the names of the flags in the sections below")
+      ->type_name("FILE");
   const Recipe defaults;
   for (const RecipeField& field : recipe_fields()) {
-    if (field.name == "data" || (!only.empty() && std::ranges::find(only, field.name) == only.end())) continue;
+    const auto named = [&](std::string_view name) { return std::ranges::find(only, name) != only.end(); };
+    if (field.name == "data" || (!only.empty() && !named(field.name) && !named(field.section))) continue;
     Flag& flag = flags_.emplace_back(Flag{&field, nullptr, {}});
-    const std::string help(field.help);
+    const std::string standard = field.get(defaults).value_or("");
+    const bool is_off = standard.empty() || standard == "false";
+    const std::string help = is_off ? std::string(field.help) : fmt::format("{} [{}]", field.help, standard);
     CLI::Option* option = nullptr;
     if (field.type == RecipeField::Type::boolean) {
       option = app.add_flag(fmt::format("--{0},!--no-{0}", field.name), flag.text, help);
     } else {
-      const std::string standard = field.get(defaults).value_or("");
-      const std::string shown = standard.empty() ? help : fmt::format("{} [{}]", help, standard);
-      option = app.add_option(flag_names(field.name), flag.text, shown)->type_name(type_name(field));
+      option = app.add_option(flag_names(field.name), flag.text, help)->type_name(type_name(field));
     }
     flag.option = option->group(std::string(field.section))->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
@@ -55,6 +58,15 @@ Recipe RecipeFlags::resolve() const {
     if (flag.option->count() > 0) set_field(recipe, *flag.field, flag.text, fmt::format("--{}", flag.field->name));
   }
   return recipe;
+}
+
+std::vector<std::string_view> RecipeFlags::given() const {
+  std::vector<std::string_view> names;
+  if (!file_.empty()) names.emplace_back("recipe");
+  for (const Flag& flag : flags_) {
+    if (flag.option->count() > 0) names.push_back(flag.field->name);
+  }
+  return names;
 }
 
 }  // namespace convoy::cli

@@ -6,12 +6,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "convoy/recipe.h"
 
 namespace convoy::cli {
 
-// Declares --recipe and the flags of all fields but `data`, the command's own argument; or of those in `only`.
+// Declares --recipe and the flags of all fields but `data`, the command's own argument; or of those that `only` names,
+// by themselves or by their section.
 class RecipeFlags {
  public:
   explicit RecipeFlags(CLI::App& app, std::span<const std::string_view> only = {});
@@ -21,6 +23,8 @@ class RecipeFlags {
   // A flag overrules the environment, that the recipe file, that the defaults. Throws UsageError, Error as reading a
   // recipe does; whether the fields fit together remains to be checked.
   Recipe resolve() const;
+  // The fields whose flags were given, and "recipe" where --recipe was.
+  std::vector<std::string_view> given() const;
 
  private:
   struct Flag {

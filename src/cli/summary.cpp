@@ -1,5 +1,5 @@
 // `convoy summary MODEL`: layers, parameters and work of a network.
-#include "report/summary.h"
+#include "convoy/summary.h"
 
 #include <algorithm>
 #include <memory>
@@ -12,19 +12,11 @@ namespace convoy::cli {
 namespace {
 
 struct Options {
+  explicit Options(CLI::App& app) : network(app) {}
+
   NetworkFlags network;
   bool json = false;
 };
-
-// As it is trained, which has layers that inference has not; fused networks only infer.
-Graph graph_of(const NetworkFlags& network) {
-  const ModelOptions options = network.options();
-  if (options.fused) return network.build();
-  Graph graph(Mode::training);
-  const Value images(&graph, graph.add_input("images", {network.input()}));
-  build_network(network.chosen(), Builder(graph), images, options);
-  return graph;
-}
 
 // The sizes of a layer or of the whole network, into its JSON object.
 void add_counts(nlohmann::ordered_json& json, const LayerSummary& layer) {
@@ -38,10 +30,10 @@ void add_counts(nlohmann::ordered_json& json, const LayerSummary& layer) {
   json["written_bytes"] = layer.torchstat.written_bytes;
 }
 
-nlohmann::ordered_json to_json(const Options& options, const NetworkSummary& summary) {
+nlohmann::ordered_json to_json(const Network& network, const NetworkSummary& summary) {
   nlohmann::ordered_json json;
-  json["model"] = options.network.model;
-  json["input"] = options.network.input().extents();
+  json["model"] = network.name;
+  json["input"] = network.input.extents();
   json["layers"] = nlohmann::ordered_json::array();
   for (const LayerSummary& layer : summary.layers) {
     nlohmann::ordered_json& object = json["layers"].emplace_back(nlohmann::ordered_json{
@@ -85,11 +77,11 @@ void print_layers(const NetworkSummary& summary) {
   }
 }
 
-void print_totals(const Options& options, const NetworkSummary& summary) {
+void print_totals(const Network& network, const NetworkSummary& summary) {
   const LayerSummary& total = summary.total;
   const TorchstatCounts& counts = total.torchstat;
   const auto billions = [](int64_t number) { return static_cast<double>(number) * 1e-9; };
-  print("\n{} on {}\n", options.network.model, options.network.input().to_string());
+  print("\n{} on {}\n", network.name, network.input.to_string());
   print("parameters     {} ({:.1f} MB), and {} running statistics\n", grouped(total.parameters),
         mebibytes(4 * total.parameters), grouped(total.statistics));
   print("multiply-adds  {:.3f} G, of convolutions and matrix products alone\n", billions(total.multiply_adds));
@@ -100,16 +92,16 @@ void print_totals(const Options& options, const NetworkSummary& summary) {
 }
 
 std::function<int()> declare(CLI::App& app) {
-  auto options = std::make_shared<Options>();
-  options->network.declare(app);
+  auto options = std::make_shared<Options>(app);
   app.add_flag("--json", options->json, "Print one JSON object; the sums are under \"total\"");
   return [options] {
-    const NetworkSummary summary = summarize(graph_of(options->network));
+    const Network network = options->network.resolve();
+    const NetworkSummary summary = summarize(*network.model, network.options, network.input);
     if (options->json) {
-      print_json(to_json(*options, summary));
+      print_json(to_json(network, summary));
     } else {
       print_layers(summary);
-      print_totals(*options, summary);
+      print_totals(network, summary);
     }
     return 0;
   };

@@ -18,7 +18,7 @@ size_t width_of(const std::string& cell) {
 Table cleaned(const Table& table) {
   Table result = table;
   for (auto& row : result.rows) {
-    for (std::string& cell : row) cell = to_utf8(cell);
+    for (std::string& cell : row) cell = printable(cell);
   }
   return result;
 }
@@ -27,7 +27,7 @@ std::string escaped(const std::string& cell) {
   std::string result;
   for (const char c : cell) {
     if (c == '|') result += '\\';
-    result += c == '\n' ? ' ' : c;
+    result += c;
   }
   return result;
 }

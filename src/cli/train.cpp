@@ -1,7 +1,6 @@
 // `convoy train DIR`: trains a classifier on a folder of images.
 #include "convoy/train.h"
 
-#include <csignal>
 #include <memory>
 
 #include "cli/commands.h"
@@ -12,9 +11,6 @@
 
 namespace convoy::cli {
 namespace {
-
-// What a shell reports of a process that Ctrl-C ended.
-constexpr int kInterrupted = 128 + SIGINT;
 
 struct Options {
   explicit Options(CLI::App& app) : recipe(app) {}

@@ -4,7 +4,6 @@
 
 #include "cli/commands.h"
 #include "convoy/error.h"
-#include "core/parallel.h"
 
 namespace convoy::cli {
 namespace {
@@ -35,11 +34,9 @@ void TrainedFlags::declare(CLI::App& app) {
       ->check(CLI::Range(1, 65536))
       ->type_name("N");
   app.add_option("-j,--workers", options.workers, fmt::format("Threads that read images [{}]", options.workers))
-      ->check(CLI::Range(0, 256))
+      ->check(CLI::Range(0, 4096))
       ->type_name("N");
-  app.add_option("--threads", threads, "Threads that compute [all processors]")
-      ->check(CLI::Range(1, 4096))
-      ->type_name("N");
+  add_threads(app);
   app.add_option("--tta", tta,
                  "Test-time augmentation: average over the mirrored image, and over both shifted by a pixel [none]")
       ->check(one_of("augmentation", {"none", "hflip", "hflip-shift"}));
@@ -50,11 +47,10 @@ fs::path TrainedFlags::model_file() const {
   return fs::is_directory(checkpoint) ? fs::path(checkpoint) / kBest : fs::path(checkpoint);
 }
 
-Classifier TrainedFlags::open() const {
-  if (threads > 0) set_thread_count(threads);
+Classifier TrainedFlags::open(const fs::path& model_file) const {
   ClassifierOptions chosen = options;
   if (tta != "none") chosen.tta = tta == "hflip" ? Tta::hflip : Tta::hflip_shift;
-  return Classifier(model_file(), chosen);
+  return Classifier(model_file, chosen);
 }
 
 }  // namespace convoy::cli

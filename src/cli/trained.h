@@ -2,7 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "convoy/classifier.h"
@@ -13,14 +13,13 @@ namespace convoy::cli {
 struct TrainedFlags {
   std::string checkpoint;
   ClassifierOptions options;
-  int threads = 0;
   std::string tta = "none";
 
   void declare(CLI::App& app);
   // The model file that was named, that of the run folder that was named, or else that of the newest run under runs/.
   // Throws Error when there is none.
   std::filesystem::path model_file() const;
-  Classifier open() const;
+  Classifier open(const std::filesystem::path& model_file) const;
 };
 
 }  // namespace convoy::cli

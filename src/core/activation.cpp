@@ -1,4 +1,4 @@
-#include "convoy/activation.h"
+#include "core/activation.h"
 
 namespace convoy {
 

@@ -9,15 +9,10 @@
 #include <string>
 
 #include "convoy/error.h"
+#include "core/control_group.h"
 
 namespace convoy {
 namespace {
-
-size_t read_number(const char* path) {
-  std::ifstream file(path);
-  size_t value = 0;
-  return file >> value ? value : std::numeric_limits<size_t>::max();
-}
 
 size_t system_available() {
   std::ifstream file("/proc/meminfo");
@@ -47,11 +42,6 @@ Buffer::~Buffer() {
   if (data_ != nullptr) munmap(data_, size_);
 }
 
-size_t available_memory() {
-  const size_t limit = read_number("/sys/fs/cgroup/memory.max");
-  const size_t used = read_number("/sys/fs/cgroup/memory.current");
-  const size_t group = limit == std::numeric_limits<size_t>::max() || used > limit ? limit : limit - used;
-  return std::min(group, system_available());
-}
+size_t available_memory() { return std::min(memory_below_limit(), system_available()); }
 
 }  // namespace convoy

@@ -1,13 +1,18 @@
 #include "core/parallel.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "convoy/error.h"
+#include "core/control_group.h"
 
 namespace convoy {
 namespace {
@@ -36,16 +41,15 @@ int64_t in_order(TaskOrder order, int64_t task, int64_t count) {
 class Pool {
  public:
   explicit Pool(int threads) : threads_(threads), shares_(static_cast<size_t>(threads)) {
-    for (int worker = 1; worker < threads; ++worker) {
-      workers_.emplace_back([this, worker] { serve(worker); });
+    int worker = 1;
+    try {
+      for (; worker < threads; ++worker) workers_.emplace_back([this, worker] { serve(worker); });
+    } catch (const std::exception&) {
+      stop();
+      throw Error(fmt::format("threads: the system refuses thread {} of {}; use fewer", worker + 1, threads));
     }
   }
-  ~Pool() {
-    stop_.store(true);
-    generation_.fetch_add(1);
-    generation_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~Pool() { stop(); }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
@@ -102,6 +106,13 @@ class Pool {
     }
   }
 
+  void stop() {
+    stop_.store(true);
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
   const int threads_;
   std::vector<std::thread> workers_;
   std::atomic<uint32_t> generation_{0};
@@ -116,8 +127,9 @@ class Pool {
 
 int allowed_processors() {
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const bool known = sched_getaffinity(0, sizeof set, &set) == 0;
+  const int processors = known ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, std::min(processors, quota_processors()));
 }
 
 std::mutex pool_mutex;
@@ -126,7 +138,7 @@ std::atomic<int> wanted_threads{0};
 
 }  // namespace
 
-void set_thread_count(int count) { wanted_threads.store(std::max(1, count)); }
+void set_thread_count(int count) { wanted_threads.store(std::max(0, count)); }
 
 int thread_count() {
   if (wanted_threads.load() == 0) wanted_threads.store(allowed_processors());

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 namespace convoy {
 
-// Sets how many threads parallel_for uses, the calling one included; at least 1. Not while a parallel_for runs.
+// Sets how many threads parallel_for uses, the calling one included; 0: one for every processor that this process may
+// run on. Not while a parallel_for runs.
 void set_thread_count(int count);
 
-// The number of threads in use: what set_thread_count was given, or the processors this process may run on.
+// The number of threads in use.
 int thread_count();
 
 // Which of its tasks a thread takes first. A second sweep over the same data that goes backwards begins with what the
@@ -24,7 +24,7 @@ void run_tasks(int64_t tasks, TaskOrder order, void (*body)(void* context, int64
 // worker is in [0, thread_count()) and tells which thread runs the task: use it to pick scratch memory, never to decide
 // what is computed. Cut the work by the problem alone, so that results do not depend on the number of threads.
 // A call from inside a task, or while another thread is inside parallel_for, runs its tasks in the calling thread.
-// body must not throw.
+// body must not throw. Throws Error when the system refuses a thread.
 template <class Body>
 void parallel_for(int64_t tasks, const Body& body, TaskOrder order = TaskOrder::forwards) {
   detail::run_tasks(

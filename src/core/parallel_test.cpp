@@ -1,10 +1,16 @@
 #include "core/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "convoy/error.h"
 
 namespace convoy {
 namespace {
@@ -48,6 +54,32 @@ TEST(ParallelFor, NestedAndConcurrentCallsComplete) {
   nested();
   other.join();
   EXPECT_EQ(inner, 2 * 200 * 20);
+}
+
+// Address space for the stacks of some threads, but not of all.
+TEST(ParallelFor, TooManyThreadsGiveAnErrorAndFewerWorkAfterIt) {
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t used = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+  if (used > rlim_t{1} << 40) GTEST_SKIP() << "a sanitizer takes the address space";
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit small{.rlim_cur = used + (rlim_t{64} << 20), .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &small), 0);
+  std::string message;
+  set_thread_count(400);
+  try {
+    parallel_for(2, [](int64_t, int) {});
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  setrlimit(RLIMIT_AS, &before);
+  EXPECT_TRUE(message.starts_with("threads: the system refuses thread ")) << message;
+  EXPECT_TRUE(message.ends_with(" of 400; use fewer")) << message;
+  set_thread_count(3);
+  std::atomic<int> runs{0};
+  parallel_for(1000, [&](int64_t, int) { ++runs; });
+  EXPECT_EQ(runs, 1000);
 }
 
 }  // namespace

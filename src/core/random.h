@@ -28,7 +28,7 @@ constexpr uint64_t hash_name(std::string_view name) {
 }
 
 // A sequence of random numbers that is a pure function of (seed, purpose, major, minor): seed of the run, what the
-// numbers are for, and two indices such as epoch and sample. `minor` is used modulo 2^32, and a stream is 2^32 draws
+// numbers are for, and two indices such as epoch and sample. `minor` is used modulo 2^32, and a stream is 2^34 draws
 // long.
 class RandomStream {
  public:
@@ -51,7 +51,7 @@ class RandomStream {
   }
   // Uniform in [0, 1), 24 bits.
   float uniform() { return static_cast<float>(next_u32() >> 8) * 0x1p-24F; }
-  // Uniform in [low, high).
+  // Uniform in [low, high]: rounding may reach high.
   float uniform(float low, float high) { return low + (high - low) * uniform(); }
   // Uniform integer in [0, bound), bound at least 1, without bias beyond 2^-32.
   uint32_t below(uint32_t bound) { return static_cast<uint32_t>((uint64_t{next_u32()} * bound) >> 32); }

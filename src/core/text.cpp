@@ -55,6 +55,20 @@ size_t utf8_length(std::string_view text) {
   return 0;
 }
 
+// `text` with '?' for every byte that is no part of a character, and for every character that is not `kept`.
+template <class Kept>
+std::string replaced(std::string_view text, const Kept& kept) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    const std::string_view character = text.substr(0, length);
+    result += length > 0 && kept(character) ? character : std::string_view("?");
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string nearest(std::string_view name, std::span<const std::string> candidates) {
@@ -83,14 +97,15 @@ std::string unknown_name(std::string_view kind, std::string_view name, std::span
 }
 
 std::string to_utf8(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  while (!text.empty()) {
-    const size_t length = utf8_length(text);
-    result += length == 0 ? std::string_view("?") : text.substr(0, length);
-    text.remove_prefix(std::max<size_t>(length, 1));
-  }
-  return result;
+  return replaced(text, [](std::string_view) { return true; });
+}
+
+std::string printable(std::string_view text) {
+  return replaced(text, [](std::string_view character) {
+    const auto last = static_cast<unsigned char>(character.back());
+    if (character.size() == 1) return last >= 0x20 && last != 0x7F;
+    return character.front() != '\xC2' || last >= 0xA0;
+  });
 }
 
 }  // namespace convoy

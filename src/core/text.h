@@ -1,4 +1,4 @@
-// Small work on text: the nearest known name to a mistyped one, bytes that should be UTF-8.
+// Small work on text: the nearest known name to a mistyped one, bytes that should be UTF-8, names from strangers.
 #pragma once
 
 #include <span>
@@ -17,5 +17,9 @@ std::string unknown_name(std::string_view kind, std::string_view name, std::span
 
 // `text` with '?' for every byte that is not part of well-formed UTF-8 (Unicode 15, table 3-7).
 std::string to_utf8(std::string_view text);
+
+// `text` as one line that a terminal may be given: as to_utf8, with '?' for control characters, too (U+0000 to U+001F,
+// U+007F to U+009F).
+std::string printable(std::string_view text);
 
 }  // namespace convoy

@@ -47,5 +47,13 @@ TEST(ToUtf8, KeepsCharactersAndReplacesOtherBytes) {
             "?a?");
 }
 
+TEST(Printable, LeavesNothingThatATerminalActsOn) {
+  EXPECT_EQ(printable("caf\xC3\xA9 \xF0\x9F\x90\xB1.jpg"), "caf\xC3\xA9 \xF0\x9F\x90\xB1.jpg");
+  EXPECT_EQ(printable("a\nb\tc\x1B[2J\x7F"), "a?b?c?[2J?");
+  EXPECT_EQ(printable(std::string_view("\0", 1)), "?");
+  EXPECT_EQ(printable("\xC2\x80\xC2\x9B\xC2\x9F\xC2\xA0"), "???\xC2\xA0");  // C1, whose U+009B is ESC [
+  EXPECT_EQ(printable("\x9B"), "?");
+}
+
 }  // namespace
 }  // namespace convoy

@@ -15,11 +15,9 @@ void store(const uint8_t* pixel, uint8_t* out) { std::copy_n(pixel, 3, out); }
 
 // Input positions of the output pixels' centres in a row or column; -1 outside.
 std::vector<int> scaled_positions(int outputs, int inputs, double scale, double offset) {
-  std::vector<int> positions(static_cast<size_t>(outputs));
-  double position = offset + scale * 0.5;
-  for (int& input : positions) {
-    input = position >= 0 && position < inputs ? static_cast<int>(position) : -1;
-    position += scale;
+  std::vector<int> positions;
+  for (const double centre : scaled_centres(0, outputs, scale, offset)) {
+    positions.push_back(centre >= 0 && centre < inputs ? static_cast<int>(centre) : -1);
   }
   return positions;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -17,13 +18,11 @@ namespace {
 
 constexpr size_t kBlock = size_t{1} << 16;
 
-// Without "./" and "/" at its begin; a path that is not text for libarchive is left out.
-std::string path_of(archive_entry* entry) {
-  const char* path = archive_entry_pathname(entry);
-  if (path == nullptr) path = archive_entry_pathname_utf8(entry);
-  std::string_view text = path == nullptr ? "" : path;
-  while (text.starts_with("./") || text.starts_with('/')) text.remove_prefix(text.starts_with('/') ? 1 : 2);
-  return std::string(text);
+// "cat/1.jpg" of "/.//cat/1.jpg"; empty of a path with "..", which may lead out of the archive.
+std::string below_root(std::string_view name) {
+  const std::filesystem::path path(name);
+  if (std::ranges::find(path, std::filesystem::path("..")) != path.end()) return "";
+  return path.lexically_normal().relative_path().string();
 }
 
 }  // namespace
@@ -32,7 +31,11 @@ std::string path_of(archive_entry* entry) {
 class Archive::Indexer {
  public:
   Indexer(Archive& archive, uint64_t file_size, size_t memory_limit)
-      : archive_(archive), file_size_(file_size), memory_limit_(memory_limit), reader_(archive_read_new()) {
+      : archive_(archive),
+        file_size_(file_size),
+        memory_limit_(memory_limit),
+        memory_left_(memory_limit),
+        reader_(archive_read_new()) {
     archive_read_support_format_tar(reader_.get());
     archive_read_support_filter_gzip(reader_.get());
     archive_read_support_filter_xz(reader_.get());
@@ -48,9 +51,10 @@ class Archive::Indexer {
       if (status == ARCHIVE_EOF) break;
       require(status);
       archive_.compressed_ = archive_filter_count(reader_.get()) > 1;
-      std::string path = path_of(entry);
-      if (!wanted(path)) continue;
-      if (const char* target = archive_entry_hardlink(entry)) {
+      std::string path = below_root(text_of(entry, archive_entry_pathname, archive_entry_pathname_utf8));
+      if (path.empty() || !wanted(path)) continue;
+      if (const std::string_view target = text_of(entry, archive_entry_hardlink, archive_entry_hardlink_utf8);
+          !target.empty()) {
         link(std::move(path), target);
       } else if (archive_entry_filetype(entry) == AE_IFREG) {
         add(std::move(path), entry);
@@ -74,26 +78,53 @@ class Archive::Indexer {
     fail(fmt::format("cannot be read as a tar archive: {}", reason == nullptr ? "unknown format" : reason));
   }
 
+  using Text = const char* (*)(archive_entry*);
+
+  // What the locale cannot spell comes as UTF-8; empty where there is none.
+  std::string_view text_of(archive_entry* entry, Text text, Text utf8) const {
+    const char* found = text(entry);
+    if (found == nullptr) found = utf8(entry);
+    const std::string_view name = found == nullptr ? "" : found;
+    constexpr size_t kLongest = 4096;  // of a path that Linux opens
+    if (name.size() > kLongest) fail(fmt::format("has a path of {} bytes, expected at most {}", name.size(), kLongest));
+    return name;
+  }
+
   void link(std::string path, std::string_view target) {
-    while (target.starts_with("./")) target.remove_prefix(2);
-    const auto found = archive_.entries_.find(std::string(target));
-    if (found != archive_.entries_.end()) archive_.entries_[std::move(path)] = found->second;
+    const auto found = archive_.entries_.find(below_root(target));
+    if (found == archive_.entries_.end()) {
+      fail(fmt::format("{} is a hard link to {}, which is not read; pack with tar --hard-dereference", path, target));
+    }
+    place(std::move(path), found->second);
+  }
+
+  void place(std::string path, Archive::Entry entry) {
+    if (archive_.compressed_) take_memory(sizeof(decltype(archive_.entries_)::value_type) + path.size());
+    archive_.entries_[std::move(path)] = entry;
+  }
+
+  void take_memory(uint64_t bytes) {
+    if (bytes > memory_left_) {
+      fail(fmt::format("its files need more than {} MiB of memory; unpack it, or pack it without compression",
+                       memory_limit_ >> 20));
+    }
+    memory_left_ -= bytes;
   }
 
   void add(std::string path, archive_entry* entry) {
     const int64_t size = archive_entry_size(entry);
     if (size < 0) fail(fmt::format("{} has a size of {}", path, size));
-    Entry place{0, static_cast<uint64_t>(size)};
+    Entry content{0, static_cast<uint64_t>(size)};
     if (archive_.compressed_) {
-      place = keep();
+      content = keep();
     } else {
       if (archive_entry_sparse_count(entry) > 0) fail(fmt::format("{} is stored with holes; pack it without", path));
-      place.offset = static_cast<uint64_t>(archive_filter_bytes(reader_.get(), 0));
-      if (place.offset > file_size_ || place.size > file_size_ - place.offset) {
+      content.offset = static_cast<uint64_t>(archive_filter_bytes(reader_.get(), 0));
+      if (content.offset > file_size_ || content.size > file_size_ - content.offset) {
         fail(fmt::format("the archive is truncated within {}", path));
       }
     }
-    archive_.entries_[std::move(path)] = place;
+    place(std::move(path), content);
   }
 
   // Unpacks the entry at hand into the memory of the archive.
@@ -108,10 +139,8 @@ class Archive::Indexer {
       if (status == ARCHIVE_EOF) return {begin, contents.size() - begin};
       require(status);
       const uint64_t hole = static_cast<uint64_t>(offset) - (contents.size() - begin);
-      if (size > memory_limit_ || hole > memory_limit_ - size || contents.size() > memory_limit_ - size - hole) {
-        fail(fmt::format("its files need more than {} MiB of memory; unpack it, or pack it without compression",
-                         memory_limit_ >> 20));
-      }
+      take_memory(hole);
+      take_memory(size);
       contents.resize(contents.size() + hole);
       const auto* bytes = static_cast<const uint8_t*>(block);
       contents.insert(contents.end(), bytes, bytes + size);
@@ -121,6 +150,7 @@ class Archive::Indexer {
   Archive& archive_;
   const uint64_t file_size_;
   const size_t memory_limit_;
+  uint64_t memory_left_;  // of a compressed archive
   const std::unique_ptr<archive, Free> reader_;
 };
 

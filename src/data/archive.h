@@ -12,11 +12,13 @@ namespace convoy {
 
 // The regular files of a tar archive, plain or compressed by gzip, xz, bzip2 or zstd. The archive is read through once,
 // when it is opened: of a plain one the places of the files are kept, of a compressed one the files themselves.
-// Hard links stand for the file they link to, symbolic links are left out. Paths have no leading "./" or "/".
+// Hard links stand for the file they link to; symbolic links and paths with ".." are left out. Paths are relative and
+// normal: "cat/1.jpg" of "/.//cat/1.jpg".
 class Archive : public FileTree {
  public:
   // Keeps the files whose path `wanted` accepts. Throws Error when the file cannot be read, is no tar archive, is
-  // truncated or damaged, or when the files of a compressed one are larger than `memory_limit` together.
+  // truncated or damaged, has a path beyond 4096 bytes or a wanted hard link to a file that is not kept, or when the
+  // files of a compressed one and their paths are larger than `memory_limit` together.
   Archive(std::filesystem::path file, const std::function<bool(std::string_view path)>& wanted, size_t memory_limit);
   ~Archive() override;
   Archive(const Archive&) = delete;

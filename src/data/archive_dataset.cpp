@@ -76,7 +76,7 @@ TrainVal open_archive(const fs::path& file) {
     }
     return {train, nullptr};
   }
-  if (DatasetPtr images = open_classes(archive, paths, root)) return {images, nullptr};
+  if (DatasetPtr images = open_classes(archive, paths, root)) return {images, images};
   throw Error(fmt::format("{}: expected an archive of one folder a class, found {}", file.string(),
                           paths.empty() ? "no images (.jpg, .jpeg, .png or .webp)" : "images without folders"));
 }

@@ -118,12 +118,47 @@ TEST_F(ArchiveTest, NamesNeedNoLocale) {
   }
 }
 
+TEST_F(ArchiveTest, PathsAreNormalAndStayBelowTheRoot) {
+  const Archive archive(pack({{"a//tmp/1.jpg", "1"},
+                              {"//b/./2.jpg", "2"},
+                              {"../up.jpg", "up"},
+                              {"a/../../up.jpg", "up"},
+                              {"/../up.jpg", "up"}}),
+                        everything, kNoLimit);
+  EXPECT_THAT(archive.paths(), ElementsAre("a/tmp/1.jpg", "b/2.jpg"));
+  EXPECT_EQ(text_of(archive.read("b/2.jpg")), "2");
+}
+
 TEST_F(ArchiveTest, LaterFilesReplaceEarlierOnesAndLinksAreFollowed) {
-  const Archive archive(pack({{"./a", "old"}, {"b", "-> ./a"}, {"./a", "new"}, {"c", "-> missing"}}), everything,
-                        kNoLimit);
-  EXPECT_THAT(archive.paths(), ElementsAre("a", "b"));
+  const Archive archive(pack({{"./a", "old"}, {"b", "-> ./a"}, {"./a", "new"}, {"/c", "-> /a"}}), everything, kNoLimit);
+  EXPECT_THAT(archive.paths(), ElementsAre("a", "b", "c"));
   EXPECT_EQ(text_of(archive.read("a")), "new");
   EXPECT_EQ(text_of(archive.read("b")), "old");
+  EXPECT_EQ(text_of(archive.read("c")), "new");
+}
+
+TEST_F(ArchiveTest, RefusesLinksToWhatItDoesNotHold) {
+  const auto open = [&](const Files& files) { return refusal([&] { open_train_val(pack(files)); }); };
+  EXPECT_THAT(open({{"a/.store", "x"}, {"a/1.jpg", "-> a/.store"}}),
+              HasSubstr("photos.tar: a/1.jpg is a hard link to a/.store, which is not read"));
+  EXPECT_THAT(open({{"a/1.jpg", "-> absent"}}), HasSubstr("a hard link to absent, which"));
+  EXPECT_THAT(open({{"a/1.jpg", "-> ../a/2.jpg"}, {"a/2.jpg", "x"}}), HasSubstr("a hard link to ../a/2.jpg, which"));
+}
+
+TEST_F(ArchiveTest, PathsAreLimitedAndTakeMemory) {
+  const std::string folders = std::string(200, 'd') + "/";
+  std::string deep;
+  while (deep.size() < 4000) deep += folders;
+  Files files;
+  for (int i = 0; i < 200; ++i) files.emplace_back(fmt::format("{}{}", deep, i), "");
+  const fs::path path = pack(files, archive_write_set_format_gnutar, archive_write_add_filter_xz);
+  EXPECT_EQ(refusal([&] { Archive(path, everything, 900'000); }), "accepted");
+  EXPECT_THAT(refusal([&] { Archive(path, everything, 800'000); }), HasSubstr("of memory; unpack it"));
+  EXPECT_THAT(refusal([&] {
+                Archive(pack({{deep + folders, ""}, {deep + folders + "1.jpg", "x"}}, archive_write_set_format_gnutar),
+                        everything, kNoLimit);
+              }),
+              HasSubstr("photos.tar: has a path of 4"));
 }
 
 TEST_F(ArchiveTest, ManyThreadsReadAtOnce) {
@@ -171,7 +206,7 @@ TEST_F(ArchiveTest, RefusesWhatIsNoArchiveOrTooLarge) {
 
 TEST_F(ArchiveTest, ClassFoldersAreADatasetAlsoInsideAFolder) {
   const std::string image = image_bytes();
-  for (const std::string top : {"", "Images/", "./Images/"}) {
+  for (const std::string top : {"", "Images/", "./Images/", "Images//", "/Images/./"}) {
     const TrainVal data = open_train_val(pack({{top + "dog/b.JPG", image},
                                                {top + "cat-big/1.png", image},
                                                {top + "cat/deep/2.webp", image},
@@ -200,6 +235,13 @@ TEST_F(ArchiveTest, TrainAndTestFoldersAreTheSplits) {
   EXPECT_THAT(names(data.train), ElementsAre("photos.tar:set/train/a/1.jpg", "photos.tar:set/train/b/2.jpg"));
   EXPECT_EQ(data.val->size(), 3);
   EXPECT_THAT(refusal([&] { data.val->load(2); }), HasSubstr("photos.tar:set/test/b/5.jpg: not a JPEG"));
+}
+
+TEST_F(ArchiveTest, TrainFolderAloneHasNoValidation) {
+  const fs::path path = pack({{"set/train/a/1.jpg", image_bytes()}});
+  EXPECT_EQ(open_train_val(path).val, nullptr);
+  EXPECT_EQ(open_dataset(path, Split::train)->size(), 1);
+  EXPECT_THAT(refusal([&] { open_dataset(path, Split::val); }), HasSubstr("photos.tar: has train/ but neither val/"));
 }
 
 TEST_F(ArchiveTest, BinaryCifarFilesAreRead) {

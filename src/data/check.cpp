@@ -1,5 +1,6 @@
 // Looking for what is wrong with the images of a dataset.
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <functional>
@@ -10,7 +11,6 @@
 #include "core/parallel.h"
 #include "data/class_counts.h"
 #include "data/dataset.h"
-#include "data/image_folder.h"
 
 namespace convoy {
 namespace {
@@ -110,26 +110,27 @@ void find_damaged(const std::vector<Seen>& images, Findings& findings) {
   }
 }
 
-// Images that share what `hash` gives, and were not reported before.
-void find_duplicates(const std::vector<Seen>& images, std::string_view what, uint64_t Seen::*hash,
-                     std::map<uint64_t, bool>& reported, Findings& findings) {
+// Groups of the same pixels, whether or not their files are the same, too.
+void find_duplicates(const std::vector<Seen>& images, Findings& findings) {
   std::map<uint64_t, std::vector<const Seen*>> groups;
   for (const Seen& seen : images) {
-    if (seen.error.empty() && seen.*hash != 0) groups[seen.*hash].push_back(&seen);
+    if (seen.error.empty()) groups[seen.pixel_hash].push_back(&seen);
   }
-  for (const auto& [value, group] : groups) {
-    if (group.size() < 2 || reported[group.front()->pixel_hash]) continue;
-    reported[group.front()->pixel_hash] = true;
+  for (const auto& entry : groups) {
+    const std::vector<const Seen*>& group = entry.second;
+    if (group.size() < 2) continue;
     std::vector<std::string> names;
     for (const Seen* seen : group) names.push_back(seen->name);
     const Seen& first = *group.front();
-    const bool across = std::ranges::any_of(group, [&](const Seen* seen) { return seen->val != first.val; });
-    const bool labels = std::ranges::any_of(group, [&](const Seen* seen) { return seen->label != first.label; });
-    if (across) {
+    const auto differ = [&](auto Seen::*member) {
+      return std::ranges::any_of(group, [&](const Seen* seen) { return seen->*member != first.*member; });
+    };
+    const std::string_view what = first.is_file && !differ(&Seen::file_hash) ? "file" : "pixels";
+    if (differ(&Seen::val)) {
       findings.add(Severity::error, "duplicate-across-split",
                    fmt::format("the same {} to train and to validate: the accuracy will be too high; keep one", what),
                    std::move(names));
-    } else if (labels) {
+    } else if (differ(&Seen::label)) {
       findings.add(Severity::error, "duplicate-across-classes",
                    fmt::format("the same {} in two classes: one of them is wrong; keep one", what), std::move(names));
     } else {
@@ -139,9 +140,10 @@ void find_duplicates(const std::vector<Seen>& images, std::string_view what, uin
   }
 }
 
-FileFormat format_by_name(std::string_view name) {
-  if (name.ends_with("png") || name.ends_with("PNG")) return FileFormat::png;
-  return name.ends_with("webp") || name.ends_with("WEBP") ? FileFormat::webp : FileFormat::jpeg;
+FileFormat format_by_name(const std::filesystem::path& name) {
+  const std::string extension = name.extension();
+  if (strcasecmp(extension.c_str(), ".png") == 0) return FileFormat::png;
+  return strcasecmp(extension.c_str(), ".webp") == 0 ? FileFormat::webp : FileFormat::jpeg;
 }
 
 void find_unusual(const std::vector<Seen>& images, Findings& findings) {
@@ -206,9 +208,7 @@ DataCheck check_images(const std::filesystem::path& data) {
   Findings findings;
   find_class_problems(check.classes, parts.val != nullptr, findings);
   find_damaged(images, findings);
-  std::map<uint64_t, bool> reported;
-  find_duplicates(images, "file", &Seen::file_hash, reported, findings);
-  find_duplicates(images, "pixels", &Seen::pixel_hash, reported, findings);
+  find_duplicates(images, findings);
   find_unusual(images, findings);
   check.problems = findings.take();
   return check;

@@ -48,6 +48,10 @@ std::optional<fs::path> split_folder(const fs::path& root, Split split) {
   return std::nullopt;
 }
 
+Error no_val(const fs::path& root) {
+  return Error(fmt::format("{}: has train/ but neither val/ nor test/ with one sub-folder a class", root.string()));
+}
+
 // Throws Error when there is nothing.
 bool is_file(const fs::path& root) {
   std::error_code unknown;
@@ -72,18 +76,22 @@ std::vector<std::string> missing_from(std::span<const std::string> some, std::sp
 DatasetPtr open_dataset(const fs::path& root, Split split) {
   if (is_file(root)) {
     const TrainVal both = open_archive(root);
-    return split == Split::val && both.val != nullptr ? both.val : both.train;
+    if (split == Split::train) return both.train;
+    if (both.val == nullptr) throw no_val(root);
+    return both.val;
   }
   if (DatasetPtr cifar = open_cifar(*make_folder_tree(root), "", split)) return cifar;
   if (const auto folder = split_folder(root, split)) return open_image_folder(*folder);
-  if (split_folder(root, Split::train)) {
-    throw Error(fmt::format("{}: has train/ but neither val/ nor test/ with one sub-folder a class", root.string()));
-  }
+  if (split_folder(root, Split::train)) throw no_val(root);
   return open_image_folder(root);
 }
 
 TrainVal open_train_val(const fs::path& root) {
-  if (is_file(root)) return open_archive(root);
+  if (is_file(root)) {
+    TrainVal both = open_archive(root);
+    if (both.val == both.train) both.val = nullptr;
+    return both;
+  }
   const bool has_val = has_cifar_files(*make_folder_tree(root), "") || split_folder(root, Split::val);
   return {open_dataset(root, Split::train), has_val ? open_dataset(root, Split::val) : nullptr};
 }

@@ -41,7 +41,8 @@ enum class Split { train, val };
 //  - a tar archive of any of these, plain or compressed, also with one folder around all.
 // Classes are numbered in byte-wise order of their names (as torchvision's ImageFolder), images in byte-wise order of
 // their paths. Files that do not end in jpg, jpeg, png or webp (in any case) and hidden ones are left out.
-// Throws Error when the folder is missing or empty, a class has no image, or a file has the wrong size.
+// Throws Error when the folder is missing or empty, a class has no image, a file has the wrong size, or train/ stands
+// alone and `split` is val.
 DatasetPtr open_dataset(const std::filesystem::path& root, Split split);
 
 // Every image that `path` names (the file itself, or all those below a folder), for prediction: one unnamed class.

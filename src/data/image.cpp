@@ -112,21 +112,27 @@ Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const 
   return orient(decoded.image, decoded.orientation);
 }
 
-Image load_image(const std::filesystem::path& file, const DecodeOptions& options) {
-  return decode_image(read_file(file), file.string(), options);
-}
-
 std::vector<uint8_t> read_file(const std::filesystem::path& file) {
   const auto fail = [&] {
     return Error(fmt::format("{}: cannot be read: {}", file.string(), std::generic_category().message(errno)));
   };
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"), std::fclose);
   if (!stream) throw fail();
+  constexpr uint64_t kMost = uint64_t{1} << 30, kBlock = uint64_t{1} << 16;
   std::error_code unknown;
-  const auto size = std::filesystem::file_size(file, unknown);
-  // One byte more than there is: reading a folder fails only when something is asked of it.
-  std::vector<uint8_t> bytes(unknown ? size_t{1} : static_cast<size_t>(size) + 1);
-  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), stream.get()));
+  const uint64_t size = std::filesystem::file_size(file, unknown);
+  // One byte more than there is, to see the end in one go. A pipe has no size.
+  const size_t block = unknown ? kBlock : std::min(size, kMost) + 1;
+  std::vector<uint8_t> bytes;
+  for (size_t got = block; got == block;) {
+    if (bytes.size() > kMost || (!unknown && size > kMost)) {
+      throw Error(fmt::format("{}: is larger than {} MiB, the most that is read", file.string(), kMost >> 20));
+    }
+    const size_t begin = bytes.size();
+    bytes.resize(begin + block);
+    got = std::fread(bytes.data() + begin, 1, block, stream.get());
+    bytes.resize(begin + got);
+  }
   if (std::ferror(stream.get()) != 0) throw fail();
   return bytes;
 }

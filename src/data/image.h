@@ -55,9 +55,6 @@ class Image {
 Image copy_of(ImageView image);
 
 struct DecodeOptions {
-  // When positive, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side stays at least this
-  // long (as Pillow's draft mode). Much faster for large photos, not pixel-exact after a later resize.
-  int min_size = 0;
   // Larger images are refused before any memory is allocated for them.
   int64_t max_pixels = int64_t{1} << 28;
 };
@@ -82,10 +79,7 @@ struct DecodedImage {
 // decode_image without turning the pixels upright.
 DecodedImage decode_stored(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {});
 
-// Reads and decodes a file. Throws Error as decode_image does, or when the file cannot be read.
-Image load_image(const std::filesystem::path& file, const DecodeOptions& options = {});
-
-// The whole content of a file. Throws Error when it cannot be read.
+// The whole content of a file. Throws Error when it cannot be read or is larger than 1 GiB.
 std::vector<uint8_t> read_file(const std::filesystem::path& file);
 
 }  // namespace convoy

@@ -79,10 +79,13 @@ TEST(ImageOp, EnhancementEqualsPillow) {
 
 TEST(ImageOp, RotationEqualsPillow) {
   const Image image = source();
+  int cases = 0;
   for (const auto& entry : std::filesystem::directory_iterator(testing::data_folder() / "rotate")) {
     const std::string degrees = entry.path().stem().string();
     testing::expect_same_pixels(rotate(image.view(), std::stod(degrees)), testing::read_ppm(entry.path()), degrees);
+    ++cases;
   }
+  EXPECT_EQ(cases, 7);
 }
 
 TEST(ImageOp, TinyImagesAreNoTrouble) {

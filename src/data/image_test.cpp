@@ -2,6 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <thread>
 
 #include "convoy/error.h"
 #include "tests/support/ppm.h"
@@ -67,11 +73,60 @@ TEST(Image, EveryTruncationOfAJpegIsAnError) {
   }
 }
 
-TEST(Image, MinSizeDecodesAJpegReduced) {
-  const std::vector<uint8_t> bytes = read_file(image_file("rgb_420.jpg"));
-  for (const auto& [min_size, width] : {std::pair{30, 37}, {15, 37}, {14, 19}, {7, 10}, {3, 5}, {1, 5}}) {
-    EXPECT_EQ(decode_image(bytes, "a", {.min_size = min_size}).width(), width) << min_size;
+std::string refusal_of(const std::vector<uint8_t>& bytes) {
+  try {
+    decode_image(bytes, "a");
+  } catch (const Error& error) {
+    return error.what();
   }
+  return "accepted";
+}
+
+// The last place of a marker, FF and this byte.
+auto find_marker(std::vector<uint8_t>& bytes, uint8_t marker) {
+  const std::array<uint8_t, 2> wanted{0xFF, marker};
+  return std::find_end(bytes.begin(), bytes.end(), wanted.begin(), wanted.end());
+}
+
+TEST(Image, DamagedArithmeticCodeIsAnError) {
+  std::vector<uint8_t> bytes = read_file(image_file("rgb_444.jpg"));
+  constexpr ptrdiff_t kScanHeader = 14;
+  find_marker(bytes, 0xC0)[1] = 0xC9;  // coded arithmetically
+  bytes.erase(find_marker(bytes, 0xDA) + kScanHeader, bytes.end());
+  // A first coefficient whose magnitude never ends.
+  for (int i = 0; i < 20; ++i) bytes.insert(bytes.end(), {0xFF, 0x00});
+  bytes.insert(bytes.end(), {0xFF, 0xD9});
+  EXPECT_THAT(refusal_of(bytes), HasSubstr("bad arithmetic code"));
+}
+
+TEST(Image, TooManyScansAreCounted) {
+  std::vector<uint8_t> bytes = read_file(image_file("rgb_progressive.jpg"));
+  const auto scan = find_marker(bytes, 0xDA), end = find_marker(bytes, 0xD9);
+  std::vector<uint8_t> many(bytes.begin(), end);
+  for (int i = 0; i < 600; ++i) many.insert(many.end(), scan, end);
+  many.insert(many.end(), end, bytes.end());
+  EXPECT_EQ(refusal_of(many), "a: damaged JPEG: more than 500 scans");
+}
+
+TEST(ReadFile, RefusesMoreThanItsLimit) {
+  const std::filesystem::path file = ::testing::TempDir() + "sparse.jpg";
+  std::ofstream(file).flush();
+  std::filesystem::resize_file(file, (uint64_t{1} << 30) + 1);
+  EXPECT_THAT(refusal(file), HasSubstr("sparse.jpg: is larger than 1024 MiB"));
+  std::filesystem::remove(file);
+}
+
+TEST(ReadFile, ReadsAPipeToItsEnd) {
+  const std::filesystem::path pipe = ::testing::TempDir() + "pipe.jpg";
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const std::vector<uint8_t> bytes(200'000, 7);
+  std::jthread writer([&] {
+    std::ofstream(pipe).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  });
+  EXPECT_EQ(read_file(pipe), bytes);
+  writer.join();
+  std::filesystem::remove(pipe);
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
-// jpeglib.h relies on the two above.
+// jpeglib.h relies on the two above, jerror.h on jconfig.h.
 #include <fmt/format.h>
+#include <jconfig.h>
 #include <jerror.h>
 #include <jpeglib.h>
 
@@ -21,7 +22,8 @@ constexpr int kMaxScans = 500;
 
 // The `msg_code`s of warnings after which libjpeg makes pixels up. It also warns of harmless oddities.
 bool means_damage(int code) {
-  return code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC;
+  return code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
+         code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC;
 }
 
 struct ErrorManager {
@@ -42,8 +44,9 @@ void on_message(j_common_ptr info, int level) {
 
 void limit_scans(j_common_ptr info) {
   if (info->is_decompressor != 0 && reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) {
-    info->err->msg_code = JERR_BAD_PROGRESSION;
-    leave(info);
+    auto* manager = reinterpret_cast<ErrorManager*>(info->err);
+    std::snprintf(manager->message.data(), manager->message.size(), "more than %d scans", kMaxScans);
+    std::longjmp(manager->jump, 1);
   }
 }
 
@@ -97,14 +100,6 @@ void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
   }
 }
 
-int reduction(const jpeg_decompress_struct& info, int min_size) {
-  if (min_size <= 0) return 1;
-  const auto shorter = static_cast<int>(std::min(info.image_width, info.image_height));
-  int denominator = 8;
-  while (denominator > 1 && shorter / denominator < min_size) denominator /= 2;
-  return denominator;
-}
-
 int stored_orientation(const jpeg_decompress_struct& info) {
   for (const jpeg_marker_struct* marker = info.marker_list; marker != nullptr; marker = marker->next) {
     const std::string_view start(reinterpret_cast<const char*>(marker->data), std::min(marker->data_length, 6U));
@@ -131,8 +126,6 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, std::string_view name, 
   decompressor.attempt([&] {
     info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     info.dct_method = JDCT_ISLOW;
-    info.scale_num = 1;
-    info.scale_denom = static_cast<unsigned>(reduction(info, options.min_size));
     jpeg_start_decompress(&info);
   });
   DecodedImage decoded{Image(static_cast<int>(info.output_width), static_cast<int>(info.output_height)),

@@ -1,4 +1,5 @@
 // Crops and flips.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 
 #include "convoy/error.h"
 #include "data/augment.h"
+#include "tests/support/draws.h"
 #include "tests/support/ppm.h"
 
 namespace convoy {
@@ -139,31 +141,21 @@ TEST(Augment, AlternatingFlipsShowBothSidesInTwoEpochs) {
   EXPECT_FALSE(mirrored(0, 0) || mirrored(0, 1));
 }
 
-// With nearest-neighbour sampling the corners of the output tell which part was cut out.
-TEST(Augment, ResizedCropKeepsAreaAndShapeWithinBounds) {
-  const Image image = coordinates(200, 150);
-  Preprocessing preprocessing = squared(400);
-  preprocessing.interpolation = Interpolation::nearest;
+TEST(Augment, ResizedCropIsDrawnAsTorchvisionDrawsIt) {
+  const Image image = coordinates(6, 5);
+  Preprocessing preprocessing = squared(12);
+  preprocessing.interpolation = Interpolation::nearest;  // so that the corners tell which part was cut out
   Augmentation augmentation;
   augmentation.crop = Augmentation::Crop::resized;
-  double smallest = 1, largest = 0, sum = 0;
-  constexpr int kTries = 300;
-  for (uint64_t sample = 0; sample < kTries; ++sample) {
-    const Image output = augment(image.view(), preprocessing, augmentation, key(sample));
+  const Augmenter augmenter(preprocessing, augmentation);
+  testing::Counts drawn;
+  for (uint64_t sample = 0; sample < 100'000; ++sample) {
+    const Image output = augmenter.pixels(image.view(), key(sample));
     const uint8_t* first = output.row(0);
-    const uint8_t* last = output.row(399) + 3 * 399;
-    const double width = last[0] - first[0] + 1, height = last[1] - first[1] + 1;
-    const double area = width * height / (200 * 150);
-    smallest = std::min(smallest, area);
-    largest = std::max(largest, area);
-    sum += area;
-    EXPECT_GT(width / height, 0.75 * 0.97);
-    EXPECT_LT(width / height, 4.0 / 3.0 * 1.03);
+    const uint8_t* last = output.row(11) + 3 * 11;
+    ++drawn[fmt::format("{} {} {} {}", first[1] - 1, first[0] - 1, last[1] - first[1] + 1, last[0] - first[0] + 1)];
   }
-  EXPECT_GT(smallest, 0.078);
-  EXPECT_LT(smallest, 0.12);
-  EXPECT_GT(largest, 0.9);
-  EXPECT_NEAR(sum / kTries, 0.436, 0.04);  // the mean of 20,000 draws of RandomResizedCrop.get_params
+  testing::expect_as_recorded(drawn, "resized_crop_6x5");
 }
 
 TEST(Augment, ResizedCropFallsBackToTheLargestPartInBounds) {

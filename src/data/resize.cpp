@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <vector>
 
 #include "kernels/resample.h"
 
@@ -77,17 +76,19 @@ Taps make_taps(int input, int64_t output, int64_t begin, int outputs, Interpolat
 }
 
 Image resize_nearest(ImageView input, const ResizeWindow& window) {
-  const auto source = [](int64_t position, int in, int64_t out) {
-    const double scale = static_cast<double>(in) / static_cast<double>(out);
-    return std::min(in - 1, static_cast<int>((static_cast<double>(position) + 0.5) * scale));
-  };
-  Image output(window.width, window.height);
-  for (int y = 0; y < window.height; ++y) {
-    const uint8_t* in = input.row(source(window.top + y, input.height, window.full_height));
-    uint8_t* out = output.row(y);
-    for (int x = 0; x < window.width; ++x, out += 3) {
-      std::copy_n(in + ptrdiff_t{3} * source(window.left + x, input.width, window.full_width), 3, out);
+  const auto sources = [](int64_t begin, int count, int in, int64_t out) {
+    std::vector<int> positions;
+    for (const double centre : scaled_centres(begin, count, in / static_cast<double>(out))) {
+      positions.push_back(std::min(in - 1, static_cast<int>(centre)));
     }
+    return positions;
+  };
+  const std::vector<int> rows = sources(window.top, window.height, input.height, window.full_height);
+  const std::vector<int> columns = sources(window.left, window.width, input.width, window.full_width);
+  Image output(window.width, window.height);
+  uint8_t* out = output.row(0);
+  for (const int y : rows) {
+    for (const int x : columns) out = std::copy_n(input.row(y) + ptrdiff_t{3} * x, 3, out);
   }
   return output;
 }
@@ -123,6 +124,17 @@ std::optional<Interpolation> interpolation_from_string(std::string_view word) {
   const auto found = std::find(kNames.begin(), kNames.end(), word);
   if (found == kNames.end()) return std::nullopt;
   return static_cast<Interpolation>(found - kNames.begin());
+}
+
+std::vector<double> scaled_centres(int64_t begin, int count, double scale, double offset) {
+  double centre = offset + scale * 0.5;
+  for (int64_t i = 0; i < begin; ++i) centre += scale;
+  std::vector<double> centres(static_cast<size_t>(count));
+  for (double& each : centres) {
+    each = centre;
+    centre += scale;
+  }
+  return centres;
 }
 
 Image resize(ImageView input, const ResizeWindow& window, Interpolation interpolation) {

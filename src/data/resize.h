@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "data/image.h"
 
@@ -23,6 +24,10 @@ struct ResizeWindow {
   int width = 0;
   int height = 0;
 };
+
+// Where the output positions [begin, begin + count) have their centres in the input: offset + (i + 0.5) * scale, summed
+// up step by step, whose rounding decides which pixel is the nearest to Pillow.
+std::vector<double> scaled_centres(int64_t begin, int count, double scale, double offset = 0);
 
 // The rectangle of `window` out of Image.resize((full_width, full_height), resample=interpolation), without computing
 // the rest. The rectangle lies inside the full image and is not empty.

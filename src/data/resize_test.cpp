@@ -31,6 +31,12 @@ TEST(Resize, EqualsPillowInEveryModeAndDirection) {
   }
 }
 
+TEST(Resize, NearestSumsItsStepsUpAsPillow) {
+  const Image image = testing::read_ppm(testing::data_folder() / "resize" / "bilinear_64x50.ppm");
+  testing::expect_same_pixels(resize(image.view(), 96, 3, Interpolation::nearest),
+                              testing::read_ppm(testing::data_folder() / "enlarge" / "nearest_96x3.ppm"), "96x3");
+}
+
 TEST(Resize, AWindowIsThatPartOfTheWhole) {
   const Image image = source();
   for (const auto interpolation :

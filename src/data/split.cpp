@@ -58,6 +58,10 @@ std::vector<Target> plan_targets(const DatasetPtr& dataset, const fs::path& root
     const std::string& class_name = dataset->class_names()[label];
     std::string file = path_in_class(dataset->name(i), root, class_name);
     std::ranges::replace(file, ' ', '_');
+    const fs::path normal = fs::path(file).lexically_normal();
+    if (normal.is_absolute() || *normal.begin() == "..") {
+      throw Error(fmt::format("{}: its path leads out of the folder of its class; rename it", dataset->name(i)));
+    }
     if (!taken.insert(fs::path(class_name) / file).second) {
       throw Error(
           fmt::format("{}: another image of the class is called {}, too, once spaces are replaced by '_'; rename one",
@@ -75,6 +79,11 @@ void write_file(const fs::path& path, const std::vector<uint8_t>& bytes) {
   stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   stream.close();
   if (!stream) throw Error(fmt::format("{}: cannot be written; is the disk full?", path.string()));
+}
+
+bool is_within(const fs::path& inner, const fs::path& outer) {
+  const auto whole = [](const fs::path& path) { return fs::weakly_canonical(fs::current_path() / path); };
+  return *whole(inner).lexically_relative(whole(outer)).begin() != "..";
 }
 
 // A folder that is renamed into place when it is whole, and removed otherwise.
@@ -118,12 +127,17 @@ std::vector<ClassCount> split_images(const fs::path& data, const fs::path& outpu
   if (options.every == 0 && !(options.fraction > 0 && options.fraction < 1)) {
     throw UsageError(fmt::format("fraction: expected a share between 0 and 1, got {}", options.fraction));
   }
-  fs::path root = (data / "").lexically_normal().parent_path();
+  fs::path root = data.lexically_normal();
+  if (!root.has_filename()) root = root.parent_path();
   if (options.link && !fs::is_directory(root)) {
     throw UsageError(fmt::format("link: files of an archive cannot be linked to; {} is no folder", data.string()));
   }
   const TrainVal parts = open_train_val(root);
   if (parts.val != nullptr) throw Error(fmt::format("{}: has validation images already", data.string()));
+  if (is_within(output, root)) {
+    throw UsageError(fmt::format("{}: lies within {}, whose images it would become a part of; choose another folder",
+                                 output.string(), data.string()));
+  }
   std::vector<ClassCount> counts;
   const std::vector<Target> targets = plan_targets(parts.train, root, options, counts);
   NewFolder folder(output.has_filename() ? output : output.parent_path());

@@ -69,18 +69,23 @@ std::vector<std::byte> read_bytes(const fs::path& path, uint64_t most) {
   return bytes;
 }
 
-// Null: it is neither PyTorch's nor Paddle's.
+// The length of a header and its brace. A length may begin as a pickle does, but four bytes of it are zero.
+bool is_safetensors(std::span<const std::byte> head) {
+  uint64_t length = 0;
+  if (head.size() <= sizeof(length) || head[sizeof(length)] != std::byte{'{'}) return false;
+  std::memcpy(&length, head.data(), sizeof(length));
+  return length >> 32 == 0;
+}
+
+// Null: it is a safetensors file.
 std::unique_ptr<PickleSource> open_pickle(const fs::path& path, const std::string& key, Checkpoint::Format& format) {
   constexpr uint64_t kHead = 64;
   const std::vector<std::byte> head = read_bytes(path, kHead);
   format = Checkpoint::Format::pytorch;
   if (TorchFile::is_zip(head)) return std::make_unique<PickleSource>(TorchFile::read_zip(path), key);
+  if (is_safetensors(head)) return nullptr;
   const bool is_pickle = head.size() > 1 && head[0] == std::byte{0x80} && head[1] <= std::byte{5};
-  constexpr size_t kSafetensorsBrace = 8;  // behind the length of its header
-  if (!is_pickle && (head.size() <= kSafetensorsBrace || head[kSafetensorsBrace] != std::byte{'{'})) {
-    throw Error("is no checkpoint of PyTorch or Paddle and no safetensors file");
-  }
-  if (!is_pickle) return nullptr;
+  if (!is_pickle) throw Error("is no checkpoint of PyTorch or Paddle and no safetensors file");
   std::vector<std::byte> bytes = read_bytes(path, fs::file_size(path));
   if (TorchFile::is_legacy(head)) return std::make_unique<PickleSource>(TorchFile::read_legacy(std::move(bytes)), key);
   format = Checkpoint::Format::paddle;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -74,6 +75,34 @@ TEST(Checkpoint, ReadsSafetensors) {
   EXPECT_THAT(error_of(kFolder / "tiny.safetensors", "ema"), HasSubstr("has no dictionaries"));
 }
 
+std::string content_of(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+void write(const std::filesystem::path& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
+
+// A header may be padded with spaces to any length, and that begin as a pickle does: 80 04.
+TEST(Checkpoint, ASafetensorsFileMayBeginAsAPickleDoes) {
+  const std::string whole = content_of(kFolder / "tiny.safetensors");
+  uint64_t header = 0;
+  std::memcpy(&header, whole.data(), sizeof(header));
+  const std::filesystem::path path = testing::TempDir() + "pickle_like.safetensors";
+  for (const uint64_t length : {0x380U, 0x480U, 0x580U}) {
+    ASSERT_GE(length, header);
+    std::string padded(sizeof(length), '\0');
+    std::memcpy(padded.data(), &length, sizeof(length));
+    padded += whole.substr(sizeof(header), header) + std::string(length - header, ' ');
+    write(path, padded + whole.substr(sizeof(header) + header));
+    const Checkpoint checkpoint(path);
+    EXPECT_EQ(checkpoint.format(), Checkpoint::Format::safetensors);
+    EXPECT_EQ(weights_of(checkpoint), expected_weights());
+  }
+  std::filesystem::remove(path);
+}
+
 // Paddle writes linear weights as {in, out}, and norms' statistics under names of its own.
 TEST(Checkpoint, ReadsWhatPaddleWrites) {
   for (const char* name : {"tiny.pdparams", "tiny_protocol2.pdparams", "nested.pdparams"}) {
@@ -133,15 +162,6 @@ TEST(Checkpoint, NamesWhatItRefuses) {
 }
 
 class DamagedCheckpoint : public testing::TestWithParam<const char*> {};
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-void write(const std::filesystem::path& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
-}
 
 TEST_P(DamagedCheckpoint, IsAnErrorAtWorst) {
   const std::string whole = content_of(kFolder / GetParam());

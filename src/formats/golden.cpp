@@ -111,7 +111,9 @@ void Golden::read_settings(const std::string& text) {
   optimizer.require("dampening", 0);
   step_ = {optimizer.number("lr"), optimizer.number("momentum"), optimizer.number("weight_decay"),
            loss.number("label_smoothing")};
-  if (step_.momentum <= 0) throw Error("setting \"momentum\" is 0, expected a step with momentum");
+  if (step_.momentum <= 0) {
+    throw Error(fmt::format("setting \"momentum\" is {}, expected a step with momentum", step_.momentum));
+  }
   const Settings error = settings.object("float32_error");
   float32_error_ = {error.number("logits"), error.number("grad")};
 }
@@ -139,13 +141,20 @@ void Golden::check_tensors() {
   }
   require_shape("input", std::array{batch_, int64_t{3}, size_, size_});
   require_shape("labels", std::array{batch_});
+  const auto start_shape = [this](const std::string& name) {
+    const StoredTensor& tensor = file_.tensor(name);
+    if (tensor.elements == 0) {
+      throw Error(fmt::format("{}: tensor {} has no elements", path().string(), quote_name(name)));
+    }
+    return tensor.shape;
+  };
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const std::vector<int64_t>& shape = file_.tensor("param/" + parameters_[i]).shape;
+    const std::vector<int64_t> shape = start_shape("param/" + parameters_[i]);
     require_shape(tensor_name(Kind::grad, i), shape);
     require_shape(tensor_name(Kind::after_parameter, i), shape);
   }
   for (size_t i = 0; i < buffers_.size(); ++i) {
-    require_shape(tensor_name(Kind::after_buffer, i), file_.tensor("buffer/" + buffers_[i]).shape);
+    require_shape(tensor_name(Kind::after_buffer, i), start_shape("buffer/" + buffers_[i]));
   }
 }
 

@@ -119,6 +119,9 @@ TEST_F(WholeGolden, WhatIsWrongIsNamed) {
   EXPECT_THAT(with("loss", {{"name", "mse"}}), HasSubstr("expected \"cross_entropy\""));
   EXPECT_THAT(with("model", nullptr), HasSubstr("\"model\""));
   settings_ = good;
+  settings_["optimizer"]["momentum"] = -0.5;
+  EXPECT_THAT(error(), HasSubstr("\"momentum\" is -0.5, expected"));
+  settings_ = good;
   settings_.erase("seed");
   EXPECT_THAT(error(), HasSubstr("\"seed\" is missing"));
   settings_ = good;
@@ -127,6 +130,8 @@ TEST_F(WholeGolden, WhatIsWrongIsNamed) {
   label_ = 1;
   tensors_["grad/fc.weight"] = {{3, 2}, 6};
   EXPECT_THAT(error(), HasSubstr("\"grad/fc.weight\" has shape [3, 2], expected [2, 3]"));
+  for (const std::string prefix : {"param/", "grad/", "after/param/"}) tensors_[prefix + "fc.weight"] = {{0, 3}, 0};
+  EXPECT_THAT(error(), HasSubstr("\"param/fc.weight\" has no elements"));
   tensors_.erase("after/logits");
   EXPECT_THAT(error(), HasSubstr("no tensor \"after/logits\""));
   write_safetensors(path_, {}, {});

@@ -1,7 +1,6 @@
 #include "formats/layout.h"
 
 #include <algorithm>
-#include <cassert>
 
 namespace convoy {
 namespace {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "convoy/builder.h"
 #include "convoy/shape.h"

@@ -51,11 +51,13 @@ struct Candidate {
 void collect(const Pickle& pickle, PickleId id, const std::string& key, int depth, std::set<PickleId>& seen,
              std::vector<Candidate>& found) {
   constexpr int kDeepest = 4;
+  constexpr size_t kMost = 10'000;  // an optimizer may have one a parameter
   const auto* dict = pickle.get<PickleDict>(id);
   if (dict == nullptr || depth > kDeepest || !seen.insert(id).second) return;
   const auto tensors =
       std::ranges::count_if(dict->items, [&](const auto& item) { return tensor_of(pickle, item.second) != nullptr; });
   if (tensors > 0) found.push_back({key, dict, static_cast<size_t>(tensors)});
+  if (found.size() > kMost) throw Error(fmt::format("holds more than {} dictionaries of tensors", kMost));
   for (const auto& [name, value] : dict->items) {
     const auto* text = pickle.get<std::string_view>(name);
     if (text == nullptr || text->size() > 1000) continue;
@@ -86,8 +88,8 @@ const Candidate& choose(const std::vector<Candidate>& candidates, const std::str
                           more > 0 ? fmt::format(" and {} more", more) : ""));
 }
 
-// One more than the last element that a tensor of at least one element reaches.
-int64_t reach(const PickleTensor& tensor) {
+// The last element that a tensor of at least one element reaches.
+int64_t last_element(const PickleTensor& tensor) {
   int64_t last = tensor.offset;
   for (size_t axis = 0; axis < tensor.shape.size(); ++axis) {
     int64_t step = 0;
@@ -96,7 +98,7 @@ int64_t reach(const PickleTensor& tensor) {
       throw Error("reaches beyond its data");
     }
   }
-  return last + 1;
+  return last;
 }
 
 bool is_dense(const PickleTensor& tensor) {
@@ -146,7 +148,7 @@ std::vector<float> pickled_floats(const PickleTensor& tensor,
     if (__builtin_mul_overflow(elements, extent, &elements)) throw Error("has more than 2^63 elements");
   }
   if (elements == 0) return {};
-  if (elements > available || reach(tensor) > available) throw Error("reaches beyond its data");
+  if (elements > available || last_element(tensor) >= available) throw Error("reaches beyond its data");
   const auto count = static_cast<size_t>(elements);
   const auto numbers = [&](size_t first, size_t length) {
     const auto size = static_cast<size_t>(size_of(tensor.type));

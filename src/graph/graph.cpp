@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "convoy/error.h"
 
 namespace convoy {
@@ -64,10 +62,6 @@ ValueId Graph::output(std::string_view name) const {
   const auto found = outputs_.find(name);
   if (found == outputs_.end()) throw Error(fmt::format("graph: there is no output named '{}'", name));
   return found->second;
-}
-
-bool Graph::is_output(ValueId id) const {
-  return std::any_of(outputs_.begin(), outputs_.end(), [id](const auto& entry) { return entry.second == id; });
 }
 
 std::vector<ValueId> Graph::parameters() const {

@@ -31,6 +31,9 @@ struct ValueInfo {
   ValueKind kind = ValueKind::activation;
   Initializer start;                     // parameter, state, constant
   FileLayout layout = FileLayout::same;  // parameter, state
+
+  // Whether it lives from step to step, under its name.
+  bool is_variable() const { return kind == ValueKind::parameter || kind == ValueKind::state; }
 };
 
 struct Node {
@@ -70,7 +73,6 @@ class Graph {
   ValueId find_named(std::string_view name) const;
   // Parameters in the order they were added.
   std::vector<ValueId> parameters() const;
-  bool is_output(ValueId id) const;
 
   std::vector<TensorType> types(std::span<const ValueId> ids) const;
 

@@ -48,8 +48,8 @@ struct BatchNormBackward {
   const float* saved;
   const float *mean, *inv_std, *weight, *bias;
   const float* addend;   // added to grad_input; null: none
-  float* grad_input;     // may be grad_output, unless grad_residual is, or addend
-  float* grad_residual;  // where `saved` is given, else null; may be grad_output
+  float* grad_input;     // may be grad_output, unless grad_residual is, the input or addend
+  float* grad_residual;  // where `saved` is given, else null; may be grad_output or `saved`
   float *grad_weight, *grad_bias;
   float* workspace;
 };

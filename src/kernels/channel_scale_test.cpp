@@ -1,5 +1,6 @@
 #include "kernels/channel_scale.h"
 
+#include "kernels/streaming.h"
 #include "kernels/testing.h"
 
 namespace convoy::kernels {
@@ -10,7 +11,13 @@ using testing::expect_close;
 using testing::GuardedFloats;
 using testing::random_floats;
 
-constexpr ChannelScaleShape kShapes[] = {{1, 1, 1}, {3, 49, 20}, {1, 5000, 37}, {2, 784, 64}, {4, 1, 1000}, {2, 9, 3}};
+constexpr ChannelScaleShape kShapes[] = {{1, 1, 1},
+                                         {3, 49, 20},
+                                         {1, 5000, 37},
+                                         {2, 784, 64},
+                                         {4, 1, 1000},
+                                         {2, 9, 3},
+                                         {kStreamedFloats / (400 * 48) + 1, 400, 48}};
 
 class ChannelScale : public ::testing::TestWithParam<ChannelScaleShape> {
  protected:

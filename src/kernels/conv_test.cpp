@@ -60,7 +60,7 @@ const ConvGeometry kGeometries[] = {
     conv(3, 1, 1, 600, 1000, 1, 1, 1, 0),   conv(4, 2, 2, 130, 144, 3, 3, 1, 1),
     conv(1, 1, 1, 1, 1, 1, 1, 1, 0),        conv(2, 3, 3, 2, 3, 5, 5, 1, 2),
     conv(1, 40, 41, 48, 112, 3, 3, 1, 1),   conv(1, 48, 50, 12, 20, 1, 1, 1, 0),
-    conv(1, 4, 4, 5, 6, 2, 2, 4, 0),
+    conv(1, 4, 4, 5, 6, 2, 2, 4, 0),        conv(1, 3, 40, 8, 8, 3, 33, 1, 1),
 };
 
 ConvGeometry depthwise(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t kernel, int64_t stride,

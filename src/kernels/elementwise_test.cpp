@@ -119,37 +119,43 @@ TEST(Elementwise, MultiplyAndItsBackward) {
 TEST(Elementwise, LargeAlignedOutputs) {
   constexpr int64_t kSamples = 3, kPerSample = (2 << 20) + 16, kTail = 5, kCount = kSamples * kPerSample + kTail;
   const std::vector<float> x = random_floats(kCount, 0), y = random_floats(kCount, 1), scales{2.0F, -0.5F, 1.0F};
-  const Buffer first(kCount * sizeof(float) + 64), second(kCount * sizeof(float) + 64);
+  const Buffer checked(kCount * sizeof(float) + 64), other(kCount * sizeof(float) + 64);
   const auto run = [&](int64_t count, const auto& kernel, const auto& expected) {
     for_every_isa([&] {
-      std::fill_n(first.floats(), kCount + 16, -7.0F);
+      std::fill_n(checked.floats(), kCount + 16, -7.0F);
       kernel();
       for (int64_t i = 0; i < count; ++i) {
-        ASSERT_FLOAT_EQ(first.floats()[i], static_cast<float>(expected(static_cast<size_t>(i)))) << i;
+        ASSERT_FLOAT_EQ(checked.floats()[i], static_cast<float>(expected(static_cast<size_t>(i)))) << i;
       }
-      ASSERT_EQ(first.floats()[count], -7.0F);
+      ASSERT_EQ(checked.floats()[count], -7.0F);
     });
   };
   set_thread_count(2);
   run(
-      kCount, [&] { elementwise_kernels().activation(Activation::relu, kCount, x.data(), first.floats()); },
+      kCount, [&] { elementwise_kernels().activation(Activation::relu, kCount, x.data(), checked.floats()); },
       [&](size_t i) { return std::max(x[i], 0.0F); });
   const float* terms[] = {x.data(), y.data()};
   run(
-      kCount, [&] { elementwise_kernels().add(2, kCount, terms, first.floats()); },
+      kCount, [&] { elementwise_kernels().add(2, kCount, terms, checked.floats()); },
       [&](size_t i) { return x[i] + y[i]; });
   run(
       kSamples * kPerSample,
       [&] {
-        elementwise_kernels().scale_samples(kSamples, kPerSample, scales.data(), x.data(), nullptr, first.floats());
+        elementwise_kernels().scale_samples(kSamples, kPerSample, scales.data(), x.data(), nullptr, checked.floats());
       },
       [&](size_t i) { return x[i] * scales[i / kPerSample]; });
   run(
       kCount,
       [&] {
-        elementwise_kernels().multiply_backward(kCount, x.data(), y.data(), y.data(), first.floats(), second.floats());
+        elementwise_kernels().multiply_backward(kCount, x.data(), y.data(), y.data(), checked.floats(), other.floats());
       },
       [&](size_t i) { return y[i] * y[i]; });
+  run(
+      kCount,
+      [&] {
+        elementwise_kernels().multiply_backward(kCount, x.data(), y.data(), y.data(), other.floats(), checked.floats());
+      },
+      [&](size_t i) { return y[i] * x[i]; });
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct GroupNormBackward {
   GroupNormShape shape;
   const float *grad_output, *input, *mean, *inv_std, *weight;
   const float* addend;  // added to grad_input; null: none
-  float* grad_input;    // may be grad_output or addend
+  float* grad_input;    // may be grad_output, the input or addend
   float *grad_weight, *grad_bias;
   float* workspace;
 };

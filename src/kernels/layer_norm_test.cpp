@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/norm_testing.h"
+#include "kernels/streaming.h"
 
 namespace convoy::kernels {
 namespace {
@@ -64,9 +65,11 @@ struct Reference {
   std::vector<double> mean, inv_std, output, grad_input, grad_weight, grad_bias;
 };
 
+// In place on unaligned maps, or to aligned ones, which streams the large.
 std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_place) {
   Guarded x(in.x), grad_output(in.grad_output), addend(in.addend), weight(in.weight), bias(in.bias);
-  Guarded output(c.size()), mean(c.rows), inv_std(c.rows), grad_input(c.size());
+  Guarded output(c.size(), Placement::aligned), grad_input(c.size(), Placement::aligned);
+  Guarded mean(c.rows), inv_std(c.rows);
   Guarded grad_weight(c.channels), grad_bias(c.channels);
   Guarded workspace(layer_norm_kernels().workspace(c.rows, c.channels));
   layer_norm_kernels().forward(
@@ -112,7 +115,8 @@ TEST_P(LayerNorm, MatchesDoublePrecision) {
 INSTANTIATE_TEST_SUITE_P(Cases, LayerNorm,
                          ::testing::Values(Case{1000, 64}, Case{3000, 96, true}, Case{77, 1024}, Case{1, 256},
                                            Case{2, 3, true}, Case{501, 17}, Case{130, 191, true}, Case{35, 2049},
-                                           Case{50, 384, false, 1000.0F}));
+                                           Case{50, 384, false, 1000.0F}, Case{kStreamedFloats / 96 + 1, 96},
+                                           Case{kStreamedFloats / 96 + 1, 96, true}));
 
 }  // namespace
 }  // namespace convoy::kernels

@@ -12,6 +12,8 @@
 
 namespace convoy::kernels {
 
+using testing::Placement;
+
 // Checks its guards when the test is done with it.
 struct Guarded : testing::GuardedFloats {
   using GuardedFloats::GuardedFloats;
@@ -30,7 +32,7 @@ inline void expect_near(const std::vector<float>& actual, const std::vector<doub
   ASSERT_EQ(actual.size(), expected.size()) << what;
   double worst = 0;
   size_t where = 0;
-  for (size_t i = 0; i < actual.size(); ++i) {
+  for (size_t i = 0; i < actual.size() && !std::isnan(worst); ++i) {
     const double error = std::abs(static_cast<double>(actual[i]) - expected[i]) / std::fmax(1.0, std::abs(expected[i]));
     if (!(error <= worst)) worst = error, where = i;
   }

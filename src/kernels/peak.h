@@ -13,7 +13,7 @@ struct PeakKernels {
 
 const PeakKernels& peak_kernels();
 
-// Floating-point operations a second of all threads together, the best of some short trials (about 50 ms in all).
+// Floating-point operations a second of all threads together, the best of some short trials (about 7 ms in all).
 double measure_peak();
 
 }  // namespace convoy::kernels

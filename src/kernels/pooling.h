@@ -5,28 +5,29 @@
 
 namespace convoy::kernels {
 
-// The windows along one axis: window o covers [start(o), end(o)) of the input.
+// The windows along one axis: window o covers [start(o), end(o)) of the input. Its members leave no symbol that was
+// compiled for a wider instruction set.
 struct PoolAxis {
   int64_t in = 1, out = 1;
   int64_t kernel = 1, stride = 1, pad = 0;
   bool adaptive = false;  // torch's adaptive pooling: windows follow from in and out alone
 
-  constexpr int64_t start(int64_t o) const {
+  [[gnu::always_inline]] constexpr int64_t start(int64_t o) const {
     if (adaptive) return o * in / out;
     const int64_t first = o * stride - pad;
     return first < 0 ? 0 : first;
   }
-  constexpr int64_t end(int64_t o) const {
+  [[gnu::always_inline]] constexpr int64_t end(int64_t o) const {
     if (adaptive) return ((o + 1) * in + out - 1) / out;
     const int64_t last = o * stride - pad + kernel;
     return last > in ? in : last;
   }
   // The windows that cover input i are first_window(i) to last_window(i), both included.
-  constexpr int64_t first_window(int64_t i) const {
+  [[gnu::always_inline]] constexpr int64_t first_window(int64_t i) const {
     if (adaptive) return i * out / in;
     return i + pad < kernel ? 0 : (i + pad - kernel) / stride + 1;
   }
-  constexpr int64_t last_window(int64_t i) const {
+  [[gnu::always_inline]] constexpr int64_t last_window(int64_t i) const {
     const int64_t last = adaptive ? ((i + 1) * out + in - 1) / in - 1 : (i + pad) / stride;
     return last < out ? last : out - 1;
   }
@@ -40,8 +41,8 @@ struct PoolGeometry {
 };
 
 struct PoolKernels {
-  // `taps` gets for each output element which of the kernel.h * kernel.w positions, row by row, held the maximum (the
-  // first of equals, the last NaN); null: not wanted. At most 256 positions where it is wanted.
+  // `taps` gets for each output element which of the rows.kernel * columns.kernel positions, row by row, held the
+  // maximum (the first of equals, the last NaN); null: not wanted. At most 256 positions where it is wanted.
   void (*max)(const PoolGeometry&, const float* input, float* output, uint8_t* taps);
   void (*max_backward)(const PoolGeometry&, const float* grad_output, const uint8_t* taps, float* grad_input);
   void (*average)(const PoolGeometry&, const float* input, float* output);

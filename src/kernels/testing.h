@@ -32,38 +32,49 @@ inline std::vector<float> random_floats(int64_t count, uint64_t stream, float lo
   return data;
 }
 
-// `count` floats, not aligned to a register, with guards before and behind that check() compares.
+// Where a buffer begins: at a cache line, as tensors do and as stores around the caches need it, or one float behind.
+enum class Placement { unaligned, aligned };
+
+// `count` floats, with guards before and behind that check() compares.
 class GuardedFloats {
  public:
-  explicit GuardedFloats(int64_t count) : storage_(static_cast<size_t>(count) + 2 * kGuard, kPattern) {}
+  explicit GuardedFloats(int64_t count, Placement placement = Placement::unaligned)
+      : count_(static_cast<size_t>(count)), storage_(count_ + 2 * kGuard + kLine, kPattern) {
+    const size_t line = reinterpret_cast<uintptr_t>(storage_.data()) / sizeof(float) % kLine;
+    begin_ = kGuard + kLine - line + (placement == Placement::unaligned);
+  }
   explicit GuardedFloats(const std::vector<float>& data) : GuardedFloats(static_cast<int64_t>(data.size())) {
     std::copy(data.begin(), data.end(), this->data());
   }
 
-  float* data() { return storage_.data() + kGuard; }
-  std::vector<float> values() const { return {storage_.begin() + kGuard, storage_.end() - kGuard}; }
+  float* data() { return storage_.data() + begin_; }
+  std::vector<float> values() const { return {storage_.data() + begin_, storage_.data() + begin_ + count_}; }
   void check() const {
-    for (size_t i = 0; i < kGuard; ++i) {
-      EXPECT_EQ(storage_[i], kPattern) << "written " << kGuard - i << " floats before the buffer";
-      EXPECT_EQ(storage_[storage_.size() - kGuard + i], kPattern) << "written " << i << " floats behind the buffer";
+    for (size_t i = 0; i < begin_; ++i) {
+      EXPECT_EQ(storage_[i], kPattern) << "written " << begin_ - i << " floats before the buffer";
+    }
+    for (size_t i = begin_ + count_; i < storage_.size(); ++i) {
+      EXPECT_EQ(storage_[i], kPattern) << "written " << i - begin_ - count_ << " floats behind the buffer";
     }
   }
 
  private:
-  static constexpr size_t kGuard = 33;
+  static constexpr size_t kLine = 16, kGuard = 32;
   static constexpr float kPattern = -123456.75F;
+  size_t count_, begin_;
   std::vector<float> storage_;
 };
 
 // Calls run(output) for every instruction set, and there for 1, 2 and 3 threads and once more, each with a fresh output
-// of `count` floats: none may be written beyond, and all must have the same bits. check(values) then judges them.
+// of `count` floats, now aligned, now not: none may be written beyond, and all must have the same bits. check(values)
+// then judges them.
 template <class Run, class Check>
 void check_kernel(int64_t count, const Run& run, const Check& check) {
   for_every_isa([&] {
     std::vector<float> first;
     for (const int threads : {1, 2, 3, 1}) {
       set_thread_count(threads);
-      GuardedFloats output(count);
+      GuardedFloats output(count, threads == 2 ? Placement::aligned : Placement::unaligned);
       run(output.data());
       output.check();
       const std::vector<float> values = output.values();

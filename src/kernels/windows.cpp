@@ -22,7 +22,8 @@ int64_t distance_row(const WindowGrid& grid, int64_t query, int64_t key) {
   return rows * (2 * grid.window_width - 1) + columns;
 }
 
-// Calls body(window, column of pixels' offset in the map or -1 for a zero) for the pixels of a row of windows' pixels.
+// Calls body(slot, pixel) for every position of every window: its place in the output, and its pixel in the map, -1 for
+// a zero.
 template <class Body>
 void for_each_pixel(const WindowGrid& grid, const Body& body) {
   const int64_t down = grid.down(), across = grid.across(), positions = grid.window_height * grid.window_width;

@@ -33,8 +33,8 @@ struct WindowScores {
 // Bytes of scratch memory that either of the following needs.
 size_t position_bias_workspace(const WindowScores& scores);
 
-// output = scores + table[distance of query and key], and kMasked more where a shift brought the two together that are
-// not neighbours.
+// output = input + table[distance of query and key], and kMasked more where a shift brought the two together that are
+// not neighbours; output may be the input.
 inline constexpr float kMasked = -100;
 void add_position_bias(const WindowScores& scores, const float* input, const float* table, float* output,
                        std::byte* workspace);

@@ -106,15 +106,16 @@ std::vector<Model> acnet_models() {
   struct Variant {
     const char* name;
     Network build;
+    bool dropout = false;
   };
   std::vector<Model> family;
-  for (const Variant& variant :
-       {Variant{"acnet_resnet18", resnet18}, Variant{"acnet_resnet50", resnet50}, Variant{"acnet_vgg16_bn", vgg16}}) {
+  for (const Variant& variant : {Variant{"acnet_resnet18", resnet18}, Variant{"acnet_resnet50", resnet50},
+                                 Variant{"acnet_vgg16_bn", vgg16, true}}) {
     for (const bool deploy : {false, true}) {
       family.push_back({.name = std::string(variant.name) + (deploy ? "_deploy" : ""),
                         .description = deploy ? "ACNet (Ding et al., 2019) with its branches merged, for inference"
                                               : "ACNet (Ding et al., 2019): square, vertical and horizontal branches",
-                        .takes = {.acnet = false},
+                        .takes = {.dropout = variant.dropout, .acnet = false},
                         .build = [build = variant.build, deploy](Builder b, Value images, const ModelOptions& options) {
                           return build(b, images, options, deploy);
                         }});

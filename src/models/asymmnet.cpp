@@ -118,7 +118,7 @@ std::vector<Model> asymmnet_models() {
                       .description = "AsymmNet (Yang et al., 2021): MobileNetV3 with asymmetrical bottlenecks",
                       .image_size = 256,
                       .num_classes = 16,
-                      .takes = {.width = true, .asymmetry_rate = true},
+                      .takes = {.dropout = true, .width = true, .asymmetry_rate = true},
                       .build = [&variant](Builder b, Value images, const ModelOptions& options) {
                         return asymmnet(b, images, variant, options);
                       }});

@@ -147,10 +147,12 @@ std::vector<Model> conv2former_models() {
                              .description = kTutorial.description,
                              .image_size = 32,
                              .num_classes = 10,
+                             .takes = {.drop_path = true},
                              .build = tutorial_network}};
   for (const Variant& variant : kPaper) {
     family.push_back({.name = variant.name,
                       .description = variant.description,
+                      .takes = {.drop_path = true},
                       .build = [&variant](Builder b, Value images, const ModelOptions& options) {
                         return paper_network(b, images, variant, options);
                       }});

@@ -58,6 +58,7 @@ Value mobilenet_v2(Builder b, Value x, const ModelOptions& options) {
 std::vector<Model> mobilenet_v2_models() {
   return {{.name = "mobilenet_v2",
            .description = "MobileNetV2 (Sandler et al., 2018), torchvision's",
+           .takes = {.dropout = true},
            .build = mobilenet_v2}};
 }
 

@@ -78,6 +78,7 @@ std::vector<Model> mobilenet_v3_models() {
   for (const Variant& variant : kVariants) {
     family.push_back({.name = variant.name,
                       .description = "MobileNetV3 (Howard et al., 2019), torchvision's",
+                      .takes = {.dropout = true},
                       .build = [&variant](Builder b, Value images, const ModelOptions& options) {
                         return mobilenet_v3(b, images, variant, options);
                       }});

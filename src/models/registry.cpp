@@ -22,7 +22,7 @@ std::vector<Model>& registry() {
   return all;
 }
 
-void check_options(const Model& model, const ModelOptions& options) {
+void check_options(const Model& model, const ModelOptions& options, Mode mode) {
   const auto refuse = [&model](std::string_view option, bool given, bool Model::Takes::*member) {
     if (!given || model.takes.*member) return;
     std::vector<std::string> takers;
@@ -32,6 +32,10 @@ void check_options(const Model& model, const ModelOptions& options) {
     throw UsageError(
         fmt::format("{}: model '{}' has no such option; {} have it", option, model.name, fmt::join(takers, ", ")));
   };
+  // Inference drops nothing: model files may hold a rate that their networks never used.
+  const bool drops = mode == Mode::training;
+  refuse("drop", drops && options.dropout > 0, &Model::Takes::dropout);
+  refuse("drop-path", drops && options.drop_path > 0, &Model::Takes::drop_path);
   refuse("width", options.width != 1, &Model::Takes::width);
   refuse("asymmetry-rate", options.asymmetry_rate >= 0, &Model::Takes::asymmetry_rate);
   refuse("act", options.activation != Activation::none, &Model::Takes::activation);
@@ -44,12 +48,12 @@ void check_options(const Model& model, const ModelOptions& options) {
   }
 }
 
-// The side of the smallest square images above `too_small` that the network can be built on; 0 when there are none up
-// to its usual size.
-int64_t smallest_image(const Model& model, const ModelOptions& options, int64_t too_small) {
+// The side of the smallest square images above `too_small` that the network can be built on, in batches of this size; 0
+// when there are none up to its usual size.
+int64_t smallest_image(const Model& model, const ModelOptions& options, Mode mode, int64_t batch, int64_t too_small) {
   for (int64_t side = too_small + 1; side <= model.image_size; ++side) {
-    Graph graph(Mode::inference);
-    const Value images(&graph, graph.add_input("images", {{1, side, side, 3}}));
+    Graph graph(mode);
+    const Value images(&graph, graph.add_input("images", {{batch, side, side, 3}}));
     try {
       model.build(Builder(graph), images, options);
       return side;
@@ -65,11 +69,12 @@ Value build(const Model& model, Builder b, Value images, const ModelOptions& opt
     return model.build(b, images, options);
   } catch (const UsageError&) {
     throw;
-  } catch (const Error&) {
+  } catch (const Error& error) {
     const int64_t side = std::min(images.shape()[1], images.shape()[2]);
-    const int64_t smallest = smallest_image(model, options, side);
+    const int64_t smallest = smallest_image(model, options, b.mode(), images.shape()[0], side);
     if (smallest == 0) throw;
-    throw UsageError(fmt::format("img-size: expected at least {} for {}, got {}", smallest, model.name, side));
+    throw UsageError(
+        fmt::format("img-size: expected at least {} for {}, got {}: {}", smallest, model.name, side, error.what()));
   }
 }
 
@@ -78,7 +83,7 @@ Value build(const Model& model, Builder b, Value images, const ModelOptions& opt
 const std::vector<Model>& models() { return registry(); }
 
 Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options) {
-  check_options(model, options);
+  check_options(model, options, b.mode());
   Graph& graph = b.graph();
   const size_t first = graph.nodes().size();
   const Value logits = build(model, b, images, options);

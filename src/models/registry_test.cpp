@@ -11,6 +11,7 @@
 #include "convoy/model.h"
 #include "core/random.h"
 #include "graph/graph.h"
+#include "graph/work.h"
 
 namespace convoy {
 namespace {
@@ -89,14 +90,7 @@ int64_t variable_count(const Graph& graph) {
   return count;
 }
 
-double giga_macs(const Graph& graph) {
-  int64_t total = 0;
-  for (const Node& node : graph.nodes()) {
-    const std::vector<TensorType> inputs = graph.types(node.inputs), outputs = graph.types(node.outputs);
-    total += node.op->multiply_adds({*node.op, inputs, outputs});
-  }
-  return static_cast<double>(total) * 1e-9;
-}
+double giga_macs(const Graph& graph) { return static_cast<double>(multiply_adds(graph)) * 1e-9; }
 
 TEST(Models, HaveThePublishedSizeAndCost) {
   for (const auto& [name, published] : kPublished) {
@@ -130,9 +124,12 @@ TEST(Models, OptionsChangeTheNetworkThatTakesThem) {
   EXPECT_THROW(parameters(0.35, 2), UsageError);  // nor 32 for 2 x 16
   EXPECT_THROW(parameters(0, 1), UsageError);
 
-  const Graph leaky = build(find_model("darknet53"), Mode::inference, {.activation = Activation::leaky_relu});
-  EXPECT_NE(leaky.to_string().find("leaky_relu"), std::string::npos);
-  EXPECT_EQ(leaky.to_string().find("= relu("), std::string::npos);
+  const std::string usual = build(find_model("darknet53"), Mode::inference, {}).to_string();
+  const std::string leaky =
+      build(find_model("darknet53"), Mode::inference, {.activation = Activation::leaky_relu}).to_string();
+  EXPECT_NE(usual.find(") relu :"), std::string::npos);
+  EXPECT_EQ(leaky.find(") relu :"), std::string::npos);
+  EXPECT_NE(leaky.find(") leaky_relu :"), std::string::npos);
 }
 
 std::multiset<std::string> ops_of(const Graph& graph) {
@@ -181,6 +178,21 @@ TEST(Models, AnOptionThatANetworkDoesNotTakeIsAnErrorThatNamesThoseThatDo) {
   }
   EXPECT_THROW(build(find_model("vgg11"), Mode::inference, {.asymmetry_rate = 1}), UsageError);
   EXPECT_THROW(build(find_model("vgg11"), Mode::inference, {.activation = Activation::relu}), UsageError);
+}
+
+TEST(Models, OnlyThoseThatDropTakeARate) {
+  for (const Model& model : models()) {
+    const std::string text = build(model, Mode::training, {}).to_string();
+    EXPECT_EQ(text.find("= dropout(") != std::string::npos, model.takes.dropout) << model.name;
+    EXPECT_EQ(text.find("= drop_path(") != std::string::npos, model.takes.drop_path) << model.name;
+  }
+  const Model &resnet = find_model("resnet18"), &vgg = find_model("vgg11"), &swin = find_model("swin_t");
+  EXPECT_THROW(build(resnet, Mode::training, {.dropout = 0.2F}), UsageError);
+  EXPECT_THROW(build(swin, Mode::training, {.dropout = 0.2F}), UsageError);
+  EXPECT_THROW(build(vgg, Mode::training, {.drop_path = 0.2F}), UsageError);
+  EXPECT_NO_THROW(build(vgg, Mode::training, {.dropout = 0.2F, .drop_path = 0}));
+  EXPECT_NO_THROW(build(swin, Mode::training, {.dropout = 0, .drop_path = 0.2F}));
+  EXPECT_NO_THROW(build(resnet, Mode::inference, {.dropout = 0.2F, .drop_path = 0.2F}));  // as in a model file
 }
 
 // The first convolution of airbench94 whitens: over the images' 2x2 patches its 12 filters have uncorrelated outputs of
@@ -238,7 +250,27 @@ TEST(Models, ImagesThatAreTooSmallAreAnError) {
     build_network(model, Builder(graph), images, {});
     FAIL();
   } catch (const UsageError& error) {
-    EXPECT_STREQ(error.what(), "img-size: expected at least 32 for vgg11, got 16");
+    const std::string start = "img-size: expected at least 32 for vgg11, got 16: pooling: a 1x1 map does not fit ";
+    EXPECT_EQ(std::string(error.what()).substr(0, start.size()), start);
+  }
+}
+
+// On one image of 32x32 the last stage has one pixel, from which batch norm cannot learn.
+TEST(Models, ABatchThatIsTooSmallToTrainIsNamedBesideTheImageSize) {
+  const auto train_on = [](int64_t batch, int64_t side) {
+    Graph graph(Mode::training);
+    const Value images(&graph, graph.add_input("images", {{batch, side, side, 3}}));
+    build_network(find_model("resnet18"), Builder(graph), images, {});
+  };
+  EXPECT_NO_THROW(train_on(2, 16));
+  EXPECT_NO_THROW(train_on(1, 33));
+  try {
+    train_on(1, 16);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(),
+                 "img-size: expected at least 33 for resnet18, got 16: batch_norm: training needs more than one value "
+                 "in a channel, got 1x1x1x256; use a larger batch");
   }
 }
 

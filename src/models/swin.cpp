@@ -53,10 +53,9 @@ Value attention(Builder b, Value x, int64_t heads, bool shifted) {
 }
 
 Value mlp(Builder b, Value x) {
-  const Shape image = x.shape();
-  x = reshape(x, {image[0], image[1] * image[2], image[3]});
-  x = activation(dense(b / 0, x, kMlpRatio * image[3]), Activation::gelu);
-  return reshape(dense(b / 3, x, image[3]), image);
+  const int64_t width = x.channels();
+  x = activation(dense(b / 0, x, kMlpRatio * width), Activation::gelu);
+  return dense(b / 3, x, width);
 }
 
 Value block(Builder b, Value x, int64_t heads, bool shifted, float drop_rate) {
@@ -70,9 +69,8 @@ Value merge_patches(Builder b, Value x) {
   const int64_t images = x.shape()[0], channels = x.channels();
   const int64_t height = (x.shape()[1] + 1) / 2, width = (x.shape()[2] + 1) / 2, patches = images * height * width;
   x = reshape(window_partition(x, 2), {patches, 2, 2, channels});
-  x = reshape(transpose(x, {0, 2, 1, 3}), {images, height * width, 4 * channels});
-  x = dense(b / "reduction", layer_norm(b / "norm", x), 2 * channels, false);
-  return reshape(x, {images, height, width, 2 * channels});
+  x = reshape(transpose(x, {0, 2, 1, 3}), {images, height, width, 4 * channels});
+  return dense(b / "reduction", layer_norm(b / "norm", x), 2 * channels, false);
 }
 
 Value swin_t(Builder b, Value x, const ModelOptions& options) {
@@ -94,7 +92,10 @@ Value swin_t(Builder b, Value x, const ModelOptions& options) {
 }  // namespace
 
 std::vector<Model> swin_models() {
-  return {{.name = "swin_t", .description = "Swin Transformer (Liu et al., 2021), Swin-T", .build = swin_t}};
+  return {{.name = "swin_t",
+           .description = "Swin Transformer (Liu et al., 2021), Swin-T",
+           .takes = {.drop_path = true},
+           .build = swin_t}};
 }
 
 }  // namespace convoy

@@ -1,4 +1,5 @@
 // VGG (Simonyan and Zisserman, arXiv 1409.1556) as torchvision builds it.
+#include <array>
 #include <vector>
 
 #include "convoy/model.h"
@@ -62,6 +63,7 @@ std::vector<Model> vgg_models() {
       family.push_back({.name = std::string(variant.name) + (norm ? "_bn" : ""),
                         .description = norm ? "VGG with batch norm, torchvision's"
                                             : "VGG (Simonyan and Zisserman, 2014), torchvision's",
+                        .takes = {.dropout = true},
                         .build = [&variant, norm](Builder b, Value images, const ModelOptions& options) {
                           const Value maps = features(b / "features", images, variant, norm);
                           return classifier(b / "classifier", flatten(adaptive_avg_pool(maps, 7)), options);

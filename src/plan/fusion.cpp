@@ -32,12 +32,13 @@ int fusable_term(const Graph& graph, const GraphIndex& index, const Node& sum) {
   return fits ? latest : -1;
 }
 
-// Rewrites one sum; false when none is left that can be.
-bool fuse_one_addend(Graph& graph) {
+// Rewrites one sum, of gradients or of the network's own; false when none is left that can be.
+bool fuse_one_sum(Graph& graph, bool of_gradients) {
   const GraphIndex index(graph);
   for (size_t position = 0; position < graph.nodes().size(); ++position) {
     const Node sum = graph.nodes()[position];
-    if (dynamic_cast<const SumOp*>(sum.op.get()) == nullptr || sum.inputs.size() < 2) continue;
+    const auto* op = dynamic_cast<const SumOp*>(sum.op.get());
+    if (op == nullptr || op->of_gradients() != of_gradients || sum.inputs.size() < 2) continue;
     const int term = fusable_term(graph, index, sum);
     if (term < 0) continue;
     std::vector<ValueId> others = sum.inputs;
@@ -70,6 +71,10 @@ bool fuse_one_activation(Graph& graph) {
     if (maker < 0) continue;
     Node& source = graph.nodes()[static_cast<size_t>(maker)];
     if (source.outputs[0] != node.inputs[0]) continue;
+    // Its gradient would need what the activation takes in.
+    const bool trained_convolution =
+        graph.mode() == Mode::training && dynamic_cast<const Conv2dOp*>(source.op.get()) != nullptr;
+    if (trained_convolution) continue;
     std::shared_ptr<const Op> fused = source.op->with_activation(activation->function());
     if (fused == nullptr) continue;
     source.op = std::move(fused);
@@ -88,7 +93,13 @@ int repeat(Graph& graph, bool (*rewrite)(Graph&)) {
 
 }  // namespace
 
-int fuse_addends(Graph& graph) { return repeat(graph, fuse_one_addend); }
+int fuse_addends(Graph& graph) {
+  return repeat(graph, [](Graph& g) { return fuse_one_sum(g, false); });
+}
+
+int fuse_gradient_sums(Graph& graph) {
+  return repeat(graph, [](Graph& g) { return fuse_one_sum(g, true); });
+}
 
 int fuse_activations(Graph& graph) { return repeat(graph, fuse_one_activation); }
 
@@ -102,7 +113,8 @@ int fuse_statistics(Graph& graph) {
     if (maker < 0) continue;
     Node& source = graph.nodes()[static_cast<size_t>(maker)];
     const auto* conv = dynamic_cast<const Conv2dOp*>(source.op.get());
-    if (conv == nullptr || conv->statistics() || source.outputs[0] != node.inputs[BatchNormOp::kX]) continue;
+    const bool plain = conv != nullptr && !conv->statistics() && conv->activation() == Activation::none;
+    if (!plain || source.outputs[0] != node.inputs[BatchNormOp::kX]) continue;
     BatchNormAttributes attributes = norm->batch_norm();
     attributes.statistics_pixels = conv->statistics_pixels(graph.value(source.inputs[0]).type.shape,
                                                            graph.value(source.outputs[0]).type.shape[-1]);

@@ -5,10 +5,14 @@
 
 namespace convoy {
 
-// sum(x, f(y)) -> f(y, addend x), where f can add (Op::addend) and nobody else reads f's result.
+// sum(x, f(y)) -> f(y, addend x), where f can add (Op::addend) and nobody else reads f's result: sums of the network.
 int fuse_addends(Graph& graph);
 
-// activation(f(x)) -> f'(x), where f can activate (Op::with_activation) and nobody else reads f's result.
+// The same for sums of gradients.
+int fuse_gradient_sums(Graph& graph);
+
+// activation(f(x)) -> f'(x), where f can activate (Op::with_activation) and nobody else reads f's result. Convolutions
+// activate only in graphs that infer.
 int fuse_activations(Graph& graph);
 
 // batch_norm(conv2d(x)) -> the convolution hands the norm its per-tile sums, which saves a pass over its output.

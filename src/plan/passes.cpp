@@ -21,7 +21,8 @@ constexpr Pass kForwardPasses[] = {
 };
 
 constexpr Pass kStepPasses[] = {
-    {"fuse-gradient-sum", "the sum of a value's gradients becomes part of the op that makes the last", fuse_addends},
+    {"fuse-gradient-sum", "the sum of a value's gradients becomes part of the op that makes the last",
+     fuse_gradient_sums},
     {"remove-dead-gradients", "nodes that nobody reads go", remove_dead_nodes},
     {"early-updates", "parameters are updated as soon as their gradients are there", schedule_updates},
 };

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "convoy/error.h"
+#include "core/parallel.h"
 #include "plan/memory.h"
 
 namespace convoy {
@@ -93,7 +94,7 @@ Blocks assign_blocks(const Graph& graph, size_t guard) {
 }  // namespace
 
 Program::Program(Graph graph, ProgramOptions options)
-    : graph_(std::move(graph)), guard_(options.guarded ? kGuardBytes : 0) {
+    : graph_(std::move(graph)), threads_(thread_count()), guard_(options.guarded ? kGuardBytes : 0) {
   choose_kernels(options.exact);
   plan_memory();
 }
@@ -156,7 +157,7 @@ void Program::bind(const Variables& variables, Buffer& arena) {
     std::byte*& pointer = pointers_[static_cast<size_t>(id)];
     if (const size_t block = block_of_value_[static_cast<size_t>(id)]; block != kNoBlock) {
       pointer = arena_ + block_offsets_[block];
-    } else if (info.kind == ValueKind::parameter || info.kind == ValueKind::state) {
+    } else if (info.is_variable()) {
       pointer = reinterpret_cast<std::byte*>(variables.at(info.name).data);
     } else if (info.kind == ValueKind::constant) {
       pointer = reinterpret_cast<std::byte*>(constant);
@@ -187,13 +188,22 @@ void Program::run_step(size_t index, const StepScalars& step) {
                       {planned.inputs, planned.outputs, planned.workspace, step});
 }
 
+void Program::check_threads() const {
+  if (const int now = thread_count(); now > threads_) {
+    throw Error(fmt::format("threads: expected at most the {} that the program was planned for, got {}; plan it anew",
+                            threads_, now));
+  }
+}
+
 void Program::run(const StepScalars& step) {
+  check_threads();
   for (size_t index = 0; index < steps_.size(); ++index) {
     guard_ == 0 ? run_step(index, step) : run_guarded(index, step);
   }
 }
 
 void Program::run_profiled(const StepScalars& step) {
+  check_threads();
   for (size_t index = 0; index < steps_.size(); ++index) {
     const auto start = std::chrono::steady_clock::now();
     run_step(index, step);

@@ -47,7 +47,10 @@ class Program {
   float* data(std::string_view name) const;
   float* data(ValueId id) const { return reinterpret_cast<float*>(pointers_[static_cast<size_t>(id)]); }
 
-  // Throws Error when a guarded program's kernel wrote where it must not.
+  // Of the thread_count() that its scratch memory is for.
+  int threads() const { return threads_; }
+
+  // Throws Error when thread_count() is above threads(), or a guarded program's kernel wrote where it must not.
   void run(const StepScalars& step);
   // The same with a clock on every node.
   void run_profiled(const StepScalars& step);
@@ -63,12 +66,14 @@ class Program {
   };
 
   void choose_kernels(bool exact);
+  void check_threads() const;
   void plan_memory();
   void run_step(size_t index, const StepScalars& step);
   std::vector<std::byte*> guards_of(size_t index) const;
   void run_guarded(size_t index, const StepScalars& step);
 
   Graph graph_;
+  int threads_;
   std::vector<Step> steps_;
   std::vector<NodeReport> reports_;
   size_t guard_ = 0;

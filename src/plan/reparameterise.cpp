@@ -16,8 +16,6 @@ namespace {
 using FormPtr = std::shared_ptr<const LinearForm>;
 using Kind = LinearForm::Kind;
 
-bool is_variable(const ValueInfo& info) { return info.kind == ValueKind::parameter || info.kind == ValueKind::state; }
-
 // The largest linear branches of a graph.
 class Branches {
  public:
@@ -71,7 +69,8 @@ class Branches {
 
   FormPtr convolution(const Node& node, const Conv2dOp& conv) const {
     const ValueInfo& weight = graph_.value(node.inputs[1]);
-    const bool plain = is_variable(weight) && node.inputs[3] == kNoValue && !conv.statistics();
+    const bool plain = weight.is_variable() && node.inputs[3] == kNoValue && !conv.statistics() &&
+                       conv.activation() == Activation::none;
     if (!plain) return nullptr;
     LinearForm form{.kind = Kind::convolution, .source = node.inputs[0], .parts = {}, .conv = conv.conv()};
     form.group_channels = weight.type.shape[2];
@@ -135,7 +134,7 @@ class Branches {
   FormPtr channel_scale(const Node& node) const {
     const ValueInfo& scale = graph_.value(node.inputs[1]);
     const FormPtr before = part(node.inputs[0]);
-    if (before == nullptr || !is_variable(scale) || scale.type.shape.rank() != 1 || node.inputs[2] != kNoValue) {
+    if (before == nullptr || !scale.is_variable() || scale.type.shape.rank() != 1 || node.inputs[2] != kNoValue) {
       return nullptr;
     }
     LinearForm form = on(Kind::scale, before);
@@ -312,7 +311,7 @@ void fuse_weights(const Reparameterised& fused, const Variables& original, const
   }
   for (ValueId id = 0; id < fused.graph.value_count(); ++id) {
     const ValueInfo& info = fused.graph.value(id);
-    if (!is_variable(info) || computed.contains(info.name)) continue;
+    if (!info.is_variable() || computed.contains(info.name)) continue;
     const Variables::Variable& from = original.at(info.name);
     std::copy_n(from.data, from.shape.elements(), into.at(info.name).data);
   }

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <functional>
 
-#include "convoy/error.h"
 #include "convoy/model.h"
 #include "core/random.h"
 #include "plan/passes.h"

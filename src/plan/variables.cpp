@@ -55,7 +55,7 @@ void Variables::add(const Graph& graph, uint64_t seed) {
   size_t bytes = 0;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
-    if (info.kind != ValueKind::parameter && info.kind != ValueKind::state) continue;
+    if (!info.is_variable()) continue;
     const auto found = variables_.find(info.name);
     if (found == variables_.end()) {
       missing.push_back(id);

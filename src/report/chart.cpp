@@ -83,8 +83,10 @@ void draw_curve(Picture& picture, const Axes& axes, const Curve& curve) {
 }  // namespace
 
 std::vector<double> round_ticks(Range range, int intervals) {
-  if (!std::isfinite(range.low)) range.low = 0;
-  if (!(range.high > range.low) || !std::isfinite(range.high - range.low)) {
+  // Within these limits no step is 0 or infinite.
+  constexpr double kMost = 1e300, kLeast = 1e-300;
+  if (!(std::abs(range.low) <= kMost)) range.low = 0;
+  if (!(range.high - range.low >= kLeast && range.high <= kMost)) {
     range.high = range.low + std::max(std::abs(range.low), 1e-9);
   }
   const double rough = (range.high - range.low) / intervals;

@@ -15,7 +15,8 @@ struct Range {
 };
 
 // Round numbers from the last one not above range.low to the first not below range.high: 1, 2 or 5 times a power of ten
-// apart, and about `intervals` such steps. An empty or infinite range is treated as one around its low end, or 0.
+// apart, and about `intervals` such steps. A low end that is not within +-1e300 is taken for 0, and a range that is
+// narrower than 1e-300 or ends above 1e300 for one that only begins at its low end.
 std::vector<double> round_ticks(Range range, int intervals);
 
 // The number as an axis shows it beside its neighbours: "0.25", "1e-05".

@@ -9,6 +9,7 @@
 
 #include "report/evaluation_charts.h"
 #include "report/run_charts.h"
+#include "tests/support/load_image.h"
 
 namespace convoy {
 namespace {
@@ -70,7 +71,8 @@ TEST(RoundTicks, AreRoundAndEncloseTheRange) {
   EXPECT_THAT(round_ticks({1, 120}, 6), ElementsAre(0, 20, 40, 60, 80, 100, 120));
   EXPECT_THAT(round_ticks({-3, 4}, 3), ElementsAre(-5, 0, 5));
   for (const Range range : {Range{1, 1}, Range{0, 0}, Range{-2, -2}, Range{5, NAN}, Range{NAN, NAN}, Range{0, INFINITY},
-                            Range{-1e308, 1e308}, Range{1e-300, 2e-300}, Range{1e15, 1e15 + 1}}) {
+                            Range{-1e308, 1e308}, Range{1e-300, 2e-300}, Range{1e15, 1e15 + 1}, Range{0.1, 1.7e308},
+                            Range{1.7e308, 1.7e308}, Range{-1.7e308, 1}, Range{0, 5e-324}, Range{1e300, 1e300}}) {
     const std::vector<double> ticks = round_ticks(range, 5);
     ASSERT_GE(ticks.size(), 2U) << range.low << " " << range.high;
     EXPECT_LE(ticks.size(), 20U);

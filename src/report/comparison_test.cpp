@@ -179,6 +179,12 @@ TEST_F(RunFolderTest, ARowThatACrashCutShortIsLeftOut) {
   EXPECT_EQ(read_run(folder_).epochs.size(), 1U);
 }
 
+TEST_F(RunFolderTest, ALossThatDivergedIsNoDamage) {
+  write_run();
+  write_results(std::string(kHeader) + "1,0.1,2.5,0.25,inf,0.5,1,9\n2,0.1,3e38,0.5,nan,0.5,1,9\n");
+  EXPECT_EQ(read_run(folder_).epochs.front().val_loss, INFINITY);
+}
+
 TEST_F(RunFolderTest, WhatIsNoRunIsNamed) {
   EXPECT_THAT(complaint(root_ / "none"),
               HasSubstr("none: expected a run folder of `convoy train`, but nothing is there"));
@@ -194,6 +200,12 @@ TEST_F(RunFolderTest, DamageIsNamed) {
   EXPECT_THAT(complaint(folder_), HasSubstr("results.csv: there is no column epoch"));
   write_results(std::string(kHeader) + "x,0.1,2.5,0.25,1.5,0.5,1,9\n");
   EXPECT_THAT(complaint(folder_), HasSubstr("results.csv: row 2: epoch: expected a number"));
+  write_results(std::string(kHeader) + "1,0.1,1.7e308,0.1,1.7e308,0.5,0.9,1\n");
+  EXPECT_THAT(complaint(folder_), HasSubstr("results.csv: row 2: train_loss: expected a number up to 1e39"));
+  for (const char* share : {"-0.1", "1.5", "inf"}) {
+    write_results(std::string(kHeader) + "1,0.1,2,0.5,1,0.5,0.9,1\n2,0.1,2,0.5,1," + share + ",0.9,1\n");
+    EXPECT_THAT(complaint(folder_), HasSubstr("results.csv: row 3: val_top1: expected a share from 0 to 1")) << share;
+  }
   write_results("");
   EXPECT_THAT(complaint(folder_), HasSubstr("results.csv: it has no header"));
   for (const char* text : {"", "{", "[1]", "{\"format\": 2}", "{\"format\": 1, \"version\": 3}"}) {

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "convoy/error.h"
+#include "tests/support/load_image.h"
 
 namespace convoy {
 namespace {

@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "data/dataset.h"
 #include "data/loader.h"
+#include "report/chart.h"
 #include "report/picture.h"
 #include "train/run_data.h"
 
@@ -102,17 +103,11 @@ Rect fit(const Image& image, double left, double top) {
 }
 
 // Draws `text` over a cell: smaller where it is long, and cut off where that is not enough.
-void draw_title(Picture& picture, std::string text, Point at) {
+void draw_title(Picture& picture, const std::string& text, Point at) {
   constexpr double kSize = 14, kLeast = 10;
   TextStyle style{.size = kSize, .anchor = TextStyle::Anchor::center};
   style.size = std::clamp(kSize * kCell / picture.text_width(text, style), kLeast, kSize);
-  const std::string whole = text;
-  while (!text.empty() && picture.text_width(text == whole ? text : text + "...", style) > kCell) {
-    do {
-      text.pop_back();
-    } while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80);
-  }
-  picture.text(text == whole ? text : text + "...", at, style);
+  picture.text(shortened(picture, text, style, kCell), at, style);
 }
 
 }  // namespace

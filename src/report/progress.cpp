@@ -8,6 +8,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "core/text.h"
+
 namespace convoy {
 namespace {
 
@@ -78,7 +80,7 @@ std::string format_line(const ProgressLoop& loop, const ProgressStep& step) {
   const double batch_cost = seconds_per_step(loop, step);
   const double reader_cost =
       step.reader_seconds / static_cast<double>(std::max<int64_t>(1, step.step - loop.first_step));
-  const int64_t steps_left = loop.steps - step.step + loop.later_steps;
+  const double steps_left = static_cast<double>(loop.steps - step.step) + loop.later_steps;
   std::string line =
       fmt::format("[{}][Epoch {}/{}][Iter: {}/{}]", loop.name, loop.epoch, loop.epochs, step.step, loop.steps);
   if (step.lr > 0) line += fmt::format(" lr: {:.6g},", step.lr);
@@ -87,7 +89,7 @@ std::string format_line(const ProgressLoop& loop, const ProgressStep& step) {
   }
   const double images_per_second = batch_cost > 0 ? static_cast<double>(loop.batch_size) / batch_cost : 0;
   return line + fmt::format(" batch_cost: {:.3f}s, reader_cost: {:.3f}s, ips: {:.1f} images/s, eta: {}", batch_cost,
-                            reader_cost, images_per_second, format_eta(batch_cost * static_cast<double>(steps_left)));
+                            reader_cost, images_per_second, format_eta(batch_cost * steps_left));
 }
 
 Progress::Progress(std::FILE* out, double line_seconds) : Progress(out, line_seconds, terminal_width(out)) {}
@@ -118,7 +120,7 @@ void Progress::update(const ProgressStep& step) {
 
 void Progress::line(std::string_view text) {
   leave_bar();
-  std::fputs(fmt::format("{}\n", text).c_str(), out_);
+  std::fputs(fmt::format("{}\n", printable(text)).c_str(), out_);
   std::fflush(out_);
 }
 

@@ -20,8 +20,8 @@ struct ProgressLoop {
   int epoch = 1;
   int epochs = 1;
   int64_t steps = 0;
-  // Steps of the epochs to come, for the eta of plain lines.
-  int64_t later_steps = 0;
+  // Steps of the epochs to come, in steps that last as long as this loop's, for the eta of plain lines.
+  double later_steps = 0;
   // Steps done before this loop began, by the run that it resumes.
   int64_t first_step = 0;
   int64_t batch_size = 0;
@@ -42,7 +42,7 @@ struct ProgressStep {
 //   step 12/45 [=>....] - loss: 1.2345 - acc: 0.5123 - ETA: 1:23 - 45ms/step
 // elsewhere a line at most every `line_seconds`, the last step always:
 //   [Train][Epoch 3/120][Iter: 10/391] lr: 0.1, loss: 1.2345, batch_cost: 0.045s, reader_cost: 0.001s, ips: 711.1
-//   images/s, eta: 0:01:23
+//   images/s, eta: 1:23
 // where eta counts the steps of later epochs, too. Failing writes are no error: nobody is looking.
 class Progress {
  public:

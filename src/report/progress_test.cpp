@@ -95,12 +95,12 @@ TEST(Progress, RedrawsOneLineOnATerminal) {
   progress.begin(loop_of(3));
   progress.update(step_of(1, 0.2));
   progress.update(step_of(2, 0.25));
-  progress.line("photos/a.jpg: truncated, skipped");
+  progress.line("photos/a\x1B[2J.jpg: truncated, skipped");
   progress.update(step_of(3, 0.3));
   EXPECT_EQ(written.text(),
             "Epoch 3/5\n"
             "\rstep 1/3 - loss: 1.2345 - acc: 0.5123 - ETA: 0s - 200ms/ste\x1b[K\n"
-            "photos/a.jpg: truncated, skipped\n"
+            "photos/a?[2J.jpg: truncated, skipped\n"
             "\rstep 3/3 [======] - loss: 1.2345 - acc: 0.5123 - 100ms/step\x1b[K\n");
 }
 

@@ -41,6 +41,7 @@ struct RunReport::Parts {
   TrainStart start;
   // What the bar shows at the moment.
   int64_t shown_epoch = -1;
+  double later_epochs = 0;
   std::string shown_stage;
   bool validating = false;
 };
@@ -52,6 +53,7 @@ void RunReport::Parts::begin(const TrainStart& started) {
 }
 
 void RunReport::Parts::epoch_begin(const EpochStart& report) {
+  later_epochs = report.later_epochs;
   if (!progress || start.recipe.progressive_stages == 1) return;
   std::string stage = fmt::format("image size {}", report.image_size);
   if (start.recipe.progressive_drop) stage += fmt::format(", dropout {:.3g}", *report.drop);
@@ -92,14 +94,13 @@ void RunReport::Parts::end(const TrainResult& result) {
 }
 
 void RunReport::Parts::step(const StepReport& report) {
-  const int64_t epochs = start.recipe.epochs;
   if (progress) {
     if (shown_epoch != report.epoch || validating) {
       ProgressLoop loop;
       loop.epoch = static_cast<int>(report.epoch + 1);
-      loop.epochs = static_cast<int>(epochs);
+      loop.epochs = static_cast<int>(start.recipe.epochs);
       loop.steps = start.steps_per_epoch;
-      loop.later_steps = start.steps_per_epoch * (epochs - report.epoch - 1);
+      loop.later_steps = static_cast<double>(start.steps_per_epoch) * later_epochs;
       loop.first_step = report.epoch == start.first_epoch ? start.first_step : 0;
       loop.batch_size = start.batch_size;
       progress->begin(loop);

@@ -71,6 +71,9 @@ TEST_F(RunReportTest, TellsOfStepsValidationAndWarnings) {
   RunReport report(out);
   const TrainCallbacks callbacks = report.callbacks();
   callbacks.on_train_begin(start(0));
+  EpochStart begin;
+  begin.later_epochs = 2;
+  callbacks.on_epoch_begin(begin);
   StepReport step;
   step.step = 4;
   step.batches = 4;

@@ -144,29 +144,35 @@ std::vector<RunEpoch> read_results(const std::filesystem::path& path) {
     if (found == rows.front().end()) throw Error(fmt::format("{}: there is no column {}", path.string(), name));
     return static_cast<size_t>(found - rows.front().begin());
   };
+  const auto fail = [&](size_t row, const char* name, const char* expected) {
+    throw Error(fmt::format("{}: row {}: {}: expected {}, got {}", path.string(), row + 1, name, expected,
+                            quote_name(rows[row][column(name)])));
+  };
   const auto number = [&](size_t row, const char* name) {
     const std::string& cell = rows[row][column(name)];
     double value = RunEpoch::kNone;
     const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-    if (error != std::errc() || end != cell.data() + cell.size()) {
-      throw Error(
-          fmt::format("{}: row {}: {}: expected a number, got {}", path.string(), row + 1, name, quote_name(cell)));
-    }
+    if (error != std::errc() || end != cell.data() + cell.size()) fail(row, name, "a number");
+    // No finite loss of 32-bit logits is as large.
+    if (std::isfinite(value) && std::abs(value) > 1e39) fail(row, name, "a number up to 1e39");
+    return value;
+  };
+  const auto share = [&](size_t row, const char* name) {
+    const double value = number(row, name);
+    if (value < 0 || value > 1) fail(row, name, "a share from 0 to 1");
     return value;
   };
   std::vector<RunEpoch> epochs;
   for (size_t row = 1; row < rows.size(); ++row) {
     const double epoch = number(row, "epoch");
-    if (!(epoch >= 1 && epoch <= 1e9)) {
-      throw Error(fmt::format("{}: row {}: expected an epoch, got {}", path.string(), row + 1, epoch));
-    }
+    if (!(epoch >= 1 && epoch <= 1e9)) fail(row, "epoch", "a number from 1 to 1e9");
     epochs.push_back({.epoch = static_cast<int64_t>(epoch),
                       .lr = number(row, "lr"),
                       .train_loss = number(row, "train_loss"),
-                      .train_top1 = number(row, "train_top1"),
+                      .train_top1 = share(row, "train_top1"),
                       .val_loss = number(row, "val_loss"),
-                      .val_top1 = number(row, "val_top1"),
-                      .val_top5 = number(row, "val_top5")});
+                      .val_top1 = share(row, "val_top1"),
+                      .val_top5 = share(row, "val_top5")});
   }
   return epochs;
 }

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "graph/work.h"
+#include "plan/network_graph.h"
+#include "report/torchstat.h"
 
 namespace convoy {
 namespace {
@@ -13,7 +15,7 @@ void count_variables(const Graph& graph, const Node& node, std::set<ValueId>& co
   for (const ValueId id : node.inputs) {
     if (id == kNoValue) continue;
     const ValueInfo& info = graph.value(id);
-    if (info.kind != ValueKind::parameter && info.kind != ValueKind::state) continue;
+    if (!info.is_variable()) continue;
     if (layer.name.empty()) layer.name = info.name.substr(0, info.name.rfind('.'));
     if (!counted.insert(id).second) continue;
     (info.kind == ValueKind::parameter ? layer.parameters : layer.statistics) += info.type.shape.elements();
@@ -45,6 +47,14 @@ NetworkSummary summarize(const Graph& graph) {
     summary.layers.push_back(std::move(layer));
   }
   return summary;
+}
+
+NetworkSummary summarize(const Model& model, const ModelOptions& options, const Shape& images) {
+  if (options.fused) return summarize(inference_graph(model, options, images));
+  Graph graph(Mode::training);
+  const Value input(&graph, graph.add_input("images", {images}));
+  build_network(model, Builder(graph), input, options);
+  return summarize(graph);
 }
 
 }  // namespace convoy

@@ -42,5 +42,17 @@ TEST(Summarize, AParameterThatTwoLayersShareCountsOnce) {
   EXPECT_EQ(summary.total.parameters, 16);
 }
 
+// torchvision's documentation gives 11,689,512 parameters and 1.81 billion multiply-adds at 224 pixels.
+TEST(Summarize, NetworksAreThoseThatAreTrainedUnlessFused) {
+  const Model& model = find_model("resnet18");
+  const NetworkSummary trained = summarize(model, {}, {1, 224, 224, 3});
+  EXPECT_EQ(trained.total.parameters, 11'689'512);
+  EXPECT_NEAR(static_cast<double>(trained.total.multiply_adds), 1.81e9, 5e6);
+  EXPECT_GT(trained.total.statistics, 0);
+  const NetworkSummary fused = summarize(model, {.fused = true}, {1, 224, 224, 3});
+  EXPECT_EQ(fused.total.statistics, 0);
+  EXPECT_LT(fused.layers.size(), trained.layers.size());
+}
+
 }  // namespace
 }  // namespace convoy

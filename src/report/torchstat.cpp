@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/work.h"
 #include "ops/activation/activation.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/channel_scale/channel_scale.h"
@@ -48,8 +49,7 @@ TorchstatCounts with_traffic(int64_t madd, int64_t flops, const Sizes& sizes) {
 }
 
 TorchstatCounts of_product(const Graph& graph, const Node& node, const Sizes& sizes) {
-  const std::vector<TensorType> inputs = graph.types(node.inputs), outputs = graph.types(node.outputs);
-  const int64_t products = node.op->multiply_adds({*node.op, inputs, outputs});
+  const int64_t products = multiply_adds(graph, node);
   const bool biased = as<LinearOp>(node) == nullptr && node.inputs[2] != kNoValue;
   const int64_t bias = biased ? sizes.output : 0;
   return with_traffic(2 * products - sizes.output + bias, products + bias, sizes);

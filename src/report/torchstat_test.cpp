@@ -10,24 +10,12 @@
 namespace convoy {
 namespace {
 
-TorchstatCounts total(const Graph& graph) {
-  TorchstatCounts sum;
-  for (const TorchstatCounts& counts : torchstat_counts(graph)) sum += counts;
-  return sum;
-}
-
-TorchstatCounts of_model(const char* name) {
-  const Model& model = find_model(name);
-  Graph graph(Mode::training);
-  const Value images(&graph, graph.add_input("images", {{1, model.image_size, model.image_size, 3}}));
-  build_network(model, Builder(graph), images, {.num_classes = model.num_classes});
-  return total(graph);
-}
-
 // The tutorial prints 5.74 GMAdd, 2.87 GFlops, 144.98 MB and 267.99 MB. To the unit they are torchstat's formulas on
 // the modules of its code, run in PyTorch.
 TEST(Torchstat, CountsEfficientNetV2AsTheTutorialPrints) {
-  const TorchstatCounts counts = of_model("efficientnetv2_s");
+  const Model& model = find_model("efficientnetv2_s");
+  const TorchstatCounts counts =
+      summarize(model, {.num_classes = 1000}, {1, model.image_size, model.image_size, 3}).total.torchstat;
   EXPECT_EQ(counts.madd, 5'736'265'560);
   EXPECT_EQ(counts.flops, 2'874'247'608);
   EXPECT_EQ(counts.read_bytes + counts.written_bytes, 281'008'192);

@@ -6,11 +6,11 @@
 #include <chrono>
 #include <memory>
 
-#include "convoy/error.h"
 #include "core/process.h"
 #include "core/random.h"
 #include "graph/work.h"
 #include "kernels/peak.h"
+#include "train/arena.h"
 
 namespace convoy {
 namespace {
@@ -47,12 +47,7 @@ class Subject {
     }
     const size_t arena = program().arena_bytes();
     planned_bytes_ = arena + variables_.bytes();
-    if (planned_bytes_ > available_memory()) {
-      throw Error(fmt::format("memory: {} at batch {} needs {:.2f} GiB, {:.2f} are available; use a smaller batch",
-                              step.model->name, step.batch_size, static_cast<double>(planned_bytes_) / (1 << 30),
-                              static_cast<double>(available_memory()) / (1 << 30)));
-    }
-    arena_ = Buffer(arena);
+    arena_ = make_arena(arena, fmt::format("{} at batch size {}", step.model->name, step.batch_size));
     if (training_) {
       training_->bind(variables_, arena_);
     } else {

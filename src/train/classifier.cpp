@@ -7,9 +7,10 @@
 #include <utility>
 
 #include "convoy/error.h"
-#include "core/buffer.h"
+#include "core/parallel.h"
 #include "core/text.h"
 #include "data/loader.h"
+#include "train/arena.h"
 #include "train/evaluation.h"
 #include "train/model_file.h"
 
@@ -19,35 +20,33 @@ struct Classifier::Parts {
   std::filesystem::path path;
   ClassifierOptions options;
   ModelCard card;
-  const Model* model = nullptr;
   Variables variables;
-  int64_t batch_size = 0;  // that `step` is planned for
+  // What `step` is planned for.
+  int64_t batch_size = 0;
+  int threads = 0;
   std::unique_ptr<InferenceStep> step;
   Buffer arena;
 
   int64_t classes() const { return card.options.num_classes; }
 
-  std::unique_ptr<InferenceStep> make_step(int64_t batch) {
-    return std::make_unique<InferenceStep>(*model, card.options, batch, card.preprocessing.image_size, false, variables,
-                                           0);
+  void plan(int64_t batch) {
+    if (batch == batch_size && thread_count() == threads) return;
+    step.reset();
+    batch_size = 0;
+    auto next = std::make_unique<InferenceStep>(find_model(card.architecture), card.options, batch,
+                                                card.preprocessing.image_size, false, variables, 0);
+    arena = Buffer();
+    arena = make_arena(next->arena_bytes(), fmt::format("{}: a batch size of {}", path.string(), batch));
+    next->bind(variables, arena);
+    step = std::move(next);
+    batch_size = batch;
+    threads = thread_count();
   }
 
   // Plans for batches of at most `images`, and loads them from `dataset`.
   std::unique_ptr<Loader> prepare(DatasetPtr dataset, OnBadImage on_bad_image) {
     const int64_t batch = std::min(options.batch_size, dataset->size());
-    if (batch != batch_size) {
-      step = make_step(batch);
-      batch_size = batch;
-      if (const size_t available = available_memory(); step->arena_bytes() > available + arena.size()) {
-        throw Error(
-            fmt::format("batch-size: {} at batch size {} needs {} MiB more memory, but {} MiB are available; use "
-                        "a smaller batch",
-                        card.architecture, batch, step->arena_bytes() >> 20, available >> 20));
-      }
-      arena = Buffer();
-      arena = Buffer(step->arena_bytes());
-      step->bind(variables, arena);
-    }
+    plan(batch);
     LoaderOptions loader_options;
     loader_options.batch_size = batch;
     loader_options.preprocessing = card.preprocessing;
@@ -65,14 +64,11 @@ Classifier::Classifier(const std::filesystem::path& model_file, const Classifier
   parts_->path = model_file;
   parts_->options = options;
   parts_->card = read_model_card(file);
-  try {
-    parts_->model = &find_model(parts_->card.architecture);
-  } catch (const UsageError& error) {
-    throw Error(fmt::format("{}: {}", model_file.string(), error.what()));
+  if (options.threads > 0) set_thread_count(static_cast<int>(options.threads));
+  if (options.tta == Tta::hflip_shift && image_size() < 2) {
+    throw UsageError(fmt::format("tta: images of one pixel, as {} has them, cannot be shifted", model_file.string()));
   }
-  // A small plan names the weights before any batch is known.
-  const auto step = parts_->make_step(1);
-  read_weights(file, step->program().graph(), parts_->variables);
+  read_weights(file, graph_of(parts_->card, model_file), parts_->variables);
 }
 
 Classifier::~Classifier() = default;
@@ -124,6 +120,7 @@ std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::pa
 
 void Classifier::predict(const std::vector<std::filesystem::path>& paths, int k,
                          const std::function<void(const ImagePredictions&)>& each) {
+  if (k < 1) throw UsageError(fmt::format("k: expected at least 1 class, got {}", k));
   const DatasetPtr images = open_unlabelled(paths);
   const auto loader = parts_->prepare(images, OnBadImage::leave_out);
   const int64_t classes = parts_->classes();
@@ -181,6 +178,8 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
     return true;
   };
   infer_epoch(*parts_->step, *loader, parts_->classes(), parts_->options.tta, visit);
+  if (outcomes.empty())
+    throw Error(fmt::format("{}: none of the {} images can be read", data.string(), dataset->size()));
   EvaluationReport report = make_evaluation_report(names, std::move(outcomes));
   report.skipped = loader->bad_images();
   report.seconds = seconds();

@@ -7,7 +7,11 @@
 #include <fstream>
 
 #include "convoy/error.h"
+#include "core/parallel.h"
 #include "data/image.h"
+#include "plan/network_graph.h"
+#include "tests/support/load_image.h"
+#include "train/model_file.h"
 #include "train/predictions.h"
 #include "train/testing.h"
 
@@ -204,6 +208,53 @@ TEST_F(ClassifierTest, RefusesWhatIsNoModelFile) {
   std::ofstream(foreign) << "rubbish";
   EXPECT_THAT(complaint([&] { Classifier{foreign}; }), HasSubstr("foreign.safetensors"));
   EXPECT_THAT(complaint([] { Classifier(root_ / "run/state-a.safetensors"); }), HasSubstr("expected a model file"));
+}
+
+// The weights of another network, at a size that no memory holds: refused before any is taken.
+TEST_F(ClassifierTest, RefusesACardThatIsNotOfItsWeights) {
+  const auto rewritten = [](const char* name, ModelCard card) {
+    const Graph graph = inference_graph(find_model("tiny"), {.num_classes = kClasses}, {1, kSide, kSide, 3});
+    Variables variables;
+    variables.add(graph, 0);
+    const auto path = root_ / name;
+    write_model_file(path, card, graph, "", variables);
+    return path;
+  };
+  const ModelCard own = read_model_card(SafetensorsReader(model_file()));
+  ModelCard card = own;
+  card.architecture = "vgg19";
+  card.options.num_classes = 1000000;
+  card.class_names.assign(1000000, "");
+  card.preprocessing.image_size = 224;
+  const auto huge = rewritten("huge.safetensors", card);
+  EXPECT_THAT(complaint([&] { Classifier{huge}; }), HasSubstr("the tensors are not those of the network"));
+  card = own;
+  card.architecture = "tinny";
+  const auto unknown = rewritten("unknown.safetensors", card);
+  EXPECT_THAT(complaint([&] { Classifier{unknown}; }), HasSubstr("unknown.safetensors: unknown model 'tinny'"));
+}
+
+TEST_F(ClassifierTest, RefusesWhatItCannotDo) {
+  Classifier classifier(model_file());
+  EXPECT_THAT(complaint([&] { classifier.predict({root_ / "data/val"}, 0); }), HasSubstr("k: expected at least 1"));
+  const auto folder = root_ / "unreadable";
+  std::filesystem::create_directories(folder / "class0");
+  std::ofstream(folder / "class0/a.png") << "not a picture";
+  EXPECT_THAT(complaint([&] { classifier.evaluate(folder, true); }), HasSubstr("none of the 1 images can be read"));
+}
+
+// Scratch memory is planned for a number of threads.
+TEST_F(ClassifierTest, PlansAnewForMoreThreads) {
+  set_thread_count(1);
+  Classifier classifier(model_file(), {.batch_size = 15});
+  const auto one = classifier.predict({root_ / "data/val"}, 1);
+  set_thread_count(3);
+  const auto three = classifier.predict({root_ / "data/val"}, 1);
+  set_thread_count(0);
+  ASSERT_EQ(one.size(), three.size());
+  for (size_t i = 0; i < one.size(); ++i) {
+    EXPECT_EQ(one[i].classes[0].probability, three[i].classes[0].probability);
+  }
 }
 
 }  // namespace

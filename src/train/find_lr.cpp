@@ -31,6 +31,7 @@ Recipe for_sweep(Recipe recipe, const LearningRateSweep& sweep) {
   recipe.resume = false;
   recipe.epochs = sweep.updates * recipe.grad_accum_steps;  // an epoch has a batch at least
   recipe.max_updates = 0;
+  recipe.time = 0;
   recipe.save_best_above.reset();
   const Recipe plain;
   for (const RecipeField& field : recipe_fields()) {

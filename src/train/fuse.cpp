@@ -5,15 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <span>
 
 #include "convoy/error.h"
 #include "core/random.h"
 #include "data/loader.h"
 #include "graph/work.h"
-#include "plan/network_graph.h"
 #include "plan/reparameterise.h"
+#include "train/arena.h"
 #include "train/benchmark.h"
 #include "train/model_file.h"
 #include "train/step.h"
@@ -38,7 +37,7 @@ class Runner {
  public:
   Runner(const Model& model, const ModelCard& card, bool fused, int64_t batch_size, Variables& variables)
       : step_(model, with_form(card.options, fused), batch_size, card.preprocessing.image_size, false, variables, 0),
-        arena_(step_.arena_bytes()) {
+        arena_(make_arena(step_.arena_bytes(), fmt::format("{}: a batch size of {}", model.name, batch_size))) {
     step_.bind(variables, arena_);
   }
 
@@ -140,10 +139,9 @@ void fuse_model(const std::filesystem::path& model_file, const FuseOptions& opti
   FuseReport& result = report != nullptr ? *report : own;
   const SafetensorsReader file(model_file);
   ModelCard card = read_model_card(file);
+  const Graph graph = graph_of(card, model_file);
   const Model& model = find_model(card.architecture);
   if (card.options.fused) throw Error(fmt::format("{}: is fused already", model_file.string()));
-  const int64_t side = card.preprocessing.image_size;
-  const Graph graph = inference_graph(model, card.options, {1, side, side, 3});
   const Reparameterised fused = reparameterise(graph);
   if (fused.convolutions.empty()) {
     throw Error(fmt::format("{}: {} has no norms or parallel branches that a convolution could take in",
@@ -155,7 +153,6 @@ void fuse_model(const std::filesystem::path& model_file, const FuseOptions& opti
   for (const auto& [rule, count] : fused.rewrites) result.rewrites[std::string(rule)] = count;
 
   Variables original, single;
-  original.add(graph, 0);
   read_weights(file, graph, original);
   single.add(fused.graph, 0);
   fuse_weights(fused, original, single);

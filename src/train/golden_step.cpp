@@ -8,6 +8,8 @@
 #include "convoy/error.h"
 #include "convoy/model.h"
 #include "formats/layout.h"
+#include "plan/network_graph.h"
+#include "train/arena.h"
 
 namespace convoy {
 namespace {
@@ -31,14 +33,31 @@ StepOptions step_options(const Golden& golden) {
   return options;
 }
 
+std::string name_of(const Golden& golden) {
+  return fmt::format("{}: {} on {} images of {} pixels", golden.path().string(), golden.model(), golden.batch(),
+                     golden.size());
+}
+
+// Throws Error where the weights, their momentum and their gradients have no room.
+const Golden& checked(const Golden& golden) {
+  const Graph graph = inference_graph(find_model(golden.model()), model_options(golden),
+                                      {golden.batch(), golden.size(), golden.size(), 3});
+  size_t bytes = 0;
+  for (const ValueId id : graph.parameters()) {
+    bytes += 3 * sizeof(float) * static_cast<size_t>(graph.value(id).type.shape.elements());
+  }
+  require_memory(bytes, name_of(golden));
+  return golden;
+}
+
 }  // namespace
 
 GoldenStep::GoldenStep(const Golden& golden)
-    : golden_(golden),
+    : golden_(checked(golden)),
       training_(step_options(golden), variables_, 0),
       inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), false, variables_, 0,
                  true),
-      arena_(std::max(training_.arena_bytes(), inference_.arena_bytes())) {
+      arena_(make_arena(std::max(training_.arena_bytes(), inference_.arena_bytes()), name_of(golden))) {
   check_names();
   training_.bind(variables_, arena_);
   inference_.bind(variables_, arena_);

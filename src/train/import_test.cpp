@@ -145,6 +145,26 @@ TEST_F(Import, AnotherNumberOfClassesGetsANewHead) {
   }
 }
 
+TEST_F(Import, AModelFileKeepsItsPreparationOfImages) {
+  ImportOptions options;
+  options.recipe.mean = {0.1, 0.2, 0.3};
+  options.recipe.crop_pct = 1;
+  options.recipe.resize_mode = Recipe::Resize::squash;
+  import(kFolder / "tiny.pth", options);
+  ASSERT_EQ(problem_, "");
+  const auto first = testing::TempDir() + "first.safetensors";
+  std::filesystem::rename(output_, first);
+  const Preprocessing before = read_model_card(SafetensorsReader(first)).preprocessing;
+  ImportOptions again;
+  again.recipe.crop_pct = 0.5;
+  import(first, again);
+  ASSERT_EQ(problem_, "");
+  Preprocessing expected = before;
+  expected.crop_pct = 0.5;
+  EXPECT_TRUE(read_model_card(SafetensorsReader(output_)).preprocessing == expected);
+  EXPECT_EQ(before.mean[0], 0.1F);
+}
+
 TEST_F(Import, ClassNamesMustBeAsManyAsClasses) {
   import(kFolder / "tiny.pth", {.recipe = {}, .class_names = { "a", "b", "c", "d", "e" }});
   EXPECT_THAT(read_model_card(SafetensorsReader(output_)).class_names, ElementsAre("a", "b", "c", "d", "e"));

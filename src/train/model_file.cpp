@@ -10,6 +10,7 @@
 #include "convoy/version.h"
 #include "formats/layout.h"
 #include "formats/strict_json.h"
+#include "plan/network_graph.h"
 
 namespace convoy {
 namespace {
@@ -101,8 +102,6 @@ ModelCard from_json(const json& root) {
   return card;
 }
 
-bool is_variable(const ValueInfo& info) { return info.kind == ValueKind::parameter || info.kind == ValueKind::state; }
-
 std::vector<int64_t> extents_of(const Shape& shape) { return {shape.extents().begin(), shape.extents().end()}; }
 
 // At most a few names, for a message of one line.
@@ -143,7 +142,7 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
   std::vector<std::vector<float>> converted;
   std::vector<TensorToStore> tensors;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
-    if (!is_variable(graph.value(id))) continue;
+    if (!graph.value(id).is_variable()) continue;
     const std::string& name = graph.value(id).name;
     const Variables::Variable& variable = variables.at(name);
     const std::span<const float> values(variable.data, static_cast<size_t>(variable.shape.elements()));
@@ -180,16 +179,26 @@ std::optional<ModelCard> find_model_card(const Checkpoint& file) {
   return reader.metadata().contains(kMetadataKey) ? std::optional(read_model_card(reader)) : std::nullopt;
 }
 
-void read_weights(const SafetensorsReader& file, const Graph& graph, const Variables& variables) {
+Graph graph_of(const ModelCard& card, const std::filesystem::path& file) {
+  const int64_t side = card.preprocessing.image_size;
+  try {
+    return inference_graph(find_model(card.architecture), card.options, {1, side, side, 3});
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", file.string(), error.what()));
+  }
+}
+
+void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& variables) {
   std::map<std::string, Shape> wanted;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
-    if (is_variable(info)) wanted[info.name] = file_shape(info.type.shape, info.layout);
+    if (info.is_variable()) wanted[info.name] = file_shape(info.type.shape, info.layout);
   }
   check_tensors(file, wanted);
+  variables.add(graph, 0);
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
-    if (!is_variable(info)) continue;
+    if (!info.is_variable()) continue;
     const std::vector<float> stored = file.floats(info.name);
     from_file_layout(info.type.shape, info.layout, stored, {variables.at(info.name).data, stored.size()});
   }

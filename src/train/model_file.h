@@ -37,8 +37,11 @@ ModelCard read_model_card(const SafetensorsReader& file);
 // The card of a checkpoint that is a model file; nullopt: it is another program's.
 std::optional<ModelCard> find_model_card(const Checkpoint& file);
 
-// Sets the parameters and states of `graph`. Throws Error that lists missing, unexpected and misshapen tensors; then
-// nothing is changed.
-void read_weights(const SafetensorsReader& file, const Graph& graph, const Variables& variables);
+// The network that a card describes, for one image. Throws Error, which names the file, when there is none such.
+Graph graph_of(const ModelCard& card, const std::filesystem::path& file);
+
+// Adds the parameters and states of `graph` to the variables and sets them. Throws Error that lists missing, unexpected
+// and misshapen tensors; then nothing is changed, and no memory was taken for more than the file holds.
+void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& variables);
 
 }  // namespace convoy

@@ -50,7 +50,7 @@ std::optional<std::string> text_of(const toml::node& node, Type type) {
 
 std::string quoted(const std::string& text) {
   std::ostringstream out;
-  out << toml::value<std::string>(text);
+  out << toml::value<std::string>(to_utf8(text));
   return out.str();
 }
 

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 
+#include "convoy/classifier.h"
 #include "train/trainer_testing.h"
 
 namespace convoy {
@@ -28,8 +30,8 @@ TEST_P(ResumeTest, IsBitExactAtEveryStep) {
   train(named("whole"), callbacks_);
   const std::string expected = bytes_of(run("whole") / "last.safetensors");
   const std::string expected_best = bytes_of(run("whole") / "best.safetensors");
-  // In the first epoch, at its end, within the second and before the last step of all.
-  for (const int64_t stop_at : {1, 5, 8, 14}) {
+  // In the first epoch, at its end, within the second, before the last step of all and behind it.
+  for (const int64_t stop_at : {1, 5, 8, 14, 15}) {
     Recipe recipe = named("stopped" + std::to_string(stop_at));
     recipe.threads = 1 + stop_at % 3;
     const TrainResult stopped = train_until(recipe, stop_at);
@@ -105,6 +107,51 @@ std::vector<Memory> optimizers() {
 INSTANTIATE_TEST_SUITE_P(Optimizers, ResumeTest, testing::ValuesIn(optimizers()),
                          [](const auto& test) { return test.param.name; });
 
+TEST_F(ResumedRun, TheLastValidationIsMadeUpFor) {
+  train(named("whole"), callbacks_);
+  std::atomic<bool> stop = false;
+  TrainCallbacks stopping = callbacks_;
+  stopping.on_validation_step_end = [&](const ValidationReport& report) { stop = report.epoch == 2; };
+  Recipe recipe = named("stopped");
+  EXPECT_EQ(train(recipe, stopping, &stop).ending, TrainEnding::interrupted);
+  recipe.resume = true;
+  std::vector<int64_t> epochs;
+  callbacks_.on_epoch_end = [&](const EpochReport& report) { epochs.push_back(report.epoch); };
+  const TrainResult result = train(recipe, callbacks_);
+  EXPECT_THAT(epochs, testing::ElementsAre(2));
+  EXPECT_EQ(result.val->images, 15);
+  for (const char* file : {"last.safetensors", "best.safetensors"}) {
+    EXPECT_TRUE(bytes_of(run("stopped") / file) == bytes_of(run("whole") / file)) << file;
+  }
+}
+
+TEST_F(ResumedRun, OnlyWeightsThatWereValidatedSaySo) {
+  recipe_.epochs = 2;
+  train(recipe_);
+  EXPECT_EQ(Classifier(run("run") / "last.safetensors").metrics().count("val_top1"), 1U);
+  recipe_.epochs = 3;
+  recipe_.resume = true;
+  train_until(recipe_, 12);
+  EXPECT_EQ(Classifier(run("run") / "last.safetensors").metrics().count("val_top1"), 0U);
+}
+
+TEST_F(ResumedRun, ARunThatEndedWithinAnEpochCannotBeMadeLonger) {
+  recipe_.max_updates = 7;
+  train(recipe_);
+  recipe_.resume = true;
+  recipe_.max_updates = 0;
+  EXPECT_THAT(complaint(recipe_), HasSubstr("ended within epoch 2 and cannot be made longer"));
+}
+
+TEST_F(ResumedRun, ARecipeOfAResumedRunBeginsANewOne) {
+  recipe_.epochs = 1;
+  recipe_.resume = true;
+  train(recipe_);
+  Recipe written;
+  read_recipe(written, run("run") / "recipe.toml");
+  EXPECT_FALSE(written.resume);
+}
+
 TEST_F(ResumedRun, MaxUpdatesEndWithinAnEpochAndDoSoAfterAResume) {
   recipe_.max_updates = 7;
   recipe_.sched_on_updates = true;
@@ -116,16 +163,21 @@ TEST_F(ResumedRun, MaxUpdatesEndWithinAnEpochAndDoSoAfterAResume) {
   ASSERT_EQ(epochs.size(), 2U);
   EXPECT_EQ(epochs[1].batches, 7);
   EXPECT_TRUE(epochs[1].val.has_value());
-  Recipe recipe = named("stopped");
-  train_until(recipe, 6);
-  recipe.resume = true;
-  train(recipe, callbacks_);
-  EXPECT_TRUE(bytes_of(run("stopped") / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"));
+  Recipe recipe;
+  for (const int64_t stop_at : {6, 7}) {
+    recipe = named("stopped" + std::to_string(stop_at));
+    train_until(recipe, stop_at);
+    recipe.resume = true;
+    train(recipe, callbacks_);
+    EXPECT_TRUE(bytes_of(run(recipe.experiment) / "last.safetensors") == bytes_of(run("whole") / "last.safetensors"))
+        << stop_at;
+  }
   const size_t before = epochs.size();
   EXPECT_EQ(train(recipe, callbacks_).ending, TrainEnding::finished);
   EXPECT_EQ(epochs.size(), before) << "there is nothing left to do";
 }
 
+// A process that dies leaves what it saved last, here the state after two epochs.
 TEST_F(ResumedRun, ResumesFromTheLastSaveAfterACrash) {
   train(named("whole"));
   TrainCallbacks crashing;
@@ -171,6 +223,7 @@ TEST_F(ResumedRun, UnnamedRunsAreCountedAndTheLastIsResumed) {
   recipe_.epochs = 1;
   EXPECT_EQ(train(recipe_).folder, run("tiny"));
   EXPECT_EQ(train(recipe_).folder, run("tiny-2"));
+  std::filesystem::remove_all(run("tiny"));
   recipe_.resume = true;
   recipe_.epochs = 2;
   EXPECT_EQ(train(recipe_).folder, run("tiny-2"));

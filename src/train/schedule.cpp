@@ -46,20 +46,16 @@ double Schedule::cycle(double first, double peak, double last, double t) const {
   return between(peak, last, std::min(1.0, (t - top) / (end - top)));
 }
 
-int64_t total_updates(const Recipe& recipe, int64_t updates_per_epoch) {
-  const int64_t all = recipe.epochs * updates_per_epoch;
-  return recipe.max_updates > 0 ? std::min(all, recipe.max_updates) : all;
-}
-
-Schedule schedule_of(const Recipe& recipe, int64_t updates_per_epoch) {
-  const auto updates = static_cast<double>(updates_per_epoch);
-  const double unit = recipe.sched_on_updates ? updates : 1;
+Schedule schedule_of(const Recipe& recipe, double updates_per_epoch) {
+  const double unit = recipe.sched_on_updates ? updates_per_epoch : 1;
+  const auto epochs = static_cast<double>(recipe.epochs), most = static_cast<double>(recipe.max_updates);
+  const double length = recipe.max_updates > 0 ? std::min(epochs, most / updates_per_epoch) : epochs;
   Schedule schedule{.kind = recipe.sched,
                     .lr = base_learning_rate(recipe),
                     .min_lr = recipe.min_lr,
                     .warmup_lr = recipe.warmup_lr,
                     .warmup = recipe.warmup_epochs * unit,
-                    .length = static_cast<double>(total_updates(recipe, updates_per_epoch)) / updates * unit,
+                    .length = length * unit,
                     .power = recipe.poly_power,
                     .rise = recipe.pct_start,
                     .div_factor = recipe.div_factor,

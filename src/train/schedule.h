@@ -44,10 +44,8 @@ struct Schedule {
   double cycle(double first, double peak, double last, double t) const;
 };
 
-// Updates of a whole run, if its epochs have that many updates each.
-int64_t total_updates(const Recipe& recipe, int64_t updates_per_epoch);
-
-// The schedule of a recipe whose rate is set; t counts updates if the recipe schedules on updates, else epochs.
-Schedule schedule_of(const Recipe& recipe, int64_t updates_per_epoch);
+// The schedule of a recipe whose rate is set; t counts updates if the recipe schedules on updates, else epochs. Where
+// gradients are accumulated over batches, an epoch need not have a whole number of updates.
+Schedule schedule_of(const Recipe& recipe, double updates_per_epoch);
 
 }  // namespace convoy

@@ -143,6 +143,21 @@ TEST(ScheduleOf, CountsUpdatesWhenAsked) {
   expect_rates(step, {0.2, 0.2, 0.02, 0.02, 0.002, 0.002, 0.0002});
 }
 
+TEST(ScheduleOf, EndsWithARunWhoseEpochsHaveNoWholeNumberOfUpdates) {
+  Recipe recipe;
+  recipe.epochs = 4;
+  recipe.lr = 0.1;
+  recipe.min_lr = 0;
+  recipe.warmup_epochs = 0;
+  recipe.sched_on_updates = true;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 5.0 / 4).length, 5);
+  recipe.epochs = 20;
+  recipe.max_updates = 10;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 5.0 / 4).length, 10);
+  recipe.sched_on_updates = false;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 5.0 / 4).length, 8);
+}
+
 TEST(ScheduleOf, CountsEpochsOtherwise) {
   Recipe recipe;
   recipe.epochs = 6;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/auto_augment.h"
@@ -34,6 +35,18 @@ size_t stage_at(const std::vector<Stage>& stages, int64_t epoch) {
   size_t at = 0;
   while (at + 1 < stages.size() && epoch >= stages[at].end_epoch) ++at;
   return at;
+}
+
+double later_epochs(const std::vector<Stage>& stages, int64_t epoch) {
+  const auto side = static_cast<double>(stages[stage_at(stages, epoch)].image_size);
+  int64_t next = epoch + 1;
+  double later = 0;
+  for (const Stage& stage : stages) {
+    const int64_t count = std::max<int64_t>(0, stage.end_epoch - next);
+    later += static_cast<double>(count) * std::pow(static_cast<double>(stage.image_size) / side, 2);
+    next += count;
+  }
+  return later;
 }
 
 }  // namespace convoy

@@ -25,4 +25,7 @@ std::vector<Stage> stages_of(const Recipe& recipe);
 // The number of the stage that an epoch is of; of the last one for those that follow.
 size_t stage_at(const std::vector<Stage>& stages, int64_t epoch);
 
+// The epochs after `epoch`, each counted as its images' pixels against those of `epoch`.
+double later_epochs(const std::vector<Stage>& stages, int64_t epoch);
+
 }  // namespace convoy

@@ -35,6 +35,8 @@ TEST(Stages, GrowInEqualStepsOverEqualParts) {
   EXPECT_EQ(stage_at(stages, 87), 1U);
   EXPECT_EQ(stage_at(stages, 349), 3U);
   EXPECT_EQ(stage_at(stages, 350), 3U);
+  EXPECT_NEAR(later_epochs(stages, 173), 1 + 87 * 243.0 * 243 / (185 * 185) + 88 * 300.0 * 300 / (185 * 185), 1e-9);
+  EXPECT_EQ(later_epochs(stages, 349), 0);
 }
 
 TEST(Stages, OneHasWhatTheRecipeSays) {

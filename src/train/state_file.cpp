@@ -8,6 +8,8 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <system_error>
+#include <utility>
 
 #include "convoy/error.h"
 #include "core/random.h"
@@ -20,7 +22,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kMetadataKey = "convoy_state";
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 // A hash of `bytes` and what went before: FNV-1a on words of 64 bits, which one multiplication each makes fast enough
 // for gigabytes.
@@ -38,6 +40,17 @@ uint64_t hash_bytes(uint64_t hash, std::span<const std::byte> bytes) {
 
 std::span<const std::byte> bytes_of(const Variables::Variable& variable) {
   return std::as_bytes(std::span(variable.data, static_cast<size_t>(variable.shape.elements())));
+}
+
+// Of everything that a state file holds.
+uint64_t digest_of(json root, const std::map<std::string, std::span<const std::byte>>& tensors) {
+  root.erase("digest");
+  uint64_t digest = hash_name(root.dump());
+  for (const auto& [name, bytes] : tensors) {
+    digest = hash_bytes(digest, std::as_bytes(std::span(name)));
+    digest = hash_bytes(digest, bytes);
+  }
+  return digest;
 }
 
 json to_json(const TrainingPosition& position) {
@@ -137,30 +150,38 @@ void check_identity(const Candidate& candidate, const RunIdentity& identity) {
   }
 }
 
-// All tensors, then checks, then the variables: a damaged file changes nothing.
-void read_variables(const Candidate& candidate, const Variables& variables) {
-  const std::string path = candidate.file.path().string();
-  if (candidate.file.tensors().size() != variables.all().size()) {
-    throw Error(fmt::format("{}: damaged: expected {} tensors, got {}", path, variables.all().size(),
-                            candidate.file.tensors().size()));
+using Contents = std::map<std::string, std::vector<std::byte>>;
+
+// Throws Error unless the state is as it was saved.
+Contents read_contents(const Candidate& candidate) {
+  Contents contents;
+  std::map<std::string, std::span<const std::byte>> tensors;
+  for (const StoredTensor& stored : candidate.file.tensors()) {
+    tensors[stored.name] = contents[stored.name] = candidate.file.bytes(stored.name);
   }
-  std::map<std::string, std::vector<std::byte>> contents;
-  uint64_t digest = hash_name(candidate.root.at("position").dump());
+  if (candidate.root.at("digest").get<uint64_t>() != digest_of(candidate.root, tensors)) {
+    throw Error(fmt::format("{}: damaged: it is not what was saved", candidate.file.path().string()));
+  }
+  return contents;
+}
+
+// Checks all tensors, then sets the variables: a file that does not fit changes nothing.
+void set_variables(const Candidate& candidate, const Contents& contents, const Variables& variables) {
+  const std::string path = candidate.file.path().string();
+  if (contents.size() != variables.all().size()) {
+    throw Error(fmt::format("{}: expected {} tensors, got {}", path, variables.all().size(), contents.size()));
+  }
   for (const auto& [name, variable] : variables.all()) {
     const StoredTensor& stored = candidate.file.tensor(name);
     const std::span<const int64_t> expected = variable.shape.extents();
     if (stored.type != StoredType::f32 || !std::ranges::equal(stored.shape, expected)) {
-      throw Error(fmt::format("{}: damaged: {}: expected {} floats, got {} of {}", path, name,
-                              variable.shape.to_string(), fmt::join(stored.shape, "x"), to_string(stored.type)));
+      throw Error(fmt::format("{}: {}: expected {} floats, got {} of {}", path, name, variable.shape.to_string(),
+                              fmt::join(stored.shape, "x"), to_string(stored.type)));
     }
-    contents[name] = candidate.file.bytes(name);
-    digest = hash_bytes(digest, contents[name]);
-  }
-  if (candidate.root.at("digest").get<uint64_t>() != digest) {
-    throw Error(fmt::format("{}: damaged: the tensors are not those that were saved", path));
   }
   for (const auto& [name, variable] : variables.all()) {
-    std::memcpy(variable.data, contents[name].data(), contents[name].size());
+    const std::vector<std::byte>& bytes = contents.at(name);
+    std::memcpy(variable.data, bytes.data(), bytes.size());
   }
 }
 
@@ -170,23 +191,25 @@ std::filesystem::path StateFiles::slot(int index) const {
   return folder_ / (index == 0 ? "state-a.safetensors" : "state-b.safetensors");
 }
 
-bool StateFiles::exist() const { return std::filesystem::exists(slot(0)) || std::filesystem::exists(slot(1)); }
+bool StateFiles::exist() const {
+  std::error_code ignored;
+  return std::filesystem::exists(slot(0), ignored) || std::filesystem::exists(slot(1), ignored);
+}
 
 void StateFiles::save(const RunIdentity& identity, const TrainingPosition& position, const Variables& variables) {
   std::vector<TensorToStore> tensors;
-  const json where = to_json(position);
-  uint64_t digest = hash_name(where.dump());
+  std::map<std::string, std::span<const std::byte>> contents;
   for (const auto& [name, variable] : variables.all()) {
     const std::span<const int64_t> extents = variable.shape.extents();
     tensors.push_back({name, StoredType::f32, {extents.begin(), extents.end()}, bytes_of(variable)});
-    digest = hash_bytes(digest, bytes_of(variable));
+    contents[name] = bytes_of(variable);
   }
-  const json root = {{"format", kFormat},
-                     {"position", where},
-                     {"recipe", to_toml(identity.recipe)},
-                     {"class_names", identity.class_names},
-                     {"data", identity.data},
-                     {"digest", digest}};
+  json root = {{"format", kFormat},
+               {"position", to_json(position)},
+               {"recipe", to_toml(identity.recipe)},
+               {"class_names", identity.class_names},
+               {"data", identity.data}};
+  root["digest"] = digest_of(root, contents);
   const int target = newest_ == 0 ? 1 : 0;
   write_safetensors(slot(target), std::move(tensors), {{kMetadataKey, root.dump()}});
   newest_ = target;
@@ -201,18 +224,21 @@ std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, co
     warn(fmt::format("{}; looking for an older state", why));
   };
   for (const int index : {0, 1}) {
-    if (!std::filesystem::exists(slot(index))) continue;
+    std::error_code ignored;
+    if (!std::filesystem::exists(slot(index), ignored)) continue;
     try {
       candidates.push_back(open_candidate(index, slot(index)));
     } catch (const Error& error) {
       pass_over(error.what());
     }
   }
-  std::ranges::sort(candidates, std::greater{}, [](const Candidate& c) { return c.position.batches; });
+  std::ranges::sort(candidates, std::greater{},
+                    [](const Candidate& c) { return std::pair(c.position.batches, c.position.epoch); });
   for (const Candidate& candidate : candidates) {
     try {
+      const Contents contents = read_contents(candidate);
       check_identity(candidate, identity);
-      read_variables(candidate, variables);
+      set_variables(candidate, contents, variables);
       newest_ = candidate.slot;
       return candidate.position;
     } catch (const UsageError&) {

@@ -167,6 +167,34 @@ TEST_F(StateFilesTest, ADamagedNewestFallsBackWithAWarning) {
   EXPECT_EQ(first(), 0);
 }
 
+// What tells the run apart is protected, too: a changed recipe is damage, not another run.
+TEST_F(StateFilesTest, ADamagedDescriptionFallsBack) {
+  StateFiles files(folder_);
+  files.save(identity_, position(11), variables_);
+  files.save(identity_, position(12), variables_);
+  const auto newest = folder_ / "state-b.safetensors";
+  std::ifstream in(newest, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  const size_t at = bytes.find("resnet18");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 6] = '3';
+  bytes[at + 7] = '4';
+  std::ofstream(newest, std::ios::binary) << bytes;
+  EXPECT_EQ(load(identity_)->batches, 11);
+  ASSERT_THAT(warnings_, SizeIs(1));
+  EXPECT_THAT(warnings_[0], HasSubstr("state-b.safetensors: damaged"));
+}
+
+TEST_F(StateFilesTest, OfTheSameStepTheLaterEpochCounts) {
+  StateFiles files(folder_);
+  TrainingPosition validated = position(12);
+  validated.epoch = 3;
+  validated.step = 0;
+  files.save(identity_, validated, variables_);
+  files.save(identity_, position(12), variables_);
+  EXPECT_EQ(load(identity_)->epoch, 3);
+}
+
 TEST_F(StateFilesTest, AnotherRunIsNotResumed) {
   StateFiles(folder_).save(identity_, position(12), variables_);
   const auto changed = [&](auto change) {

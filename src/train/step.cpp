@@ -26,8 +26,7 @@ ValueId import_variable(Graph& graph, const ValueInfo& info) {
 std::vector<std::string> variable_names(const Graph& graph) {
   std::vector<std::string> names;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
-    const ValueKind kind = graph.value(id).kind;
-    if (kind == ValueKind::parameter || kind == ValueKind::state) names.push_back(graph.value(id).name);
+    if (graph.value(id).is_variable()) names.push_back(graph.value(id).name);
   }
   return names;
 }
@@ -69,7 +68,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   const std::pair<ValueId, ValueId> seed_gradient{
       loss.id(), graph.add_constant(Shape{}, 1.0F / static_cast<float>(options.accumulate))};
   Gradients gradients;
-  for (const auto& gradient : differentiate(graph, {&seed_gradient, 1}, trained, std::make_shared<SumOp>())) {
+  for (const auto& gradient : differentiate(graph, {&seed_gradient, 1}, trained, std::make_shared<SumOp>(true))) {
     gradients.push_back(gradient);
   }
 
@@ -114,8 +113,8 @@ void TrainingStep::execute(const StepScalars& step, void (Program::*run)(const S
 InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
                              bool averaged, Variables& variables, uint64_t seed, bool exact)
     : image_size_(image_size) {
-  Graph graph =
-      inference_graph(model, options, {batch_size, image_size, image_size, 3}, averaged ? "ema" : std::string_view());
+  Graph graph = inference_graph(model, options, {batch_size, image_size, image_size, 3},
+                                averaged ? kAverageScope : std::string_view());
   run_passes(graph, forward_passes());
   variables.add(graph, seed);
   program_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = exact});

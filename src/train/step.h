@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "convoy/model.h"
@@ -35,6 +36,9 @@ struct LookaheadOptions {
   double decay = 0.95;
 };
 
+// What the names of moving averages begin with: "ema.<name>".
+inline constexpr std::string_view kAverageScope = "ema";
+
 struct StepOptions {
   const Model* model = nullptr;
   ModelOptions model_options;
@@ -46,7 +50,7 @@ struct StepOptions {
   int accumulate = 1;                 // batches whose mean gradient makes one update
   std::set<std::string> frozen = {};  // parameters that stay as they are; their norms use the stored statistics
   LookaheadOptions lookahead;
-  float ema_decay = 0;  // 0: off; the averages are the variables "ema.<name>"
+  float ema_decay = 0;  // 0: off
   bool exact = false;   // no approximate kernels (graph/op.h)
   std::set<std::string> disabled_passes;
 };

@@ -43,11 +43,11 @@ struct Trial {
   std::vector<float> losses;
 };
 
-void run_steps(const StepOptions& options, int batches, Trial& run) {
+void run_steps(const StepOptions& options, int batches, Trial& run, int first = 0) {
   TrainingStep step(options, run.variables, 3);
   Buffer arena(step.arena_bytes());
   step.bind(run.variables, arena);
-  for (int batch = 0; batch < batches; ++batch) {
+  for (int batch = first; batch < first + batches; ++batch) {
     RandomStream random(1, "images", static_cast<uint64_t>(batch));
     std::generate_n(step.images(), 4 * 8 * 8 * 3, [&] { return random.uniform(-1, 1); });
     std::fill_n(step.targets(), 4 * 5, 0.0F);
@@ -121,13 +121,20 @@ TEST(TrainingStep, TwoAccumulatedBatchesMakeOneUpdateByTheirMeanGradient) {
   const auto weight = [](const Trial& run) { return run.variables.at("expand.weight").data[0]; };
   EXPECT_EQ(weight(accumulated), weight(untouched)) << "the first batch must not update";
 
+  // Alone, each batch moves the weights by the rate times its own gradient.
+  const auto moved_by = [&](int batch) {
+    StepOptions single = options;
+    single.accumulate = 1;
+    Trial run;
+    run_steps(single, 1, run, batch);
+    return weight(run) - weight(untouched);
+  };
   Trial both;
   run_steps(options, 2, both);
-  // The gradient totals are cleared by the update; the weight moved by the learning rate times half their sum.
-  EXPECT_EQ(both.variables.at("gradient/expand.weight").data[0], 0.0F);
-  const float total_of_first = accumulated.variables.at("gradient/expand.weight").data[0];
-  EXPECT_NE(weight(both), weight(untouched));
-  EXPECT_NE(total_of_first, 0.0F);
+  EXPECT_EQ(both.variables.at("gradient/expand.weight").data[0], 0.0F) << "cleared by the update";
+  const float first = moved_by(0), second = moved_by(1);
+  EXPECT_GT(std::abs(first - second), 1e-5F);
+  EXPECT_NEAR(weight(both) - weight(untouched), (first + second) / 2, 1e-7F);
 }
 
 TEST(TrainingStep, AveragesFollowTheWeights) {

@@ -65,11 +65,17 @@ inline void add_tiny_net() {
   for (const Model& model : models()) {
     if (model.name == "tiny") return;
   }
-  add_model({.name = "tiny", .description = "a test", .image_size = kSide, .num_classes = kClasses, .build = tiny_net});
+  add_model({.name = "tiny",
+             .description = "a test",
+             .image_size = kSide,
+             .num_classes = kClasses,
+             .takes = {.dropout = true},
+             .build = tiny_net});
   add_model({.name = "tiny_pooled",
              .description = "a test",
              .image_size = kSide,
              .num_classes = kClasses,
+             .takes = {.dropout = true},
              .build = tiny_pooled_net});
 }
 

@@ -7,16 +7,13 @@
 #include <span>
 
 #include "convoy/error.h"
+#include "formats/atomic_file.h"
 #include "train/evaluation.h"
 #include "train/predictions.h"
 #include "train/run_folder.h"
 
 namespace convoy {
 namespace {
-
-constexpr const char* kBestFile = "best.safetensors";
-constexpr const char* kLastFile = "last.safetensors";
-constexpr std::string_view kAveragePrefix = "ema.";
 
 using Clock = std::chrono::steady_clock;
 
@@ -31,12 +28,14 @@ TrainResult train(const Recipe& recipe, const TrainCallbacks& callbacks, const s
 
 TrainResult Trainer::run(const std::string& command) {
   resume();
+  create_folder(folder_);
+  const RunFolderLock lock(folder_);
   begin_run_folder(folder_, recipe_, command);
   report_start();
   if (val_ != nullptr) val_loader_ = make_val_loader();
   Progress progress = Progress::finished;
   while (progress == Progress::finished && !complete()) progress = run_epoch();
-  if (progress == Progress::stopped) {
+  if (progress == Progress::stopped && saved_batches_ != position_.batches) {
     save_state();
     save_model(kLastFile);
   }
@@ -58,6 +57,11 @@ void Trainer::resume() {
     if (const auto position = states_.load(identity_, variables_, [this](const std::string& text) { warn(text); })) {
       position_ = *position;
       saved_batches_ = position_.batches;
+      const bool within_epoch = position_.batches != position_.epoch * steps_per_epoch_ + position_.step;
+      if (within_epoch && position_.batches < end_batch_) {
+        throw UsageError(fmt::format("max-updates: the run in {} ended within epoch {} and cannot be made longer",
+                                     folder_.string(), position_.epoch));
+      }
       return;
     }
   }
@@ -67,10 +71,15 @@ void Trainer::resume() {
 bool Trainer::out_of_time() const { return recipe_.time > 0 && seconds_since(begin_) >= 60 * recipe_.time; }
 
 bool Trainer::impatient() const {
-  return recipe_.patience > 0 && position_.best && position_.epoch - 1 - position_.best_epoch >= recipe_.patience;
+  const bool judged = val_ == nullptr || position_.epoch % recipe_.eval_interval == 0;
+  return recipe_.patience > 0 && judged && position_.best &&
+         position_.epoch - 1 - position_.best_epoch >= recipe_.patience;
 }
 
-bool Trainer::complete() const { return position_.batches >= end_batch_ || impatient(); }
+bool Trainer::complete() const {
+  // A run that was stopped behind its last step has that epoch's validation left.
+  return (position_.batches >= end_batch_ && position_.step == 0) || impatient();
+}
 
 TrainEnding Trainer::ending(Progress progress) const {
   if (progress == Progress::stopped) return interrupted() ? TrainEnding::interrupted : TrainEnding::out_of_time;
@@ -78,9 +87,7 @@ TrainEnding Trainer::ending(Progress progress) const {
 }
 
 void Trainer::begin_stage() {
-  std::vector<Stage> stages;
-  for (const Part& part : parts_) stages.push_back(part.stage);
-  const size_t now = stage_at(stages, position_.epoch);
+  const size_t now = stage_at(stages_of(recipe_), position_.epoch);
   if (loader_ != nullptr && now == part_) return;
   part_ = now;
   loader_.reset();  // its threads and images first
@@ -93,6 +100,7 @@ void Trainer::report_epoch_start() const {
   callbacks_.on_epoch_begin({.epoch = position_.epoch,
                              .step = position_.step,
                              .lr = schedule_.at(schedule_time(position_.batches)),
+                             .later_epochs = later_epochs(stages_of(recipe_), position_.epoch),
                              .image_size = stage.image_size,
                              .drop = stage.drop,
                              .mixup = stage.mixup,
@@ -110,7 +118,6 @@ Trainer::Progress Trainer::run_epoch() {
   }
   const bool last = position_.batches >= end_batch_;
   const bool due = (position_.epoch + 1) % recipe_.eval_interval == 0 || last;
-  val_result_.reset();
   if (val_ != nullptr && due && validate() == Progress::stopped) return Progress::stopped;
   finish_epoch();
   return stop_asked() && !complete() ? Progress::stopped : Progress::finished;
@@ -124,8 +131,7 @@ void Trainer::run_step() {
   const int64_t time = schedule_time(position_.batches);
   const double rate = schedule_.at(time);
   const double loss = train_batch(rate, schedule_.momentum_at(time));
-  if (std::isnan(loss)) stop_for("the loss is not a number");
-  if (!std::isfinite(loss)) stop_for(fmt::format("the loss is {}", loss));
+  require_finite("the loss", loss);
   report_step(rate, loss);
 }
 
@@ -194,8 +200,11 @@ Trainer::Progress Trainer::validate() {
   position_.cost.val_images += sums.samples;
   position_.cost.val_seconds += seconds_since(begin);
   if (!whole) return Progress::stopped;
-  val_result_ = evaluation_of(sums);
   warn_of_bad_images(*val_loader_);
+  if (sums.samples == 0) throw Error(fmt::format("data: none of the {} validation images can be read", val_->size()));
+  val_result_ = evaluation_of(sums);
+  val_batches_ = position_.batches;
+  require_finite("the validation loss", val_result_->loss);
   return Progress::finished;
 }
 
@@ -207,12 +216,12 @@ void Trainer::finish_epoch() {
                      .lr = schedule_.at(schedule_time(position_.batches - 1)),
                      .train_loss = position_.epoch_sums.mean_loss(),
                      .train_top1 = position_.epoch_sums.top1_share(),
-                     .val = val_result_,
+                     .val = val_of_weights(),
                      .best = false,
                      .seconds = seconds_in_epoch(),
                      .cost = cost_now()};
-  if (val_result_ || val_ == nullptr) {
-    const double score = val_result_ ? val_result_->top1 : -report.train_loss;
+  if (report.val || val_ == nullptr) {
+    const double score = report.val ? report.val->top1 : -report.train_loss;
     report.best = !position_.best || score > *position_.best;
     if (report.best) {
       position_.best = score;
@@ -221,7 +230,7 @@ void Trainer::finish_epoch() {
     }
     if (report.saved_best) {
       save_model(kBestFile);
-      if (val_result_) write_predictions(folder_ / kPredictionsFile, train_->class_names(), val_outcomes_);
+      if (report.val) write_predictions(folder_ / kPredictionsFile, train_->class_names(), val_outcomes_);
     }
   }
   if (callbacks_.on_epoch_end) callbacks_.on_epoch_end(report);
@@ -240,6 +249,10 @@ RunCost Trainer::cost_now() const {
   cost.cpu_seconds += process_cpu_seconds() - cpu_seconds_at_begin_;
   cost.peak_bytes = std::max(cost.peak_bytes, peak_resident_bytes());
   return cost;
+}
+
+std::optional<Evaluation> Trainer::val_of_weights() const {
+  return val_batches_ == position_.batches ? val_result_ : std::nullopt;
 }
 
 double Trainer::seconds_in_epoch() const { return seconds_since(epoch_begin_); }
@@ -261,6 +274,11 @@ void Trainer::stop_for(const std::string& problem) const {
   throw Error(fmt::format("{} after step {} (epoch {}, step {} of {}); {}; try a smaller learning rate than {}",
                           problem, position_.batches, position_.epoch + 1, position_.step, steps_per_epoch_, kept,
                           *recipe_.lr));
+}
+
+void Trainer::require_finite(std::string_view what, double value) const {
+  if (std::isnan(value)) stop_for(fmt::format("{} is not a number", what));
+  if (!std::isfinite(value)) stop_for(fmt::format("{} is {}", what, value));
 }
 
 void Trainer::require_finite_variables() const {
@@ -286,13 +304,13 @@ void Trainer::save_model(const char* file_name) const {
                  .preprocessing = preprocessing_,
                  .class_names = train_->class_names(),
                  .metrics = {{"batches", static_cast<double>(position_.batches)}}};
-  if (val_result_) {
-    card.metrics["val_loss"] = val_result_->loss;
-    card.metrics["val_top1"] = val_result_->top1;
-    card.metrics["val_top5"] = val_result_->top5;
+  if (const std::optional<Evaluation> val = val_of_weights()) {
+    card.metrics["val_loss"] = val->loss;
+    card.metrics["val_top1"] = val->top1;
+    card.metrics["val_top5"] = val->top5;
   }
   write_model_file(folder_ / file_name, card, inference_->program().graph(),
-                   recipe_.model_ema ? kAveragePrefix : std::string_view(), variables_);
+                   recipe_.model_ema ? fmt::format("{}.", kAverageScope) : "", variables_);
 }
 
 }  // namespace convoy

@@ -83,12 +83,15 @@ class Trainer {
   // What the schedule counts in, at a batch of the run.
   int64_t schedule_time(int64_t batch) const;
   RunCost cost_now() const;
+  // The last validation if it was of the weights as they are.
+  std::optional<Evaluation> val_of_weights() const;
   double seconds_in_epoch() const;
   double reader_seconds_in_epoch() const { return loader_->wait_seconds() - reader_seconds_before_; }
   void warn(const std::string& text) const;
   void warn_of_bad_images(const Loader& loader);
   // Throws Error that says where the run stopped and what is saved.
   [[noreturn]] void stop_for(const std::string& problem) const;
+  void require_finite(std::string_view what, double value) const;
   void require_finite_variables() const;
   void save_state();
   void save_model(const char* file_name) const;
@@ -122,6 +125,7 @@ class Trainer {
   TrainingPosition position_;
   std::optional<int64_t> saved_batches_;    // position_.batches of the newest state on disk
   std::optional<Evaluation> val_result_;    // of the last validation
+  int64_t val_batches_ = -1;                // position_.batches at it
   std::vector<ImageOutcome> val_outcomes_;  // of the same
   std::set<std::string> bad_images_;        // that were warned of
   // position_.cost holds the wall and processor time of before this call of train(), the rest up to now.

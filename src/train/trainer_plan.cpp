@@ -9,6 +9,7 @@
 
 #include "convoy/error.h"
 #include "core/parallel.h"
+#include "core/text.h"
 #include "graph/work.h"
 #include "train/freeze.h"
 #include "train/optimizer_options.h"
@@ -37,7 +38,7 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
       model_(find_model(recipe.model)),
       folder_(settle_run_folder(recipe_)),
       states_(folder_) {
-  if (recipe_.threads > 0) set_thread_count(static_cast<int>(recipe_.threads));
+  set_thread_count(static_cast<int>(recipe_.threads));
   recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
   settle_optimizer(recipe_);
   check(recipe_);
@@ -58,6 +59,12 @@ void Trainer::open_data() {
     }
     warn("there are no images to validate with; give --val FOLDER or --val-split 0.2 to see how good the network is");
   }
+  for (const std::string& name : train_->class_names()) {
+    if (const std::string shown = to_utf8(name); shown != name) {
+      throw Error(
+          fmt::format("{}: the class '{}' has a name that is not UTF-8; rename its folder", recipe_.data, shown));
+    }
+  }
   preprocessing_ = preprocessing_of(recipe_, *recipe_.img_size);
   model_options_ = model_options(recipe_);
   model_options_.num_classes = static_cast<int64_t>(train_->class_names().size());
@@ -67,7 +74,11 @@ void Trainer::open_data() {
   end_batch_ = recipe_.epochs * steps_per_epoch_;
   if (recipe_.max_updates > 0) end_batch_ = std::min(end_batch_, recipe_.max_updates * accumulate);
   updates_ = end_batch_ / accumulate;
-  schedule_ = schedule_of(recipe_, (steps_per_epoch_ + accumulate - 1) / accumulate);
+  if (updates_ == 0) {
+    throw UsageError(
+        fmt::format("grad-accum-steps: expected at most the run's {} batches, got {}", end_batch_, accumulate));
+  }
+  schedule_ = schedule_of(recipe_, static_cast<double>(steps_per_epoch_) / static_cast<double>(accumulate));
   identity_ = {recipe_, train_->class_names(), hash_of(*train_)};
 }
 

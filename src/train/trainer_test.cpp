@@ -8,6 +8,7 @@
 #include "convoy/ops.h"
 #include "convoy/train.h"
 #include "formats/safetensors.h"
+#include "train/run_folder.h"
 #include "train/trainer_testing.h"
 
 namespace convoy {
@@ -142,6 +143,18 @@ TEST_F(TrainerTest, PatienceEndsARunThatGetsNoBetter) {
   EXPECT_GE(train(recipe_, callbacks_).epochs, result.epochs + 1);
 }
 
+TEST_F(TrainerTest, PatienceWaitsForTheNextValidation) {
+  recipe_.epochs = 50;
+  recipe_.patience = 3;
+  recipe_.eval_interval = 5;
+  recipe_.lr = 0;
+  recipe_.model = "tiny_pooled";
+  const TrainResult result = train(recipe_, callbacks_);
+  EXPECT_EQ(result.ending, TrainEnding::no_progress);
+  EXPECT_EQ(result.epochs, result.best_epoch + 1 + 5);
+  EXPECT_TRUE(result.val.has_value());
+}
+
 TEST_F(TrainerTest, TheTimeLimitStopsAndTheRunGoesOn) {
   train(named("whole"), callbacks_);
   recipe_.time = 1e-9;
@@ -179,7 +192,6 @@ TEST_F(TrainerTest, TheBestIsSavedOnlyAboveTheTarget) {
   EXPECT_FALSE(std::filesystem::exists(run("without")));
 }
 
-// A process that dies leaves what it saved last, here the state after two epochs.
 TEST_F(TrainerTest, SlowWeightsKeepWhatStartsFromImages) {
   recipe_.model = "airbench94";
   recipe_.epochs = 1;
@@ -210,6 +222,25 @@ TEST_F(TrainerTest, ALossThatIsNotFiniteStopsAndKeepsTheLastState) {
   for (const float x : last.floats("fc.weight")) EXPECT_TRUE(std::isfinite(x));
 }
 
+TEST_F(TrainerTest, AValidationLossThatIsNotFiniteStopsBeforeAnythingIsSaved) {
+  // One step, whose loss is still that of the first weights; after it the 32nd powers overflow.
+  add_model({.name = "powers", .description = "a test", .build = [](Builder b, Value x, const ModelOptions& options) {
+               x = linear(b / "fc", global_avg_pool(x),
+                          {.out_features = options.num_classes,
+                           .weight_start = Initializer::constant(0.01F),
+                           .bias_start = Initializer::constant(1)});
+               for (int i = 0; i < 5; ++i) x = mul(x, x);
+               return x;
+             }});
+  recipe_.model = "powers";
+  recipe_.img_size = kSide;
+  recipe_.batch_size = 42;
+  recipe_.epochs = 1;
+  recipe_.lr = 1000;
+  EXPECT_THAT(complaint(recipe_), HasSubstr("the validation loss is not a number after step 1"));
+  EXPECT_FALSE(std::filesystem::exists(run("run") / "best.safetensors"));
+}
+
 TEST_F(TrainerTest, ABatchThatDoesNotFitIsRefusedBeforeTheFirstStep) {
   add_model({.name = "pooled", .description = "a test", .build = [](Builder b, Value x, const ModelOptions& options) {
                x = conv2d(b / "conv", x, {.out_channels = 8, .kernel = 3});
@@ -234,6 +265,24 @@ TEST_F(TrainerTest, BadImagesAreNamedAndSkippedWhenAsked) {
   const TrainResult result = train(recipe_, callbacks_);
   EXPECT_EQ(result.val->images, 14);
   EXPECT_THAT(warnings_, testing::UnorderedElementsAre(HasSubstr("image2.png"), HasSubstr("image1.png")));
+}
+
+TEST_F(TrainerTest, ValidationNeedsAnImageThatCanBeRead) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root_ / "data/val")) {
+    if (entry.is_regular_file()) std::ofstream(entry.path()) << "not a picture";
+  }
+  recipe_.on_bad_image = Recipe::OnBadImage::skip;
+  EXPECT_THAT(complaint(recipe_), HasSubstr("none of the 15 validation images can be read"));
+  EXPECT_FALSE(std::filesystem::exists(run("run") / "best.safetensors"));
+}
+
+TEST_F(TrainerTest, OneProcessAtATimeTrainsInAFolder) {
+  std::filesystem::create_directories(run("run"));
+  {
+    const RunFolderLock lock(run("run"));
+    EXPECT_THAT(complaint(recipe_), HasSubstr("another process trains here"));
+  }
+  EXPECT_EQ(train(recipe_, callbacks_).ending, TrainEnding::finished);
 }
 
 TEST_F(TrainerTest, OtherClassesInValidationAreRefused) {
@@ -269,6 +318,14 @@ TEST_F(TrainerTest, TrainsWithoutValidationAndWithFewImages) {
   EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("--val-split")));
 }
 
+TEST_F(TrainerTest, ClassNamesAreUtf8) {
+  for (const char* split : {"train", "val"}) {
+    std::filesystem::rename(root_ / "data" / split / "class1", root_ / "data" / split / "caf\xE9");
+  }
+  EXPECT_THAT(complaint(recipe_), HasSubstr("the class 'caf?' has a name that is not UTF-8"));
+  EXPECT_FALSE(std::filesystem::exists(root_ / "runs"));
+}
+
 TEST_F(TrainerTest, MistakesAreNamed) {
   Recipe recipe = recipe_;
   recipe.model = "tinny";
@@ -279,6 +336,9 @@ TEST_F(TrainerTest, MistakesAreNamed) {
   recipe = recipe_;
   recipe.epochs = 0;
   EXPECT_THAT(complaint(recipe), HasSubstr("epochs: expected"));
+  recipe = recipe_;
+  recipe.grad_accum_steps = 16;
+  EXPECT_THAT(complaint(recipe), HasSubstr("grad-accum-steps: expected at most the run's 15 batches, got 16"));
   EXPECT_FALSE(std::filesystem::exists(root_ / "runs"));
 }
 

@@ -1,5 +1,7 @@
 #include "train/updates.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -11,7 +13,8 @@ namespace {
 using Optimizer = Recipe::Optimizer;
 
 constexpr const char* kSlow = "slow/";
-constexpr const char* kAverage = "ema.";
+
+std::string average_of(const std::string& name) { return fmt::format("{}.{}", kAverageScope, name); }
 
 UpdateAttributes update_of(const OptimizerOptions& options, const ParameterRoles& roles, const ValueInfo& weight) {
   const bool decays = options.decay_vectors || weight.type.shape.rank() > 1;
@@ -116,20 +119,20 @@ void add_followers(Graph& graph, const StepOptions& options, const std::vector<s
       graph.add_node(std::make_shared<LookaheadOp>(options.lookahead.every, options.lookahead.decay), {id, slow});
     }
     if (options.ema_decay > 0) {
-      const ValueId average = graph.add_state(kAverage + name, info.type.shape, Initializer::constant(0));
+      const ValueId average = graph.add_state(average_of(name), info.type.shape, Initializer::constant(0));
       graph.add_node(std::make_shared<MovingAverageOp>(options.ema_decay), {average, id});
     }
   }
 }
 
 bool have_followers(const Variables& variables, const std::string& name) {
-  return variables.contains(kSlow + name) || variables.contains(kAverage + name);
+  return variables.contains(kSlow + name) || variables.contains(average_of(name));
 }
 
 void start_followers(const Variables& variables, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     start_follower(variables, kSlow + name, name);
-    start_follower(variables, kAverage + name, name);
+    start_follower(variables, average_of(name), name);
   }
 }
 

@@ -238,7 +238,7 @@ std::vector<NetworkTensor> network_tensors(const Graph& graph, const Graph& wide
   std::vector<NetworkTensor> tensors;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
-    if (info.kind != ValueKind::parameter && info.kind != ValueKind::state) continue;
+    if (!info.is_variable()) continue;
     const Shape shape = file_shape(info.type.shape, info.layout);
     const Shape other = file_shape(wider.value(wider.named(info.name)).type.shape, info.layout);
     NetworkTensor& tensor =

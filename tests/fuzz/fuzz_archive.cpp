@@ -1,5 +1,5 @@
-// Opens arbitrary bytes as an archive, and reads every file in it.
-// Run: build/fuzz/tests/fuzz/fuzz_archive data
+// Opens arbitrary bytes as an archive and as a dataset, and reads every file in it.
+// Seeds: data
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,15 +8,19 @@
 
 #include "convoy/error.h"
 #include "data/archive.h"
+#include "data/archive_dataset.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const int file = memfd_create("fuzz", 0);
   if (file < 0 || write(file, data, size) != static_cast<ssize_t>(size)) return 0;
   try {
     constexpr size_t kMemoryLimit = size_t{1} << 24;
+    const std::string archive_file = "/proc/self/fd/" + std::to_string(file);
     const convoy::Archive archive(
-        "/proc/self/fd/" + std::to_string(file), [](std::string_view) { return true; }, kMemoryLimit);
+        archive_file, [](std::string_view) { return true; }, kMemoryLimit);
     for (const std::string& path : archive.paths()) archive.read(path);
+    const convoy::DatasetPtr images = convoy::open_archive(archive_file).train;
+    for (int64_t i = 0; i < images->size(); ++i) images->encoded(i);
   } catch (const convoy::Error&) {  // the one outcome allowed besides success
   }
   close(file);

@@ -1,5 +1,5 @@
 // Opens arbitrary bytes as a PyTorch, Paddle or safetensors checkpoint, and reads all of it.
-// Run: build/fuzz/tests/fuzz/fuzz_checkpoint tests/checkpoints
+// Seeds: tests/checkpoints
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 // Reads arbitrary bytes as a pickle, and the weights in it.
-// Run: build/fuzz/tests/fuzz/fuzz_pickle tests/checkpoints
+// Seeds: tests/checkpoints tests/fuzz/seeds (views.pkl: what tests/checkpoints/views.pth holds as data.pkl)
 #include <cstdint>
 #include <span>
 

@@ -1,6 +1,7 @@
 // Uses the installed library as another project would; exits 0 when it answers as it should.
 #include <convoy/error.h>
 #include <convoy/model.h>
+#include <convoy/summary.h>
 #include <convoy/train.h>
 #include <convoy/version.h>
 
@@ -8,7 +9,9 @@
 #include <string>
 
 int main() {
-  if (convoy::version().empty() || convoy::find_model("resnet18").image_size != 224) return 1;
+  if (convoy::version().empty()) return 1;
+  const convoy::Model& model = convoy::find_model("resnet18");
+  if (convoy::summarize(model, {}, {1, 224, 224, 3}).total.parameters != 11'689'512) return 1;
   convoy::Recipe recipe;
   recipe.model = "resnet18";
   recipe.data = "no such folder";

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/image.h"
+#include "tests/support/load_image.h"
 
 namespace convoy::testing {
 

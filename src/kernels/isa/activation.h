@@ -1,4 +1,4 @@
-// Activation functions and their derivatives on one register. NaN propagates.
+// Activation functions and their derivatives on one register. NaN propagates through the functions.
 #pragma once
 
 #include "convoy/activation.h"

@@ -8,7 +8,7 @@ namespace {
 // Per-worker sums, the partial sums of every tile, and the constants of a row.
 int64_t workspace(int64_t pixels, int64_t channels) {
   const Fold fold = fold_channels(channels);
-  const int64_t partials = tiles_of(pixels, norm_tile_pixels(channels)) * 2 * channels;
+  const int64_t partials = ceil_div(pixels, norm_tile_pixels(channels)) * 2 * channels;
   return thread_count() * moments_scratch(fold) + 5 * fold.padded + partials;
 }
 
@@ -23,7 +23,7 @@ void statistics(const BatchNormStatistics& args) {
 // Mean and sum of squared deviations of `count` channels over all tiles:
 // sum (x - mean)^2 = sum over tiles of (deviations from the tile's mean + pixels * (tile's mean - mean)^2).
 void merge_channels(const BatchNormMerge& args, int64_t channel, int64_t count, double* mean, double* deviations) {
-  const int64_t tiles = tiles_of(args.pixels, args.tile_pixels);
+  const int64_t tiles = ceil_div(args.pixels, args.tile_pixels);
   for (int64_t c = 0; c < count; ++c) mean[c] = deviations[c] = 0;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const float* sum = args.partials + tile * 2 * args.channels + channel;
@@ -77,13 +77,13 @@ void forward(const BatchNormForward& args) {
   spread_scale(fold, args.mean, args.inv_std, args.weight, args.bias, scale, shift);
   with_activation(args.activation, [&](auto tag) {
     constexpr Activation kActivation = decltype(tag)::value;
-    const bool streamed = streams(args.pixels * args.channels, fold.width, args.output, args.input, args.residual);
+    const bool streamed = streams_rows(args.pixels * args.channels, fold.width, args.output, args.input, args.residual);
     for_tiles(args.pixels, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
       if (args.residual != nullptr) {
-        sweep(fold, first, count,
-              Apply<kActivation, true>{args.input, args.residual, scale, shift, args.output, streamed});
+        sweep(fold, first, count, streamed,
+              Apply<kActivation, true>{args.input, args.residual, scale, shift, args.output});
       } else {
-        sweep(fold, first, count, Apply<kActivation, false>{args.input, nullptr, scale, shift, args.output, streamed});
+        sweep(fold, first, count, streamed, Apply<kActivation, false>{args.input, nullptr, scale, shift, args.output});
       }
     });
   });
@@ -91,7 +91,7 @@ void forward(const BatchNormForward& args) {
 
 // Adds up the tiles, gives the gradients of weight and bias and the constants of grad_input's pass [channels].
 void merge_grad_sums(const BatchNormBackward& args, const float* partials, const BackwardRow& row) {
-  const int64_t tiles = tiles_of(args.pixels, norm_tile_pixels(args.channels));
+  const int64_t tiles = ceil_div(args.pixels, norm_tile_pixels(args.channels));
   const double share = args.frozen ? 0.0 : 1.0 / static_cast<double>(args.pixels);
   merge_partials(partials, tiles, args.channels, [&](int64_t c, double sum, double products) {
     const double inv_std = static_cast<double>(args.inv_std[c]);
@@ -130,11 +130,12 @@ void backward_with(const BatchNormBackward& args) {
   spread(fold, row.constant, row.constant);
   constexpr Activation kApplied = kResidual ? Activation::none : kActivation;
   const float* grad = kResidual ? args.grad_residual : args.grad_output;
-  const GradApply<kApplied> apply = {
-      grad, args.input,      args.addend,
-      row,  args.grad_input, streams(args.pixels * args.channels, fold.width, args.grad_input, grad, args.addend)};
+  const GradApply<kApplied> apply = {grad, args.input, args.addend, row, args.grad_input};
+  const bool streamed =
+      streams_rows(args.pixels * args.channels, fold.width, args.grad_input, grad, args.input, args.addend);
   for_tiles(
-      args.pixels, tile_pixels, [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); },
+      args.pixels, tile_pixels,
+      [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, streamed, apply); },
       TaskOrder::backwards);
 }
 

@@ -1,19 +1,19 @@
-// What batch norm and group norm share: the passes that apply a scale and a shift per channel, and their gradients.
+// What the normalisation kernels share: tiles and their partial sums, and for batch norm and group norm the passes that
+// apply a scale and a shift per channel, and their gradients.
 #pragma once
 
+#include "core/activation.h"
 #include "core/parallel.h"
 #include "kernels/isa/activation.h"
 #include "kernels/isa/channel_sweep.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
-inline int64_t tiles_of(int64_t pixels, int64_t tile_pixels) { return ceil_div(pixels, tile_pixels); }
-
 // Calls body(first_pixel, pixels, tile, worker) for every tile of the map.
 template <class Body>
 inline void for_tiles(int64_t pixels, int64_t tile_pixels, const Body& body, TaskOrder order = TaskOrder::forwards) {
   parallel_for(
-      tiles_of(pixels, tile_pixels),
+      ceil_div(pixels, tile_pixels),
       [&](int64_t tile, int worker) {
         const int64_t first = tile * tile_pixels;
         body(first, smaller(tile_pixels, pixels - first), tile, worker);
@@ -39,17 +39,6 @@ inline void merge_partials(const float* partials, int64_t tiles, int64_t channel
   });
 }
 
-// Whether a map of rows of `width` floats is written around the caches: where it is too large to be in L2 when its
-// reader comes, that spares reading it before it is overwritten (from 4 MB on measured faster than from 16 MB).
-// Registers must not straddle cache lines, and no input be overwritten.
-inline bool streams(int64_t floats, int64_t width, const float* output, const float* input, const float* addend) {
-  constexpr int64_t kCachedFloats = 1 << 20;
-  return floats >= kCachedFloats && width % kLanes == 0 && output != input && output != addend &&
-         reinterpret_cast<uintptr_t>(output) % 64 == 0;
-}
-inline void put(WholeRegister, float* p, Vec a, bool streamed) { streamed ? stream(p, a) : store(p, a); }
-inline void put(PartRegister part, float* p, Vec a, bool) { part.store(p, a); }
-
 // activation(scale * input + shift): the forward pass, and the same bits again in the backward pass.
 inline Vec normalise(Vec input, Vec scale, Vec shift) { return fma(input, scale, shift); }
 
@@ -68,7 +57,6 @@ template <Activation kActivation, bool kResidual>
 struct Apply {
   const float *input, *residual, *scale, *shift;
   float* output;
-  bool streamed;
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
@@ -76,7 +64,7 @@ struct Apply {
     for (int row = 0; row < kRows; ++row, offset += stride) {
       Vec y = normalise(part.load(input + offset), s, t);
       if constexpr (kResidual) y = y + part.load(residual + offset);
-      put(part, output + offset, activate<kActivation>(y), streamed);
+      part.store(output + offset, activate<kActivation>(y));
     }
   }
 };
@@ -86,11 +74,6 @@ struct Apply {
 struct BackwardRow {
   float *scale, *shift, *mean, *slope, *constant;
 };
-
-// Whether the derivative at x is known from activation(x), too.
-constexpr bool derivative_from_output(Activation activation) {
-  return activation == Activation::relu || activation == Activation::relu6 || activation == Activation::leaky_relu;
-}
 
 // Sums of g and of g * (input - mean). kResidual: one was added, so that the activation's derivative takes `saved`, the
 // output or the residual, and g is written to grad_residual.
@@ -130,7 +113,6 @@ struct GradApply {
   const float *grad_output, *input, *addend;
   BackwardRow row;
   float* grad_input;
-  bool streamed;
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
@@ -141,7 +123,7 @@ struct GradApply {
       const Vec g = part.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
       Vec grad = fma(g, scale, fma(x - mean, slope, constant));
       if (addend != nullptr) grad = grad + part.load(addend + offset);
-      put(part, grad_input + offset, grad, streamed);
+      part.store(grad_input + offset, grad);
     }
   }
 };

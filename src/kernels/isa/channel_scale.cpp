@@ -19,7 +19,7 @@ void parallel_each_chunk(const ChannelScaleShape& shape, const Body& body) {
 void forward(const ChannelScaleShape& shape, const float* input, const float* scales, const float* addend,
              float* output) {
   const int64_t channels = shape.channels;
-  const bool streamed = channels % kLanes == 0 && streams(shape.samples * shape.rows * channels, output, input, addend);
+  const bool streamed = streams_rows(shape.samples * shape.rows * channels, channels, output, input, addend);
   parallel_each_chunk(shape, [&](int64_t sample, int64_t, int64_t first, int64_t last) {
     const float* scale = scales + sample * channels;
     for (int64_t row = first; row < last; ++row) {

@@ -5,7 +5,7 @@
 // per column of it and gathered into channels after it.
 #pragma once
 
-#include "kernels/isa/simd.h"
+#include "kernels/isa/tiles.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
@@ -42,33 +42,33 @@ inline void spread(const Fold& fold, const float* values, float* row) {
 
 // Calls body.run<kRows>(offset, stride, column, part) for the registers of kRows rows: the first row's is at `offset`
 // in the map, the others `stride` further each, their constants and sums at `column`.
-template <int kRows, class Body>
+template <int kRows, class Whole, class Body>
 inline void sweep_rows(int64_t offset, int64_t stride, int64_t width, const Body& body) {
-  int64_t column = 0;
-  for (; column + kLanes <= width; column += kLanes) {
-    body.template run<kRows>(offset + column, stride, column, WholeRegister{});
-  }
-  if (column < width) {
-    body.template run<kRows>(offset + column, stride, column, PartRegister{static_cast<int>(width - column)});
-  }
+  each_register<Whole>(
+      0, width, [&](int64_t column, auto part) { body.template run<kRows>(offset + column, stride, column, part); });
 }
 
 // Sweeps `pixels` pixels of the map from `first_pixel` on.
-template <class Body>
+template <class Whole = WholeRegister, class Body>
 inline void sweep(const Fold& fold, int64_t first_pixel, int64_t pixels, const Body& body) {
   const int64_t rows = pixels / fold.pixels;
   const int64_t rest = (pixels - rows * fold.pixels) * fold.channels;
   int64_t offset = first_pixel * fold.channels;
   int64_t row = 0;
   for (; row + kRowGroup <= rows; row += kRowGroup) {
-    sweep_rows<kRowGroup>(offset, fold.width, fold.width, body);
+    sweep_rows<kRowGroup, Whole>(offset, fold.width, fold.width, body);
     offset += kRowGroup * fold.width;
   }
   for (; row < rows; ++row) {
-    sweep_rows<1>(offset, fold.width, fold.width, body);
+    sweep_rows<1, Whole>(offset, fold.width, fold.width, body);
     offset += fold.width;
   }
-  sweep_rows<1>(offset, fold.width, rest, body);
+  sweep_rows<1, Whole>(offset, fold.width, rest, body);
+}
+// streamed: body's stores go around the caches, and stream_end() is to follow before the task ends.
+template <class Body>
+inline void sweep(const Fold& fold, int64_t first_pixel, int64_t pixels, bool streamed, const Body& body) {
+  streamed ? sweep<StreamedRegister>(fold, first_pixel, pixels, body) : sweep(fold, first_pixel, pixels, body);
 }
 
 // Sums of x - shift and of its square.

@@ -23,8 +23,6 @@ constexpr int64_t kTaskWork = int64_t{1} << 21;
 // Tasks that a problem should have at least, so that threads finish together.
 constexpr int64_t kTasks = 64;
 
-constexpr size_t align(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
-
 // What follows the GEMM of a tile, and where it starts from.
 struct Epilogue {
   const float* bias = nullptr;
@@ -71,7 +69,6 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
   PanelBlock block{};
   block.table_stride = block.tile_pixels = kTilePixels;
   block.destinations = table.destinations;
-  block.weight_stride = gather.channels * width * kLanes;
   block.output = epilogue.output + channel;
   block.last_lanes = panels.last_lanes(panel);
   block.initial = epilogue.addend == nullptr ? nullptr : epilogue.addend + channel;
@@ -87,8 +84,7 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
       const int64_t first = gather.channels * piece / pieces;
       block.channels = gather.channels * (piece + 1) / pieces - first;
       block.source_offset = group * gather.channels + first;
-      block.weight =
-          packed + vector * kLanes * taps * gather.channels + tap * block.weight_stride + first * width * kLanes;
+      block.weight = packed + (vector * taps * gather.channels + (tap * gather.channels + first) * width) * kLanes;
       multiply_tile(block, width, pixels);
       block.initial = block.output;
       block.bias = nullptr;

@@ -12,7 +12,7 @@ namespace convoy::kernels::CONVOY_ISA {
 
 // One axis (y or x). Result i lies at result_first + i * result_step; its t-th tap is kernel index
 // tap_first + t * tap_step and reads source i * source_step + offset_first + t * offset_step.
-struct Axis {
+struct GatherAxis {
   int64_t count;
   int64_t result_first, result_step, result_extent;
   int64_t source_step, source_extent;
@@ -25,7 +25,7 @@ struct Axis {
 // may reach over the image's left or right edge) are its channels, and x.taps is 1.
 struct Gather {
   int64_t batch;
-  Axis y, x;
+  GatherAxis y, x;
   int64_t source_pitch, groups, channels, outputs;
   bool windows;
   int64_t window_pixels;
@@ -37,8 +37,11 @@ struct Gather {
 
 // With fewer input channels than this a kernel row is reduced in one run of channels.
 inline constexpr int64_t kWindowChannels = 16;
+// Channels that a task of the weight gradient takes: the panel's gradients stay in the L2 cache. No window is cut, as
+// those over the edge are copied from their first channel on.
+inline constexpr int64_t kChannelChunk = 256;
 
-inline Axis forward_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+inline GatherAxis forward_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
   return {out, 0, 1, out, stride, in, kernel, 0, 1, -pad, dilation};
 }
 
@@ -52,7 +55,8 @@ inline Gather forward_gather(const ConvGeometry& g) {
                 g.out_c / g.groups,
                 false,
                 1};
-  if (g.groups == 1 && g.in_c < kWindowChannels && g.kernel_w > 1 && g.dilation_w == 1) {
+  if (g.groups == 1 && g.in_c < kWindowChannels && g.kernel_w > 1 && g.dilation_w == 1 &&
+      g.in_c * g.kernel_w <= kChannelChunk) {
     gather.windows = true;
     gather.window_pixels = g.kernel_w;
     gather.channels *= g.kernel_w;
@@ -63,8 +67,8 @@ inline Gather forward_gather(const ConvGeometry& g) {
 
 // Input coordinates i with i % stride == phase. Tap k meets output o = (i + pad - k * dilation) / stride, which must be
 // whole: the valid k form an arithmetic progression.
-inline Axis grad_input_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
-                            int64_t phase) {
+inline GatherAxis grad_input_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
+                                  int64_t dilation, int64_t phase) {
   const auto meets = [&](int64_t k) { return (phase + pad - k * dilation) % stride == 0; };
   int64_t first = 0;
   while (first < kernel && !meets(first)) ++first;
@@ -134,8 +138,8 @@ struct GatherTable {
 
  private:
   void locate(const Gather& gather, int64_t first, int64_t count) {
-    const Axis& ay = gather.y;
-    const Axis& ax = gather.x;
+    const GatherAxis& ay = gather.y;
+    const GatherAxis& ax = gather.x;
     int64_t px = first % ax.count;
     int64_t py = first / ax.count % ay.count;
     int64_t image = first / (ax.count * ay.count);

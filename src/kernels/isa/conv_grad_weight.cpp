@@ -12,15 +12,11 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// Input channels of a task: the panel's gradients stay in the L2 cache.
-constexpr int64_t kChannelChunk = 256;
 // Tasks that a problem should have at least, and pixels that a task should have at least.
 constexpr int64_t kTasks = 16;
-constexpr int64_t kTaskPixels = 4 * kBlockPixels;
+constexpr int64_t kTaskPixels = 4 * kOuterPixels;
 
-using Table = GatherTable<kBlockPixels>;
-
-constexpr size_t align(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
+using Table = GatherTable<kOuterPixels>;
 
 // Tasks: groups x channel chunks x panels x splits of the pixels. With several splits each sums into its own copy of
 // the gradients in the workspace, and the copies are added up in order.
@@ -58,13 +54,13 @@ struct Scratch {
 
   static size_t bytes(const Partition& partition) {
     const Gather& gather = partition.gather;
-    const int64_t rows = kBlockPixels + gather.taps() * smaller(kChannelChunk, gather.channels);
+    const int64_t rows = kOuterPixels + gather.taps() * smaller(kChannelChunk, gather.channels);
     return align(2 * Table::bytes(gather)) + static_cast<size_t>(rows * kPanelVectors * kLanes) * sizeof(float);
   }
   Scratch(const Gather& gather, std::byte* memory)
       : tables{Table(gather, memory), Table(gather, memory + Table::bytes(gather))},
         panel(reinterpret_cast<float*>(memory + align(2 * Table::bytes(gather)))),
-        gradients(panel + kBlockPixels * kPanelVectors * kLanes) {}
+        gradients(panel + kOuterPixels * kPanelVectors * kLanes) {}
 };
 
 // One task: its part of the gradients and, where not null, of grad_bias goes to `gradients` and `bias`.
@@ -85,24 +81,24 @@ class Task {
   }
 
   void run(const ConvGradWeightArgs& args, const float* zeros, Scratch& scratch, float* gradients, float* bias) const {
-    const int64_t blocks = ceil_div(gather_.pixels(), kBlockPixels);
+    const int64_t blocks = ceil_div(gather_.pixels(), kOuterPixels);
     const int64_t first = blocks * split_ / partition_.splits, last = blocks * (split_ + 1) / partition_.splits;
     const auto fill = [&](int64_t b) {
-      const int64_t count = smaller(kBlockPixels, gather_.pixels() - b * kBlockPixels);
-      scratch.tables[b % 2].fill(gather_, args.input + input_, zeros, b * kBlockPixels, count);
+      const int64_t count = smaller(kOuterPixels, gather_.pixels() - b * kOuterPixels);
+      scratch.tables[b % 2].fill(gather_, args.input + input_, zeros, b * kOuterPixels, count);
     };
     fill(first);
     PixelBlock block{};
     block.packed = scratch.panel;
     for (int64_t b = first; b < last; ++b) {
       if (b + 1 < last) fill(b + 1);
-      block.pixels = smaller(kBlockPixels, gather_.pixels() - b * kBlockPixels);
+      block.pixels = smaller(kOuterPixels, gather_.pixels() - b * kOuterPixels);
       block.first = b == first;
-      pack(args.grad_output + b * kBlockPixels * gather_.result_pitch() + output_, block.pixels, scratch.panel);
+      pack(args.grad_output + b * kOuterPixels * gather_.result_pitch() + output_, block.pixels, scratch.panel);
       if (bias != nullptr && first_channel_ == 0) sum_pixels(block, vectors_, last_lanes_, bias + output_);
       for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
-        block.sources = scratch.tables[b % 2].sources + tap * kBlockPixels;
-        block.next_sources = b + 1 < last ? scratch.tables[(b + 1) % 2].sources + tap * kBlockPixels : block.sources;
+        block.sources = scratch.tables[b % 2].sources + tap * kOuterPixels;
+        block.next_sources = b + 1 < last ? scratch.tables[(b + 1) % 2].sources + tap * kOuterPixels : block.sources;
         block.gradients = scratch.gradients + tap * channels_ * vectors_ * kLanes;
         multiply_block(block, vectors_, channels_);
       }
@@ -114,7 +110,7 @@ class Task {
   // The block's panel, while the next block's comes into the cache.
   void pack(const float* grad_output, int64_t pixels, float* panel) const {
     const int64_t pitch = gather_.result_pitch();
-    for (int64_t pixel = kBlockPixels; pixel < 2 * kBlockPixels; ++pixel) {
+    for (int64_t pixel = kOuterPixels; pixel < 2 * kOuterPixels; ++pixel) {
       for (int v = 0; v < vectors_; ++v) __builtin_prefetch(grad_output + pixel * pitch + v * kLanes, 0, 2);
     }
     pack_rows(grad_output, pitch, pixels, vectors_, last_lanes_, panel);

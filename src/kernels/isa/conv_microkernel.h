@@ -29,8 +29,7 @@ struct PanelBlock {
   const int64_t* destinations;  // [pixel]: offset of the result in output and initial
   int64_t source_offset;        // first channel of the block
   int64_t channels, taps;
-  const float* weight;  // [tap][channels][kVectors * kLanes], taps weight_stride apart
-  int64_t weight_stride;
+  const float* weight;   // [tap][channels][kVectors * kLanes]
   const float* bias;     // kVectors * kLanes floats, or null
   const float* initial;  // is added where not null; may be output
   float* output;
@@ -58,10 +57,11 @@ inline void multiply_step(const float* const (&rows)[kRows], int64_t channel, co
 template <int kRows, int kVectors>
 inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)[kRows][kVectors]) {
   const int64_t share = kVectors * kLanes * kRows / block.tile_pixels;  // floats that a step fetches
+  const int64_t tap_floats = block.channels * kVectors * kLanes;
   const float* next =
-      block.weight + block.taps * block.weight_stride + first_pixel / kRows * block.taps * block.channels * share;
+      block.weight + block.taps * tap_floats + first_pixel / kRows * block.taps * block.channels * share;
   for (int64_t tap = 0; tap < block.taps; ++tap) {
-    const float* weight = block.weight + tap * block.weight_stride;
+    const float* weight = block.weight + tap * tap_floats;
     const float* rows[kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {

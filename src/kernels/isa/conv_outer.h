@@ -9,7 +9,7 @@
 namespace convoy::kernels::CONVOY_ISA {
 
 // Pixels reduced at a time: their panel of grad_output stays in the L1 cache.
-inline constexpr int64_t kBlockPixels = 96;
+inline constexpr int64_t kOuterPixels = 96;
 
 // One block of pixels for one tap: gradients[c][...] += sum over pixels of sources[pixel][c] * packed[pixel].
 struct PixelBlock {

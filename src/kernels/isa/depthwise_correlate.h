@@ -70,8 +70,8 @@ struct CorrelationArgs {
 
 // What the runs of a block have in common; pointers are to the block's first channel.
 struct Block {
-  int64_t row_begin, row_end, channels;
-  const float* source;  // image 0
+  int64_t row_begin, row_end, channels;  // rows from the first of `source` on
+  const float* source;
   const float* weight;
   int64_t source_step;  // floats from one pixel or tap to the next
   const float* bias;
@@ -151,7 +151,7 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
   block.sums = nullptr;
   block.shifts = shifts;
   // Activations are taken from results that are in the cache.
-  block.streamed = !args.activated && args.addend != args.result && streams(floats, k.channels, args.result);
+  block.streamed = !args.activated && streams_rows(floats, k.channels, args.result, args.addend);
   if (k.packed()) {
     pack_pixels(args.weight + c, k.channels, k.taps(), channels, packed_weight);
     block.weight = packed_weight;
@@ -159,17 +159,18 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
   }
   int64_t packed_begin = 0, packed_end = 0;  // images
   for (int64_t row = row_begin; row < row_end; row += height) {
-    block.row_begin = row;
-    block.row_end = smaller(row_end, row + height);
-    const int64_t first = row / k.vertical.results(), last = (block.row_end - 1) / k.vertical.results();
+    const int64_t end = smaller(row_end, row + height);
+    const int64_t first = row / k.vertical.results(), last = (end - 1) / k.vertical.results();
     if (k.packed() && (first < packed_begin || last >= packed_end)) {
       packed_begin = first;
       packed_end = last + 1;
       pack_pixels(args.source + first * k.source_pixels() * k.channels + c, k.channels,
                   (packed_end - first) * k.source_pixels(), channels, scratch);
-      block.source = scratch - first * k.source_pixels() * channels;
+      block.source = scratch;
     }
-    const int64_t pixels = (block.row_end - row) * k.width(), at = row * k.width() * k.channels + c;
+    block.row_begin = row - packed_begin * k.vertical.results();
+    block.row_end = end - packed_begin * k.vertical.results();
+    const int64_t pixels = (end - row) * k.width(), at = row * k.width() * k.channels + c;
     block.addend = args.addend ? args.addend + at : nullptr;
     block.result = args.result + at;
     if (args.statistics) {
@@ -179,7 +180,7 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
     correlate_block(k, block);
     for (int64_t i = 0; args.statistics && i < channels; ++i) block.sums[i] += static_cast<float>(pixels) * shifts[i];
     if (args.activated) {
-      const bool streamed = args.activated != args.result && streams(floats, k.channels, args.activated);
+      const bool streamed = streams_rows(floats, k.channels, args.activated, args.result);
       activate_pixels(args.activation, block.result, k.channels, args.activated + at, k.channels, pixels, channels,
                       streamed);
     }

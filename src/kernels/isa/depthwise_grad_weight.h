@@ -114,9 +114,8 @@ inline void sum_chunk(const WeightGradient& w, const ConvGradWeightArgs& args, i
   const int64_t end = smaller(w.rows, (chunk + 1) * w.chunk_rows());
   int64_t packed_begin = 0, packed_end = 0;  // images
   for (int64_t row = chunk * w.chunk_rows(); row < end; row += w.unit_rows()) {
-    sweep.row_begin = row;
-    sweep.row_end = smaller(end, row + w.unit_rows());
-    const int64_t first = row / g.out_h, last = (sweep.row_end - 1) / g.out_h;
+    const int64_t unit_end = smaller(end, row + w.unit_rows());
+    const int64_t first = row / g.out_h, last = (unit_end - 1) / g.out_h;
     if (w.packed() && (first < packed_begin || last >= packed_end)) {
       packed_begin = first;
       packed_end = last + 1;
@@ -125,12 +124,14 @@ inline void sum_chunk(const WeightGradient& w, const ConvGradWeightArgs& args, i
       pack_pixels(args.input + first * in_pixels * g.in_c + c, g.in_c, images * in_pixels, channels, scratch);
       pack_pixels(args.grad_output + first * out_pixels * g.out_c + c, g.out_c, images * out_pixels, channels, grad);
       sweep.pixel_step = channels;
-      sweep.input = scratch - first * in_pixels * channels;
-      sweep.grad_output = grad - first * out_pixels * channels;
+      sweep.input = scratch;
+      sweep.grad_output = grad;
     }
+    sweep.row_begin = row - packed_begin * g.out_h;
+    sweep.row_end = unit_end - packed_begin * g.out_h;
     sweep_rows(w, sweep, kernels);
     if (args.grad_bias) {
-      add_pixels(sweep.grad_output + row * g.out_w * sweep.pixel_step, (sweep.row_end - row) * g.out_w,
+      add_pixels(sweep.grad_output + sweep.row_begin * g.out_w * sweep.pixel_step, (unit_end - row) * g.out_w,
                  sweep.pixel_step, channels, sums + w.taps * channels);
     }
   }

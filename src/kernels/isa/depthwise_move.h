@@ -2,16 +2,9 @@
 #pragma once
 
 #include "kernels/isa/activation.h"
-#include "kernels/isa/simd.h"
+#include "kernels/isa/streaming.h"
 
 namespace convoy::kernels::CONVOY_ISA {
-
-// Whether a map is written around the caches: where it is too large to be in them when its reader comes, that spares
-// reading it before it is overwritten.
-inline bool is_large(int64_t floats) { return floats >= int64_t{1} << 22; }
-inline bool streams(int64_t floats, int64_t channels, const float* map) {
-  return is_large(floats) && channels % kLanes == 0 && reinterpret_cast<uintptr_t>(map) % 64 == 0;
-}
 
 // out = activation(in) for pixels `in_step` and `out_step` floats apart.
 inline void activate_pixels(Activation activation, const float* in, int64_t in_step, float* out, int64_t out_step,

@@ -52,7 +52,7 @@ void add(int terms, int64_t count, const float* const* inputs, float* output) {
 void scale_samples(int64_t samples, int64_t per_sample, const float* scales, const float* input, const float* addend,
                    float* output) {
   const int64_t tiles = ceil_div(per_sample, kTile);
-  const bool streamed = per_sample % kLanes == 0 && streams(samples * per_sample, output, input, addend);
+  const bool streamed = streams_rows(samples * per_sample, per_sample, output, input, addend);
   parallel_for(samples * tiles, [&](int64_t task, int) {
     const int64_t sample = task / tiles, tile = task % tiles;
     const Vec scale = broadcast(scales[sample]);

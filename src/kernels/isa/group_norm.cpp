@@ -13,7 +13,7 @@ class Workspace {
   Workspace(const GroupNormShape& shape, float* base)
       : fold(fold_channels(shape.channels)),
         tile_pixels(norm_tile_pixels(shape.channels)),
-        tiles(tiles_of(shape.pixels, tile_pixels)),
+        tiles(ceil_div(shape.pixels, tile_pixels)),
         base_(base),
         partials_(thread_count() * moments_scratch(fold)),
         rows_(partials_ + thread_count() * tiles * 2 * shape.channels),
@@ -85,7 +85,7 @@ void forward(const GroupNormForward& args) {
   const Workspace memory(shape, args.workspace);
   const int64_t sample_floats = shape.pixels * shape.channels, group_channels = shape.channels / shape.groups;
   const int64_t floats = shape.samples * sample_floats;
-  const bool streamed = streams(floats, memory.fold.width, args.output, args.input, nullptr);
+  const bool streamed = sample_floats % kLanes == 0 && streams_rows(floats, memory.fold.width, args.output, args.input);
   for_samples(shape, [&](int64_t sample, int worker) {
     const float* input = args.input + sample * sample_floats;
     float* partials = memory.partials(worker);
@@ -104,10 +104,10 @@ void forward(const GroupNormForward& args) {
     }
     spread(memory.fold, row.scale, row.scale);
     spread(memory.fold, row.shift, row.shift);
-    const Apply<Activation::none, false> apply = {
-        input, nullptr, row.scale, row.shift, args.output + sample * sample_floats, streamed};
+    const Apply<Activation::none, false> apply = {input, nullptr, row.scale, row.shift,
+                                                  args.output + sample * sample_floats};
     for_tiles(shape.pixels, memory.tile_pixels,
-              [&](int64_t first, int64_t count, int64_t, int) { sweep(memory.fold, first, count, apply); });
+              [&](int64_t first, int64_t count, int64_t, int) { sweep(memory.fold, first, count, streamed, apply); });
   });
 }
 
@@ -147,7 +147,8 @@ void backward(const GroupNormBackward& args) {
   const Fold& fold = memory.fold;
   const int64_t sample_floats = shape.pixels * shape.channels, group_channels = shape.channels / shape.groups;
   const int64_t floats = shape.samples * sample_floats;
-  const bool streamed = streams(floats, fold.width, args.grad_input, args.grad_output, args.addend);
+  const bool streamed = sample_floats % kLanes == 0 &&
+                        streams_rows(floats, fold.width, args.grad_input, args.grad_output, args.input, args.addend);
   for_samples(shape, [&](int64_t sample, int worker) {
     const float *input = args.input + sample * sample_floats, *grad_output = args.grad_output + sample * sample_floats;
     const BackwardRow row = memory.row(worker);
@@ -167,10 +168,10 @@ void backward(const GroupNormBackward& args) {
     spread(fold, row.slope, row.slope);
     spread(fold, row.constant, row.constant);
     const float* addend = args.addend != nullptr ? args.addend + sample * sample_floats : nullptr;
-    const GradApply<Activation::none> apply = {
-        grad_output, input, addend, row, args.grad_input + sample * sample_floats, streamed};
+    const GradApply<Activation::none> apply = {grad_output, input, addend, row,
+                                               args.grad_input + sample * sample_floats};
     for_tiles(shape.pixels, memory.tile_pixels,
-              [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, apply); });
+              [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, streamed, apply); });
   });
   merge_partials(memory.sample_sums(), shape.samples, shape.channels, [&](int64_t c, double bias, double weight) {
     args.grad_bias[c] = static_cast<float>(bias);

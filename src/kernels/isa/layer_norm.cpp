@@ -1,30 +1,19 @@
 #include "kernels/layer_norm.h"
 
 #include "kernels/isa/channel_norm.h"
+#include "kernels/isa/tiles.h"
+#include "kernels/isa/unroll.h"
 #include "kernels/norm_tiles.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// Calls body(column, part) for the registers of a row.
-template <class Body>
-inline void sweep_columns(int64_t channels, const Body& body) {
-  int64_t column = 0;
-  for (; column + kLanes <= channels; column += kLanes) body(column, WholeRegister{});
-  if (column < channels) body(column, PartRegister{static_cast<int>(channels - column)});
-}
-
-template <int kRows>
-struct RowCount {
-  static constexpr int value = kRows;
-};
-
-// Calls body(RowCount<n>, row) for groups of n = kRowGroup rows, then for the single ones left.
+// Calls body(Index<n>, row) for groups of n = kRowGroup rows, then for the single ones left.
 template <class Body>
 inline void for_row_groups(int64_t first, int64_t count, const Body& body) {
   int64_t row = first;
-  for (; row + kRowGroup <= first + count; row += kRowGroup) body(RowCount<kRowGroup>{}, row);
-  for (; row < first + count; ++row) body(RowCount<1>{}, row);
+  for (; row + kRowGroup <= first + count; row += kRowGroup) body(Index<kRowGroup>{}, row);
+  for (; row < first + count; ++row) body(Index<1>{}, row);
 }
 
 template <int kRows>
@@ -39,7 +28,7 @@ inline void forward_rows(const LayerNormForward& args, int64_t first, bool strea
     sum[r] = squares[r] = zero();
     mean[r] = broadcast(input[r * channels]);
   }
-  sweep_columns(channels, [&](int64_t column, auto part) {
+  each_register(0, channels, [&](int64_t column, auto part) {
     for (int r = 0; r < kRows; ++r) {
       sum[r] = sum[r] + part.keep(part.load(input + r * channels + column) - mean[r]);
     }
@@ -49,7 +38,7 @@ inline void forward_rows(const LayerNormForward& args, int64_t first, bool strea
     args.mean[first + r] = static_cast<float>(static_cast<double>(input[r * channels]) + distance);
     mean[r] = broadcast(args.mean[first + r]);
   }
-  sweep_columns(channels, [&](int64_t column, auto part) {
+  each_register(0, channels, [&](int64_t column, auto part) {
     for (int r = 0; r < kRows; ++r) {
       const Vec d = part.keep(part.load(input + r * channels + column) - mean[r]);
       squares[r] = fma(d, d, squares[r]);
@@ -60,17 +49,17 @@ inline void forward_rows(const LayerNormForward& args, int64_t first, bool strea
     args.inv_std[first + r] = static_cast<float>(1.0 / __builtin_sqrt(variance + static_cast<double>(args.eps)));
     inv_std[r] = broadcast(args.inv_std[first + r]);
   }
-  sweep_columns(channels, [&](int64_t column, auto part) {
+  each_register(0, channels, streamed, [&](int64_t column, auto part) {
     const Vec weight = part.load(args.weight + column), bias = part.load(args.bias + column);
     for (int r = 0; r < kRows; ++r) {
       const Vec xhat = (part.load(input + r * channels + column) - mean[r]) * inv_std[r];
-      put(part, output + r * channels + column, fma(xhat, weight, bias), streamed);
+      part.store(output + r * channels + column, fma(xhat, weight, bias));
     }
   });
 }
 
 void forward(const LayerNormForward& args) {
-  const bool streamed = streams(args.rows * args.channels, args.channels, args.output, args.input, nullptr);
+  const bool streamed = streams_rows(args.rows * args.channels, args.channels, args.output, args.input);
   for_tiles(args.rows, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
     for_row_groups(first, count,
                    [&](auto rows, int64_t row) { forward_rows<decltype(rows)::value>(args, row, streamed); });
@@ -91,7 +80,7 @@ inline void backward_rows(const LayerNormBackward& args, int64_t first, float* p
     mean[r] = broadcast(args.mean[first + r]);
     inv_std[r] = broadcast(args.inv_std[first + r]);
   }
-  sweep_columns(channels, [&](int64_t column, auto part) {
+  each_register(0, channels, [&](int64_t column, auto part) {
     const Vec weight = part.load(args.weight + column);
     Vec grad_bias = zero(), grad_weight = zero();
     for (int r = 0; r < kRows; ++r) {
@@ -110,7 +99,7 @@ inline void backward_rows(const LayerNormBackward& args, int64_t first, float* p
     sum[r] = broadcast(reduce_add(sum[r]) * share);
     products[r] = broadcast(reduce_add(products[r]) * share);
   }
-  sweep_columns(channels, [&](int64_t column, auto part) {
+  each_register(0, channels, streamed, [&](int64_t column, auto part) {
     const Vec weight = part.load(args.weight + column);
     for (int r = 0; r < kRows; ++r) {
       const int64_t at = r * channels + column;
@@ -118,28 +107,29 @@ inline void backward_rows(const LayerNormBackward& args, int64_t first, float* p
       const Vec centred = fnma(xhat, products[r], fma(part.load(grad_output + at), weight, zero() - sum[r]));
       Vec grad = centred * inv_std[r];
       if (addend != nullptr) grad = grad + part.load(addend + at);
-      put(part, grad_input + at, grad, streamed);
+      part.store(grad_input + at, grad);
     }
   });
 }
 
 void backward(const LayerNormBackward& args) {
   const int64_t channels = args.channels, tile_rows = norm_tile_pixels(channels);
-  const bool streamed = streams(args.rows * channels, channels, args.grad_input, args.grad_output, args.addend);
+  const bool streamed =
+      streams_rows(args.rows * channels, channels, args.grad_input, args.grad_output, args.input, args.addend);
   for_tiles(args.rows, tile_rows, [&](int64_t first, int64_t count, int64_t tile, int) {
     float* partial = args.workspace + tile * 2 * channels;
     for (int64_t i = 0; i < 2 * channels; ++i) partial[i] = 0.0F;
     for_row_groups(first, count,
                    [&](auto rows, int64_t row) { backward_rows<decltype(rows)::value>(args, row, partial, streamed); });
   });
-  merge_partials(args.workspace, tiles_of(args.rows, tile_rows), channels, [&](int64_t c, double bias, double weight) {
+  merge_partials(args.workspace, ceil_div(args.rows, tile_rows), channels, [&](int64_t c, double bias, double weight) {
     args.grad_bias[c] = static_cast<float>(bias);
     args.grad_weight[c] = static_cast<float>(weight);
   });
 }
 
 // The partial gradients of weight and bias of every tile.
-int64_t workspace(int64_t rows, int64_t channels) { return tiles_of(rows, norm_tile_pixels(channels)) * 2 * channels; }
+int64_t workspace(int64_t rows, int64_t channels) { return ceil_div(rows, norm_tile_pixels(channels)) * 2 * channels; }
 
 }  // namespace
 

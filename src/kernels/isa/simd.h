@@ -4,6 +4,7 @@
 // standard library.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #if defined(CONVOY_ISA_avx512) || defined(CONVOY_ISA_avx2)
@@ -235,5 +236,7 @@ constexpr T larger(T a, T b) {
   return a > b ? a : b;
 }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Up to whole cache lines.
+constexpr size_t align(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
 
 }  // namespace convoy::kernels::CONVOY_ISA

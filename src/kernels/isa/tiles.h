@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/parallel.h"
-#include "kernels/isa/simd.h"
+#include "kernels/isa/streaming.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
@@ -13,14 +13,6 @@ inline constexpr int64_t kTile = 16384;
 struct StreamedRegister : WholeRegister {
   void store(float* p, Vec a) const { stream(p, a); }
 };
-
-// Whether a tensor of `count` elements is written around the caches: where it is too large to be in them when its
-// reader comes, that spares reading it before it is overwritten. Only for outputs that are none of the inputs.
-template <class... Inputs>
-inline bool streams(int64_t count, const float* output, Inputs... inputs) {
-  constexpr int64_t kCachedFloats = 5 << 20;
-  return count > kCachedFloats && reinterpret_cast<uintptr_t>(output) % 64 == 0 && ((output != inputs) && ...);
-}
 
 // Calls body(i, part) for every register of [begin, end): `part` loads and stores the elements from i on, whole
 // registers as a `Whole` does.

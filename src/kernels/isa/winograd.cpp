@@ -21,19 +21,12 @@ constexpr int64_t kTasks = 16;
 constexpr int64_t kReductionBlock = 512;
 constexpr int64_t kPositions = kWinogradPositions;
 
-constexpr size_t align(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
-constexpr int64_t whole_vectors(int64_t channels) { return ceil_div(channels, kLanes) * kLanes; }
-
 // The input gradient is a forward convolution with the weight turned by 180 degrees and its channels exchanged.
 struct Problem {
   WinogradMaps maps;
   const float* weight;  // [3][3][in_c][out_c], or where `turned` [3][3][out_c][in_c]
   bool turned;
 };
-
-WinogradMaps forward_maps(const ConvGeometry& g) {
-  return {g.batch, g.in_h, g.in_w, g.in_c, g.out_h, g.out_w, g.out_c, g.pad_h, g.pad_w};
-}
 
 WinogradMaps grad_input_maps(const ConvGeometry& g) {
   return {g.batch, g.out_h, g.out_w, g.out_c, g.in_h, g.in_w, g.in_c, 2 - g.pad_h, 2 - g.pad_w};
@@ -112,13 +105,6 @@ void transform_weights(const Problem& problem, float* weights) {
     }
   });
 }
-
-// Where the transformed inputs of a tile go.
-struct InputPlace {
-  float* first;
-  int64_t stride;
-  float* start(int64_t vector) const { return first + vector * kLanes; }
-};
 
 struct Output {
   const float *bias, *addend;
@@ -216,8 +202,10 @@ void finish(const ConvGeometry& geometry, const ConvForwardArgs& args) {
     for (int64_t i = 0; i < kTilePixels; ++i) offsets[i] = i * channels;
     const int64_t first = tile * kTilePixels * channels;
     const ResultTile result{args.output + first, offsets, smaller(kTilePixels, pixels - tile * kTilePixels), channels};
-    float* sums = args.statistics + tile * 2 * channels;
-    if (args.statistics != nullptr) write_statistics(result, sums, sums + channels);
+    if (args.statistics != nullptr) {
+      float* sums = args.statistics + tile * 2 * channels;
+      write_statistics(result, sums, sums + channels);
+    }
     if (args.activated != nullptr) write_activated(result, args.activation, args.activated + first);
   });
 }

@@ -17,9 +17,6 @@ constexpr int64_t kRunBytes = int64_t{8} << 20;
 constexpr int64_t kTaskTiles = 8;
 constexpr int64_t kPositions = kWinogradPositions;
 
-constexpr size_t align(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
-constexpr int64_t whole_vectors(int64_t channels) { return ceil_div(channels, kLanes) * kLanes; }
-
 // Workspace: a row of zeros; inputs [position][tile][in_c]; grad_outputs [position][panel][tile][panel's lanes];
 // gradients [panel][position][in_c][panel's lanes]; each worker's addresses of a run's tiles. in_c and out_c in whole
 // vectors.
@@ -31,12 +28,9 @@ struct Plan {
   size_t inputs, grads, sums, workers, worker_stride, total;
 
   explicit Plan(const ConvGeometry& g)
-      : maps{g.batch, g.in_h, g.in_w, g.in_c, g.out_h, g.out_w, g.out_c, g.pad_h, g.pad_w},
-        panels{g.out_c},
-        in_c(whole_vectors(g.in_c)),
-        out_c(whole_vectors(g.out_c)) {
-    const int64_t blocks = kRunBytes / (kPositions * (in_c + out_c) * 4 * kBlockPixels);
-    run_tiles = smaller(larger<int64_t>(1, blocks), ceil_div(maps.tiles(), kBlockPixels)) * kBlockPixels;
+      : maps(forward_maps(g)), panels{g.out_c}, in_c(whole_vectors(g.in_c)), out_c(whole_vectors(g.out_c)) {
+    const int64_t blocks = kRunBytes / (kPositions * (in_c + out_c) * 4 * kOuterPixels);
+    run_tiles = smaller(larger<int64_t>(1, blocks), ceil_div(maps.tiles(), kOuterPixels)) * kOuterPixels;
     input_stride = run_tiles * in_c + 16;
     grad_stride = run_tiles * out_c + 16;
     const auto floats = [](int64_t count) { return align(static_cast<size_t>(count) * sizeof(float)); };
@@ -47,12 +41,6 @@ struct Plan {
     worker_stride = align(static_cast<size_t>(run_tiles) * sizeof(float*));
     total = workers + worker_stride * static_cast<size_t>(thread_count());
   }
-};
-
-struct InputPlace {
-  float* first;
-  int64_t stride;
-  float* start(int64_t vector) const { return first + vector * kLanes; }
 };
 
 struct GradPlace {
@@ -102,11 +90,11 @@ void multiply_run(const Plan& plan, std::byte* memory, int64_t tiles, bool first
     PixelBlock block{};
     block.gradients = reinterpret_cast<float*>(memory + plan.sums) +
                       (vector * kPositions + position * width) * plan.maps.in_c * kLanes;
-    for (int64_t tile = 0; tile < tiles; tile += kBlockPixels) {
+    for (int64_t tile = 0; tile < tiles; tile += kOuterPixels) {
       block.sources = rows + tile;
-      block.next_sources = tile + kBlockPixels < tiles ? block.sources + kBlockPixels : block.sources;
+      block.next_sources = tile + kOuterPixels < tiles ? block.sources + kOuterPixels : block.sources;
       block.packed = grads + tile * width * kLanes;
-      block.pixels = smaller(kBlockPixels, tiles - tile);
+      block.pixels = smaller(kOuterPixels, tiles - tile);
       block.first = first_run && tile == 0;
       multiply_block(block, width, plan.maps.in_c);
     }
@@ -139,9 +127,9 @@ void sum_grad_bias(const WinogradMaps& maps, const float* grad_output, float* gr
   parallel_for(ceil_div(maps.out_c, kLanes), [&](int64_t vector, int) {
     const int lanes = static_cast<int>(smaller<int64_t>(kLanes, maps.out_c - vector * kLanes));
     Vec total = zero();
-    for (int64_t first = 0; first < pixels; first += kBlockPixels) {
+    for (int64_t first = 0; first < pixels; first += kOuterPixels) {
       Vec sum = zero();
-      for (int64_t p = first; p < smaller(pixels, first + kBlockPixels); ++p) {
+      for (int64_t p = first; p < smaller(pixels, first + kOuterPixels); ++p) {
         sum = sum + load_n(grad_output + p * maps.out_c + vector * kLanes, lanes);
       }
       total = total + sum;

@@ -3,6 +3,7 @@
 // channels. The gradient of the weight is G^T [(B^T input B) * (A grad_output A^T)] G.
 #pragma once
 
+#include "kernels/conv_args.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
@@ -105,6 +106,12 @@ struct WinogradMaps {
   int64_t tiles() const { return batch * tile_rows() * tile_columns(); }
 };
 
+inline WinogradMaps forward_maps(const ConvGeometry& g) {
+  return {g.batch, g.in_h, g.in_w, g.in_c, g.out_h, g.out_w, g.out_c, g.pad_h, g.pad_w};
+}
+
+constexpr int64_t whole_vectors(int64_t channels) { return ceil_div(channels, kLanes) * kLanes; }
+
 struct TilePlace {
   int64_t image, y, x;  // of its first output
 };
@@ -113,6 +120,13 @@ inline TilePlace place_of(const WinogradMaps& maps, int64_t tile) {
   return {tile / (maps.tile_rows() * maps.tile_columns()), tile / maps.tile_columns() % maps.tile_rows() * 4,
           tile % maps.tile_columns() * 4};
 }
+
+// Where the transformed inputs of a tile go.
+struct InputPlace {
+  float* first;
+  int64_t stride;
+  float* start(int64_t vector) const { return first + vector * kLanes; }
+};
 
 // Transforms kSize x kSize pixels of an [h][w][channels] image from (y, x) on, pixels outside it being zero. Vector v
 // of position p goes to place.start(v) + p * place.stride; behind the last channel it is zero.

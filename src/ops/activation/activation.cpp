@@ -8,7 +8,6 @@
 #include "graph/autodiff.h"
 #include "kernels/elementwise.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 
@@ -30,16 +29,6 @@ double activate_reference(Activation function, double x) {
   return x;
 }
 
-bool derivative_from_output(Activation function) {
-  switch (function) {
-    case Activation::none:
-    case Activation::relu:
-    case Activation::relu6:
-    case Activation::leaky_relu: return true;
-    default: return false;
-  }
-}
-
 void ActivationOp::gradient(GradientScope& scope) const {
   const ValueId saved = derivative_from_output(function_) ? scope.output(0) : scope.input(0);
   scope.set_grad_input(
@@ -59,7 +48,6 @@ std::span<const Kernel> ActivationOp::kernels() const {
          kernels::elementwise_kernels().activation(static_cast<const ActivationOp&>(spec.op).function(),
                                                    spec.inputs[0].shape.elements(), memory.input(0), memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

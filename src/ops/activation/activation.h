@@ -1,7 +1,7 @@
 // Activation functions, element by element.
 #pragma once
 
-#include "convoy/activation.h"
+#include "core/activation.h"
 #include "graph/op.h"
 
 namespace convoy {
@@ -24,9 +24,6 @@ class ActivationOp : public Op {
  private:
   Activation function_;
 };
-
-// Whether the derivative at x is also the derivative at function(x): then x need not be kept.
-bool derivative_from_output(Activation function);
 
 // Inputs: x (or function(x) where derivative_from_output), grad_output, addend or absent.
 // Output: grad_output * function'(x) + addend.

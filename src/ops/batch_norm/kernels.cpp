@@ -1,6 +1,5 @@
 #include "kernels/batch_norm.h"
 #include "ops/batch_norm/batch_norm.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -109,18 +108,10 @@ void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
        .workspace = reinterpret_cast<float*>(memory.workspace)});
 }
 
-// The reference cannot update the running statistics.
-std::string refuse_training(const NodeSpec& spec) {
-  return attributes_of(spec).training ? "does not update running statistics" : "";
-}
-
 }  // namespace
 
 std::span<const Kernel> BatchNormOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, forward_workspace, run_forward},
-      {kReferenceKernel.name, refuse_training, nullptr, run_reference},
-  };
+  static constexpr Kernel kTable[] = {{"simd", nullptr, forward_workspace, run_forward}};
   return kTable;
 }
 

@@ -7,7 +7,6 @@
 #include "graph/autodiff.h"
 #include "kernels/channel_scale.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -62,7 +61,6 @@ std::span<const Kernel> ChannelScaleOp::kernels() const {
          kernels::channel_scale_kernels().forward(scale_shape(spec), memory.input(0), memory.input(1), memory.input(2),
                                                   memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -9,7 +9,6 @@
 #include "graph/autodiff.h"
 #include "kernels/rearrange.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 #include "ops/slice/slice.h"
 
 namespace convoy {
@@ -67,7 +66,7 @@ void ConcatOp::reference(std::span<const ReferenceTensor> inputs, std::span<Refe
 }
 
 std::span<const Kernel> ConcatOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"copy", nullptr, nullptr, run}, kReferenceKernel};
+  static constexpr Kernel kTable[] = {{"copy", nullptr, nullptr, run}};
   return kTable;
 }
 

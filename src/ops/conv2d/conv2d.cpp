@@ -68,7 +68,25 @@ kernels::ConvGeometry ConvAttributes::geometry(const Shape& input, int64_t out_c
           kernel.w, stride.h, stride.w, padding.h, padding.w, dilation.h, dilation.w,   groups};
 }
 
-std::string Conv2dOp::attributes() const { return attributes_.to_string() + (statistics_ ? " statistics" : ""); }
+std::string Conv2dOp::attributes() const {
+  std::string text = attributes_.to_string();
+  if (statistics_) text += " statistics";
+  if (activation_ != Activation::none) text += fmt::format(" activation={}", convoy::to_string(activation_));
+  return text;
+}
+
+std::string LinearOp::attributes() const {
+  return activation() == Activation::none ? "" : fmt::format("activation={}", to_string(activation()));
+}
+
+std::shared_ptr<const Op> Conv2dOp::with_activation(Activation function) const {
+  if (statistics_ || activation_ != Activation::none) return nullptr;
+  return std::make_shared<Conv2dOp>(attributes_, false, function);
+}
+
+std::shared_ptr<const Op> LinearOp::with_activation(Activation function) const {
+  return activation() == Activation::none ? std::make_shared<LinearOp>(function) : nullptr;
+}
 
 std::vector<TensorType> Conv2dOp::infer(std::span<const TensorType> inputs) const {
   const Shape& weight = inputs[1].shape;
@@ -91,6 +109,7 @@ int64_t Conv2dOp::statistics_pixels(const Shape& input, int64_t out_channels) co
 }
 
 void Conv2dOp::gradient(GradientScope& scope) const {
+  if (activation_ != Activation::none) return Op::gradient(scope);
   const ValueId grad = scope.grad_output(0);
   if (scope.wants(1) || scope.wants(2)) {
     const bool bias = scope.input(2) != kNoValue;
@@ -137,6 +156,15 @@ Value conv2d(Builder b, Value x, const Conv2d& options) {
     throw Error(fmt::format("conv2d '{}': {} input channels do not divide into {} groups of {} output channels",
                             b.name(""), in_channels, options.groups, options.out_channels));
   }
+  const ConvAttributes attributes{options.kernel, options.stride, options.padding, options.dilation, options.groups};
+  const bool sound = options.kernel.at_least(1) && options.stride.at_least(1) && options.padding.at_least(0) &&
+                     options.dilation.at_least(1);
+  if (!sound) {
+    throw Error(
+        fmt::format("conv2d '{}': expected a kernel, stride and dilation of at least 1 and a padding of at "
+                    "least 0, got {}",
+                    b.name(""), attributes.to_string()));
+  }
   const int64_t per_group = in_channels / options.groups;
   const int64_t fan_in = per_group * options.kernel.h * options.kernel.w;
   const Shape shape{options.kernel.h, options.kernel.w, per_group, options.out_channels};
@@ -146,15 +174,16 @@ Value conv2d(Builder b, Value x, const Conv2d& options) {
   const ValueId bias =
       options.bias ? b.parameter("bias", {options.out_channels}, uniform_by_fan_in(options.bias_start, fan_in)).id()
                    : kNoValue;
-  auto op = std::make_shared<Conv2dOp>(
-      ConvAttributes{options.kernel, options.stride, options.padding, options.dilation, options.groups});
-  return {&b.graph(), b.graph().add_node(std::move(op), {x.id(), weight.id(), bias, kNoValue})[0]};
+  return {&b.graph(),
+          b.graph().add_node(std::make_shared<Conv2dOp>(attributes), {x.id(), weight.id(), bias, kNoValue})[0]};
 }
 
 Value linear(Builder b, Value x, const Linear& options) {
-  if (x.shape().rank() == 4 || x.shape().rank() == 0 || options.out_features <= 0) {
-    throw Error(fmt::format("linear '{}': expected vectors {{N, C}} and at least one output feature, got {} and {}",
-                            b.name(""), x.shape().to_string(), options.out_features));
+  if (x.shape().rank() < 2 || x.shape().rank() > 4 || options.out_features <= 0) {
+    throw Error(
+        fmt::format("linear '{}': expected {{N, C}} to {{N, H, W, C}} and at least one output feature, got {} "
+                    "and {}",
+                    b.name(""), x.shape().to_string(), options.out_features));
   }
   const int64_t fan_in = x.channels();
   const Value weight = b.parameter("weight", {1, 1, fan_in, options.out_features},

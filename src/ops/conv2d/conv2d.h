@@ -20,15 +20,17 @@ struct ConvAttributes {
 };
 
 // Inputs: input, weight {kernel.h, kernel.w, C / groups, out}, bias {out} or absent, addend like the output or absent.
-// Outputs: input * weight + bias + addend; where `statistics`, also its per-tile sums for a batch norm that follows
-// (kernels/conv_args.h), {tiles, 2, out}.
+// Outputs: activation(input * weight + bias + addend), of which only `none` has a gradient; where `statistics`, also
+// the per-tile sums of that before the activation, for a batch norm that follows (kernels/conv_args.h), {tiles, 2,
+// out}.
 class Conv2dOp : public Op {
  public:
-  explicit Conv2dOp(ConvAttributes attributes, bool statistics = false)
-      : attributes_(attributes), statistics_(statistics) {}
+  explicit Conv2dOp(ConvAttributes attributes, bool statistics = false, Activation activation = Activation::none)
+      : attributes_(attributes), statistics_(statistics), activation_(activation) {}
 
   const ConvAttributes& conv() const { return attributes_; }
   bool statistics() const { return statistics_; }
+  Activation activation() const { return activation_; }
   // Pixels in a tile of the statistics of a convolution of `input`.
   int64_t statistics_pixels(const Shape& input, int64_t out_channels) const;
 
@@ -36,7 +38,8 @@ class Conv2dOp : public Op {
   std::string attributes() const override;
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 3}}; }
-  int addend() const override { return 3; }
+  int addend() const override { return activation_ == Activation::none ? 3 : -1; }
+  std::shared_ptr<const Op> with_activation(Activation function) const override;
   void gradient(GradientScope& scope) const override;
   void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
   std::span<const Kernel> kernels() const override;
@@ -45,14 +48,16 @@ class Conv2dOp : public Op {
  private:
   ConvAttributes attributes_;
   bool statistics_;
+  Activation activation_;
 };
 
 // A matrix product per row: the 1x1 convolution of vectors. Weight {1, 1, in, out}.
 class LinearOp : public Conv2dOp {
  public:
-  LinearOp() : Conv2dOp({}) {}
+  explicit LinearOp(Activation activation = Activation::none) : Conv2dOp({}, false, activation) {}
   std::string_view name() const override { return "linear"; }
-  std::string attributes() const override { return {}; }
+  std::string attributes() const override;
+  std::shared_ptr<const Op> with_activation(Activation function) const override;
 };
 
 // Inputs: grad_output, weight, addend like the result or absent. Output: the gradient of the input + addend.
@@ -61,7 +66,6 @@ class Conv2dGradInputOp : public Op {
   Conv2dGradInputOp(ConvAttributes attributes, Shape input) : attributes_(attributes), input_(input) {}
 
   const ConvAttributes& conv() const { return attributes_; }
-  const Shape& input_shape() const { return input_; }
 
   std::string_view name() const override { return "conv2d_grad_input"; }
   std::string attributes() const override { return attributes_.to_string(); }

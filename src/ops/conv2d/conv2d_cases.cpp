@@ -1,4 +1,6 @@
 #include "convoy/ops.h"
+#include "ops/append.h"
+#include "ops/conv2d/conv2d.h"
 #include "ops/op_case.h"
 
 namespace convoy {
@@ -9,12 +11,33 @@ std::vector<OpCase> conv2d_cases() {
                     return std::vector<Value>{conv2d(b / "conv", in[0], options)};
                   }};
   };
+  // With an addend, and with what passes fuse into graphs that infer.
+  const auto activated = [](const std::string& name, const Shape& input, const ConvAttributes& conv,
+                            int64_t out_channels, Activation function) {
+    const kernels::ConvGeometry g = conv.geometry(input, out_channels);
+    const Shape weight{g.kernel_h, g.kernel_w, g.in_c / g.groups, g.out_c}, output{g.batch, g.out_h, g.out_w, g.out_c};
+    return OpCase{
+        "conv2d/" + name,
+        {{input, -1, 1, false}, {weight, -1, 1, false}, {{out_channels}, -1, 1, false}, {output, -1, 1, false}},
+        [=](Builder, const std::vector<Value>& in) {
+          return std::vector<Value>{append(std::make_shared<Conv2dOp>(conv, false, function), in)};
+        },
+        Mode::inference};
+  };
+  const auto fully_connected = [](std::string name, Shape input) {
+    return OpCase{"linear/" + name, {{input}}, [](Builder b, const std::vector<Value>& in) {
+                    return std::vector<Value>{linear(b / "fc", in[0], {.out_features = 10})};
+                  }};
+  };
   return {
-      {"linear/vectors",
-       {{{5, 23}}},
-       [](Builder b, const std::vector<Value>& in) {
-         return std::vector<Value>{linear(b / "fc", in[0], {.out_features = 10})};
-       }},
+      fully_connected("vectors", {5, 23}),
+      fully_connected("rows", {2, 7, 23}),
+      fully_connected("maps", {2, 3, 5, 23}),
+      activated("1x1_gelu", {2, 5, 7, 12}, {}, 20, Activation::gelu),
+      activated("3x3_winograd_relu", {8, 19, 18, 33}, {.kernel = 3, .padding = 1}, 40, Activation::relu),
+      activated("grouped_silu", {2, 5, 5, 12}, {.kernel = 3, .padding = 1, .groups = 3}, 18, Activation::silu),
+      activated("depthwise_3x3_hard_swish", {2, 6, 7, 21}, {.kernel = 3, .padding = 1, .groups = 21}, 21,
+                Activation::hard_swish),
       conv("1x1", {2, 5, 7, 12}, {.out_channels = 20}),
       conv("1x1_stride2", {2, 6, 7, 16}, {.out_channels = 9, .stride = 2, .bias = false}),
       conv("3x3", {2, 7, 6, 17}, {.out_channels = 33, .kernel = 3, .padding = 1}),

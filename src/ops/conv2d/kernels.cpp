@@ -5,7 +5,6 @@
 #include "kernels/depthwise.h"
 #include "kernels/winograd.h"
 #include "ops/conv2d/conv2d.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -50,11 +49,15 @@ template <Family family>
 constexpr Kernel forward_kernel(std::string_view name, std::string (*refuse)(const NodeSpec&)) {
   return {name, refuse, [](const NodeSpec& spec) { return family().forward_workspace(forward_geometry(spec)); },
           [](const NodeSpec& spec, const NodeMemory& memory) {
+            const Activation activation = static_cast<const Conv2dOp&>(spec.op).activation();
+            float* activated = activation == Activation::none ? nullptr : memory.output(0);
             family().forward(forward_geometry(spec), {.input = memory.input(0),
                                                       .weight = memory.input(1),
                                                       .bias = memory.input(2),
                                                       .addend = memory.input(3),
                                                       .output = memory.output(0),
+                                                      .activation = activation,
+                                                      .activated = activated,
                                                       .statistics = output_or_null(memory, 1),
                                                       .workspace = memory.workspace});
           }};
@@ -96,7 +99,6 @@ std::span<const Kernel> Conv2dOp::kernels() const {
       forward_kernel<kernels::depthwise_kernels>("depthwise", refuse_unless_depthwise<forward_geometry>),
       approximate(forward_kernel<kernels::winograd_kernels>("winograd", refuse_unless_winograd_pays<forward_geometry>)),
       forward_kernel<kernels::conv_kernels>("gemm", nullptr),
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -1,4 +1,5 @@
 // The plain double-precision convolution.
+#include "ops/activation/activation.h"
 #include "ops/conv2d/conv2d.h"
 
 namespace convoy {
@@ -37,6 +38,7 @@ void Conv2dOp::reference(std::span<const ReferenceTensor> inputs, std::span<Refe
           output[index] = one_output(g, inputs[0].begin(), inputs[1].begin(), n, y, x, c);
           if (inputs[2].type.present) output[index] += inputs[2].begin()[c];
           if (inputs[3].type.present) output[index] += inputs[3].begin()[index];
+          output[index] = activate_reference(activation_, output[index]);
         }
       }
     }

@@ -8,7 +8,6 @@
 #include "graph/autodiff.h"
 #include "kernels/softmax.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 
@@ -57,7 +56,6 @@ std::span<const Kernel> CrossEntropyOp::kernels() const {
                                                   static_cast<const CrossEntropyOp&>(spec.op).smoothing(),
                                                   memory.input(0), memory.input(1), memory.output(1), memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -6,7 +6,6 @@
 #include "graph/autodiff.h"
 #include "kernels/elementwise.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -26,6 +25,19 @@ bool drops(std::string_view op, Builder b, float probability) {
     throw Error(fmt::format("{} '{}': expected a probability in [0, 1), got {}", op, b.name(""), probability));
   }
   return b.mode() == Mode::training && probability > 0;
+}
+
+// What tells the masks of a new op from those of others: its name.
+uint64_t new_stream(std::string_view op, Builder b) {
+  const uint64_t stream = hash_name(b.name(op));
+  for (const Node& node : b.graph().nodes()) {
+    const auto* other = dynamic_cast<const MaskedOp*>(node.op.get());
+    if (other != nullptr && other->stream() == stream) {
+      throw Error(fmt::format("{} '{}': there is already one of that name, which drops the same; names must differ", op,
+                              b.name("")));
+    }
+  }
+  return stream;
 }
 
 }  // namespace
@@ -86,12 +98,12 @@ std::span<const Kernel> DropPathOp::kernels() const {
 
 Value dropout(Builder b, Value x, float probability) {
   if (!drops("dropout", b, probability)) return x;
-  return append(std::make_shared<DropoutOp>(probability, hash_name(b.name("dropout"))), {x});
+  return append(std::make_shared<DropoutOp>(probability, new_stream("dropout", b)), {x});
 }
 
 Value drop_path(Builder b, Value x, float probability) {
   if (!drops("drop_path", b, probability)) return x;
-  return append(std::make_shared<DropPathOp>(probability, hash_name(b.name("drop_path"))), {x, Value()});
+  return append(std::make_shared<DropPathOp>(probability, new_stream("drop_path", b)), {x, Value()});
 }
 
 }  // namespace convoy

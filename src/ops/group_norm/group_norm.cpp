@@ -9,7 +9,6 @@
 #include "graph/autodiff.h"
 #include "graph/graph.h"
 #include "kernels/group_norm.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -121,7 +120,6 @@ void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
 std::span<const Kernel> GroupNormOp::kernels() const {
   static constexpr Kernel kTable[] = {
       {"simd", nullptr, [](const NodeSpec& spec) { return workspace_bytes(forward_shape(spec)); }, run_forward},
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -9,7 +9,6 @@
 #include "graph/autodiff.h"
 #include "graph/graph.h"
 #include "kernels/layer_norm.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 
@@ -96,7 +95,7 @@ void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
 }  // namespace
 
 std::span<const Kernel> LayerNormOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_forward}, kReferenceKernel};
+  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_forward}};
   return kTable;
 }
 

@@ -9,7 +9,6 @@
 #include "graph/autodiff.h"
 #include "kernels/matmul.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -95,7 +94,6 @@ std::span<const Kernel> MatmulOp::kernels() const {
          kernels::matmul_kernels().run(matmul_shape(spec), memory.input(0), memory.input(1), memory.output(0),
                                        memory.workspace);
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

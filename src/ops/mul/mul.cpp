@@ -7,7 +7,6 @@
 #include "graph/autodiff.h"
 #include "kernels/elementwise.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 
@@ -40,7 +39,6 @@ std::span<const Kernel> MulOp::kernels() const {
          kernels::elementwise_kernels().multiply(spec.inputs[0].shape.elements(), memory.input(0), memory.input(1),
                                                  memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

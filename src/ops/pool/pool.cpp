@@ -7,7 +7,6 @@
 #include "convoy/error.h"
 #include "graph/autodiff.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -21,6 +20,15 @@ kernels::PoolAxis axis(int64_t in, int64_t kernel, int64_t stride, int64_t paddi
 // The geometry of a pooling op or its gradient, whose input has this shape.
 kernels::PoolGeometry geometry(const NodeSpec& spec, const Shape& input) {
   return static_cast<const PoolOp&>(spec.op).pool().geometry(input);
+}
+
+PoolAttributes windows_of(std::string_view op, const Pool2d& options) {
+  const PoolAttributes pool{.kernel = options.kernel, .stride = options.stride, .padding = options.padding};
+  if (!pool.kernel.at_least(1) || !pool.stride.at_least(1) || !pool.padding.at_least(0)) {
+    throw Error(fmt::format("{}: expected a kernel and stride of at least 1 and a padding of at least 0, got {}", op,
+                            pool.to_string()));
+  }
+  return pool;
 }
 
 uint8_t* bytes(std::byte* memory) { return reinterpret_cast<uint8_t*>(memory); }
@@ -126,12 +134,10 @@ void AvgPoolOp::reference(std::span<const ReferenceTensor> inputs, std::span<Ref
 }
 
 std::span<const Kernel> AvgPoolOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr,
-                                       [](const NodeSpec& spec, const NodeMemory& memory) {
+  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
                                          kernels::pool_kernels().average(geometry(spec, spec.inputs[0].shape),
                                                                          memory.input(0), memory.output(0));
-                                       }},
-                                      kReferenceKernel};
+                                       }}};
   return kTable;
 }
 
@@ -144,19 +150,19 @@ std::span<const Kernel> AvgPoolGradOp::kernels() const {
 }
 
 Value max_pool(Value x, const Pool2d& options) {
-  const PoolAttributes pool{.kernel = options.kernel, .stride = options.stride, .padding = options.padding};
-  return append(std::make_shared<MaxPoolOp>(pool, x.graph().mode() == Mode::training), {x});
+  return append(std::make_shared<MaxPoolOp>(windows_of("max_pool", options), x.graph().mode() == Mode::training), {x});
 }
 
 Value avg_pool(Value x, const Pool2d& options) {
-  return append(std::make_shared<AvgPoolOp>(PoolAttributes{.kernel = options.kernel,
-                                                           .stride = options.stride,
-                                                           .padding = options.padding,
-                                                           .count_padding = options.count_padding}),
-                {x});
+  PoolAttributes pool = windows_of("avg_pool", options);
+  pool.count_padding = options.count_padding;
+  return append(std::make_shared<AvgPoolOp>(pool), {x});
 }
 
 Value adaptive_avg_pool(Value x, Size2 size) {
+  if (!size.at_least(1)) {
+    throw Error(fmt::format("adaptive_avg_pool: expected an output of at least 1x1, got {}x{}", size.h, size.w));
+  }
   return append(std::make_shared<AvgPoolOp>(PoolAttributes{.adaptive = size}), {x});
 }
 

@@ -6,7 +6,6 @@
 #include "graph/autodiff.h"
 #include "kernels/windows.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -102,7 +101,6 @@ std::span<const Kernel> RelativePositionBiasOp::kernels() const {
          kernels::add_position_bias(scores_of(op.options(), spec.inputs[0].shape), memory.input(0), memory.input(1),
                                     memory.output(0), memory.workspace);
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -7,7 +7,6 @@
 #include "graph/autodiff.h"
 #include "kernels/rearrange.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 
@@ -36,7 +35,6 @@ std::span<const Kernel> ReshapeOp::kernels() const {
          if (memory.input(0) == memory.output(0)) return;
          kernels::copy(spec.inputs[0].shape.elements(), memory.input(0), memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

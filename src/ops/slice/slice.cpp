@@ -5,7 +5,6 @@
 #include "graph/autodiff.h"
 #include "kernels/rearrange.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -50,7 +49,6 @@ std::span<const Kernel> SliceOp::kernels() const {
          kernels::extract(spec.outputs[0].shape.elements() / width, spec.inputs[0].shape[-1],
                           static_cast<const SliceOp&>(spec.op).begin(), memory.input(0), width, memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -8,7 +8,6 @@
 #include "graph/autodiff.h"
 #include "kernels/softmax.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 
@@ -40,7 +39,6 @@ std::span<const Kernel> SoftmaxOp::kernels() const {
          const Shape& shape = spec.inputs[0].shape;
          kernels::softmax_kernels().forward(shape.elements() / shape[-1], shape[-1], memory.input(0), memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -9,7 +9,6 @@
 #include "graph/autodiff.h"
 #include "kernels/elementwise.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -53,7 +52,7 @@ void SumOp::reference(std::span<const ReferenceTensor> inputs, std::span<Referen
 }
 
 std::span<const Kernel> SumOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run}, kReferenceKernel};
+  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run}};
   return kTable;
 }
 

@@ -10,7 +10,6 @@
 #include "graph/autodiff.h"
 #include "kernels/rearrange.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 
@@ -59,7 +58,6 @@ std::span<const Kernel> TransposeOp::kernels() const {
          kernels::permute(spec.inputs[0].shape, static_cast<const TransposeOp&>(spec.op).axes(), memory.input(0),
                           memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

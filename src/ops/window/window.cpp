@@ -8,7 +8,6 @@
 #include "graph/autodiff.h"
 #include "kernels/windows.h"
 #include "ops/append.h"
-#include "ops/reference_kernel.h"
 
 namespace convoy {
 namespace {
@@ -90,7 +89,6 @@ std::span<const Kernel> WindowPartitionOp::kernels() const {
          const auto& op = static_cast<const WindowPartitionOp&>(spec.op);
          kernels::partition_windows(grid_of(op.windows(), spec.inputs[0].shape), memory.input(0), memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }
@@ -127,7 +125,6 @@ std::span<const Kernel> WindowMergeOp::kernels() const {
          const auto& op = static_cast<const WindowMergeOp&>(spec.op);
          kernels::merge_windows(grid_of(op.windows(), spec.outputs[0].shape), memory.input(0), memory.output(0));
        }},
-      kReferenceKernel,
   };
   return kTable;
 }

@@ -39,7 +39,6 @@ class WindowMergeOp : public Op {
   WindowMergeOp(const WindowAttributes& attributes, Size2 image) : attributes_(attributes), image_(image) {}
 
   const WindowAttributes& windows() const { return attributes_; }
-  Size2 image() const { return image_; }
 
   std::string_view name() const override { return "window_merge"; }
   std::string attributes() const override;

@@ -1,0 +1,11 @@
+// When kernels write a map around the caches.
+#pragma once
+
+#include <cstdint>
+
+namespace convoy::kernels {
+
+// Floats from which on a map is too large to be in L2 when its reader comes; measured.
+inline constexpr int64_t kStreamedFloats = 1 << 20;
+
+}  // namespace convoy::kernels
