@@ -51,7 +51,8 @@ void look(const Dataset& dataset, int64_t index, Seen& seen) try {
   seen.colors = decoded.colors;
   seen.width = decoded.image.width();
   seen.height = decoded.image.height();
-  seen.pixel_hash = hash_of(decoded.image.row(0), decoded.image.bytes()) ^ (static_cast<uint64_t>(seen.width) << 32);
+  seen.pixel_hash = hash_of(decoded.image.row(0), decoded.image.bytes()) ^ (static_cast<uint64_t>(seen.width) << 32) ^
+                    static_cast<uint64_t>(seen.orientation);
 } catch (const std::exception& error) {
   seen.error = error.what();
 }

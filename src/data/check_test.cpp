@@ -51,6 +51,13 @@ TEST_F(CheckTest, TheSameFileIsCalledSo) {
   EXPECT_THAT(leaks[0].text, HasSubstr("the same file"));
 }
 
+// The same stored pixels, one of them turned when it is shown.
+TEST_F(CheckTest, ImagesThatAreTurnedDifferentlyAreNotTheSame) {
+  image("exif_1.jpg", "train/a/1.jpg");
+  image("exif_6.jpg", "val/a/1.jpg");
+  EXPECT_TRUE(problems("duplicate-across-split").empty());
+}
+
 TEST_F(CheckTest, ExtensionsCountInAnyCase) {
   image("source.png", "a/Photo.Png");
   image("lossless.webp", "a/Photo.WebP");

@@ -1,5 +1,6 @@
 #include "formats/pickled_weights.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,7 +51,7 @@ TEST_F(PickledFloats, RefusesWhatReachesBeyondItsData) {
 
 TEST(PickledWeights, RefusesDictionariesWithoutEnd) {
   const auto word = [](const std::string& text) {
-    return "\x8c" + std::string(1, static_cast<char>(text.size())) + text;
+    return fmt::format("\x8c{}{}", static_cast<char>(text.size()), text);
   };
   // A tensor and the word "key", kept as 1 and 2, and a dictionary of 11,000 like {"key": tensor}.
   std::string text =
