@@ -1,5 +1,7 @@
 // Training, evaluating and predicting as a user does, and every mistake that a user makes: each gets one line that
 // names the culprit, an exit code, and nothing lost.
+#include "tests/support/train_cli.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +9,6 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -20,53 +21,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-std::string text_of(const fs::path& path) {
-  std::ifstream stream(path);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-int64_t lines_in(const fs::path& path) { return std::ranges::count(text_of(path), '\n'); }
-
-// A folder with `photos`: ten cats and ten dogs of CIFAR-10; commands run in it.
-class TrainCli : public testing::Test {
- protected:
-  TrainCli() {
-    const std::string unpack = "tar -xzf " CONVOY_SOURCE_DIR "/data/cifar10-sample.tar.gz -C " +
-                               folder_.path().string() + " --wildcards 'test/cat/00*' 'test/dog/00*'";
-    EXPECT_EQ(std::system(unpack.c_str()), 0);
-    fs::rename(folder_ / "test", folder_ / "photos");
-    options_.folder = folder_.path();
-  }
-
-  // `convoy train photos` with what makes it quick, then `more`.
-  Finished train(const std::vector<std::string>& more, const std::string& data = "photos") {
-    return run_convoy(arguments(more, data), options_);
-  }
-
-  static std::vector<std::string> arguments(const std::vector<std::string>& more, const std::string& data = "photos") {
-    std::vector<std::string> words = {"train",        data, "--model",  "resnet9", "--img-size", "32",
-                                      "--batch-size", "4",  "--epochs", "1",       "--workers",  "1",
-                                      "--experiment", "run"};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-
-  static void expect_refused(const Finished& finished, int code, const std::string& start) {
-    EXPECT_EQ(finished.code, code) << finished.err;
-    EXPECT_THAT(finished.err, StartsWith(start));
-    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
-  }
-
-  fs::path first_image(const std::string& label) const {
-    std::vector<fs::path> images;
-    for (const auto& entry : fs::directory_iterator(folder_ / ("photos/" + label))) images.push_back(entry.path());
-    return *std::ranges::min_element(images);
-  }
-
-  TemporaryFolder folder_;
-  ProcessOptions options_;
-};
 
 TEST_F(TrainCli, ARunFolderHasAllThatAUserNeeds) {
   const Finished trained = train({"--val-split", "0.2", "--epochs", "2"});
@@ -319,56 +273,6 @@ TEST_F(TrainCli, RecipesWithTwoMeanings) {
   expect_refused(train({"--sched", "onecycle", "--warmup-epochs", "3"}), 2, "convoy train: warmup-epochs: expected 0");
   expect_refused(train({"--progressive-stages", "3"}), 2, "convoy train: progressive-stages: 3 stages of what?");
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
-}
-
-TEST_F(TrainCli, FindLrShowsTheLossOfEveryRate) {
-  const std::vector<std::string> words = {"find-lr", "photos",    "--model", "resnet9",   "--img-size",
-                                          "32",      "-b",        "4",       "--updates", "30",
-                                          "--csv",   "curve.csv", "--chart", "curve.svg"};
-  const Finished found = run_convoy(words, options_);
-  ASSERT_EQ(found.code, 0) << found.err;
-  EXPECT_THAT(found.out, HasSubstr("        lr       loss   smoothed\n"));
-  EXPECT_THAT(found.out, HasSubstr("\nthe loss "));
-  EXPECT_THAT(text_of(folder_ / "curve.csv"), StartsWith("lr,loss,smoothed_loss\n1e-07,"));
-  EXPECT_GT(lines_in(folder_ / "curve.csv"), 10);
-  EXPECT_THAT(text_of(folder_ / "curve.svg"), HasSubstr("</svg>"));
-  expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--chart", "curve.gif"}, options_), 2,
-                 "convoy find-lr: curve.gif: expected a name that ends in .png or .svg");
-  EXPECT_FALSE(fs::exists(folder_ / "runs"));
-  expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--first-lr", "5", "--last-lr", "1"}, options_),
-                 2, "convoy find-lr: learning rates: expected 0 < first < last <= 1000, got 5 and 1");
-}
-
-TEST_F(TrainCli, FindLrHasTheFlagsThatMatter) {
-  const std::vector<std::string> words = {"find-lr", "photos", "--model", "resnet9", "--img-size", "32", "-b", "4"};
-  const auto find_lr = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> all = words;
-    all.insert(all.end(), more.begin(), more.end());
-    return run_convoy(all, options_);
-  };
-  for (const char* flag : {"--lr", "--epochs", "--sched", "--progressive-stages", "--output", "--patience"}) {
-    expect_refused(find_lr({flag, "1"}), 2, std::string("convoy find-lr: unknown flag '") + flag + "'");
-  }
-  const Finished few =
-      find_lr({"--updates", "5", "--last-lr", "1e-3", "--opt", "adamw", "--hflip", "0", "--std", "1,1,1"});
-  EXPECT_EQ(few.code, 0) << few.err;
-  EXPECT_THAT(few.out, testing::EndsWith("\n5 points are too few to tell where the loss falls; try --updates 20\n"));
-}
-
-TEST_F(TrainCli, CtrlCEndsFindLr) {
-  Finished stopped;
-  for (const int wait : {100, 1000, 10000}) {  // until it listens
-    Process find_lr({"find-lr", "photos", "--model", "resnet9", "--img-size", "32", "-b", "4", "--updates", "1000000",
-                     "--last-lr", "1e-6", "--csv", "curve.csv"},
-                    options_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(wait));
-    find_lr.send(SIGINT);
-    stopped = find_lr.wait();
-    if (stopped.code != -SIGINT) break;
-  }
-  EXPECT_EQ(stopped.code, 130) << stopped.err;
-  EXPECT_THAT(stopped.out, testing::MatchesRegex("stopped after [0-9]+ of 1000000 updates\n"));
-  EXPECT_FALSE(fs::exists(folder_ / "curve.csv"));
 }
 
 class TrainInterrupted : public TrainCli {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -33,8 +34,11 @@ struct LearningRateCurve {
   bool diverged = false;  // the sweep ended before last_lr
 };
 
-// The suggestion for a curve, between its first 10 points and its least smoothed loss: behind that the loss also falls
-// now and then, on its way up.
+// The first points of a curve, in which its average settles: no suggestion counts them.
+inline constexpr size_t kSettlingPoints = 10;
+
+// The suggestion for a curve, between its first kSettlingPoints and its least smoothed loss: behind that the loss also
+// falls now and then, on its way up.
 std::optional<double> steepest_descent(const std::vector<LearningRatePoint>& points);
 
 // Trains the recipe's network, from its start, on the recipe's images with growing rates, and keeps nothing.

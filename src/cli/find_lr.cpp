@@ -81,11 +81,10 @@ int run(const Options& options) {
     return 0;
   }
   print_table(curve);
-  constexpr size_t kFewest = 11;  // points that steepest_descent() needs
   if (curve.suggestion) {
     print("the loss falls most steeply at a learning rate of {:.3g}; try --lr {:.2g}\n", *curve.suggestion,
           *curve.suggestion);
-  } else if (curve.points.size() < kFewest) {
+  } else if (curve.points.size() <= kSettlingPoints) {
     print("{} points are too few to tell where the loss falls; try --updates {}{}\n", curve.points.size(),
           4 * options.sweep.updates, curve.diverged ? " and a lower --first-lr" : "");
   } else {

@@ -43,12 +43,11 @@ Recipe for_sweep(Recipe recipe, const LearningRateSweep& sweep) {
 }  // namespace
 
 std::optional<double> steepest_descent(const std::vector<LearningRatePoint>& points) {
-  constexpr size_t kSkipped = 10;
-  if (points.size() <= kSkipped) return std::nullopt;
+  if (points.size() <= kSettlingPoints) return std::nullopt;
   const auto least = std::ranges::min_element(points, {}, &LearningRatePoint::smoothed);
   std::optional<double> best;
   double steepest = 0;
-  for (size_t i = kSkipped; i < static_cast<size_t>(least - points.begin()); ++i) {
+  for (size_t i = kSettlingPoints; i < static_cast<size_t>(least - points.begin()); ++i) {
     const double slope = (points[i + 1].smoothed - points[i - 1].smoothed) / 2;
     if (slope >= steepest) continue;
     steepest = slope;
