@@ -9,7 +9,6 @@ from reference_models import (
     ChannelNorm,
     ConvMLP,
     ConvModulation,
-    EfficientNetV2,
     Spec,
     conv_bn,
     paddle_init,
@@ -220,34 +219,6 @@ class Conv2Former224(nn.Module):
         return self.pred(self.head(x).mean((2, 3)))
 
 
-class EfficientNetV2M(EfficientNetV2):
-    """The peers' EfficientNetV2 with torchvision's table of M."""
-
-    STAGES = (
-        (3, 1, 1, 24, 24, True),
-        (5, 2, 4, 24, 48, True),
-        (5, 2, 4, 48, 80, True),
-        (7, 2, 4, 80, 160, False),
-        (14, 1, 6, 160, 176, False),
-        (18, 2, 6, 176, 304, False),
-        (5, 1, 6, 304, 512, False),
-    )
-
-
-class EfficientNetV2L(EfficientNetV2):
-    """The same with torchvision's table of L."""
-
-    STAGES = (
-        (4, 1, 1, 32, 32, True),
-        (7, 2, 4, 32, 64, True),
-        (7, 2, 4, 64, 96, True),
-        (10, 2, 4, 96, 192, False),
-        (19, 1, 6, 192, 224, False),
-        (25, 2, 6, 224, 384, False),
-        (7, 1, 6, 384, 640, False),
-    )
-
-
 CONV2FORMERS = {  # depths and widths of arXiv 2211.11943
     "conv2former_t": ((3, 3, 12, 3), (72, 144, 288, 576)),
     "conv2former_s": ((4, 4, 32, 4), (72, 144, 288, 576)),
@@ -266,6 +237,5 @@ REGISTRY |= {
     "acnet_vgg16_bn": Spec(ACVGG16, 1000, 224),
     "acnet_vgg16_bn_deploy": Spec(lambda n: ACVGG16(n, deploy=True), 1000, 224),
     "airbench94": Spec(Airbench94, 10, 32),
-    "efficientnetv2_m": Spec(EfficientNetV2M, 1000, 224),
-    "efficientnetv2_l": Spec(EfficientNetV2L, 1000, 224),
 }
+REGISTRY |= {f"efficientnetv2_{size}": REGISTRY[f"efficientnet_v2_{size}"] for size in "sml"}

@@ -66,7 +66,7 @@ class Classifier {
   // Classes are matched by name; some may be absent. Throws Error for a class that the classifier does not know, and
   // for an image that cannot be read, unless skip_bad; then only if none can.
   EvaluationReport evaluate(const std::filesystem::path& data, bool skip_bad = false,
-                            const std::function<void(const ValidationReport&)>& on_step = {});
+                            const std::function<void(const ValidationStepReport&)>& on_step = {});
 
  private:
   struct Parts;

@@ -49,6 +49,7 @@ struct TrainStart {
 struct EpochStart {
   int64_t epoch = 0;  // from 0
   int64_t step = 0;   // done in this epoch
+  int64_t steps = 0;  // that this epoch has; fewer than others in one that max-updates cuts short
   double lr = 0;      // of its first step
   // Epochs that follow, each counted as its images' pixels against this one's: what is left in epochs like this.
   double later_epochs = 0;
@@ -73,7 +74,7 @@ struct StepReport {
 };
 
 // After a step of the validation.
-struct ValidationReport {
+struct ValidationStepReport {
   int64_t epoch = 0;
   int64_t step = 0;
   int64_t steps = 0;
@@ -119,7 +120,7 @@ struct TrainCallbacks {
   std::function<void(const TrainStart&)> on_train_begin;
   std::function<void(const EpochStart&)> on_epoch_begin;
   std::function<void(const StepReport&)> on_step_end;
-  std::function<void(const ValidationReport&)> on_validation_step_end;
+  std::function<void(const ValidationStepReport&)> on_validation_step_end;
   std::function<void(const EpochReport&)> on_epoch_end;
   // Once everything is saved, also where the run was stopped; not after an error.
   std::function<void(const TrainResult&)> on_train_end;

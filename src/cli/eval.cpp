@@ -166,7 +166,7 @@ int run(Options options) {
   Classifier classifier = options.trained.open(model);
   if (options.trained.checkpoint.empty() && !options.json) print("model: {}\n", model.string());
   Progress progress(stderr);
-  const auto show = [&](const ValidationReport& at) {
+  const auto show = [&](const ValidationStepReport& at) {
     if (at.step == 1) {
       if (!options.output.empty()) create_folder(options.output);  // before the time that the other images take
       ProgressLoop loop;

@@ -1,5 +1,6 @@
 // EfficientNetV2 (Tan and Le, arXiv 2104.00298): inverted residuals, in the first stages with one dense 3x3 convolution
-// for expansion and depthwise convolution. S is the paper's table 4; M and L are torchvision's.
+// for expansion and depthwise convolution. S is the paper's table 4; M and L are torchvision's, and
+// so are the names of all parameters.
 //
 // The tutorial's text lets the last block survive with the probability 0.5 and gives the head 1024 channels; its code,
 // whose printed counts S has, drops it with 0.2 and gives the head 1280.
@@ -57,10 +58,11 @@ const Variant kVariants[] = {
 constexpr int64_t kFeatures = 1280;
 constexpr float kDropPath = 0.2F;
 
-Value conv_bn(Builder b, Value x, Conv2d conv, Activation function) {
+// Convolution, norm and activation; `b` numbers the first two.
+Value conv_norm(Builder b, Value x, Conv2d conv, Activation function) {
   conv.bias = false;
   conv.weight_start = kaiming_fan_out(conv);
-  return activation(batch_norm(b / "bn", conv2d(b / "conv", x, conv), {.eps = 1e-3F}), function);
+  return activation(batch_norm(b / 1, conv2d(b / 0, x, conv), {.eps = 1e-3F}), function);
 }
 
 Conv2d conv3x3(int64_t channels, int64_t stride) {
@@ -68,32 +70,32 @@ Conv2d conv3x3(int64_t channels, int64_t stride) {
 }
 
 Value fused_branch(Builder b, Value x, int64_t expanded, int64_t channels, int64_t stride) {
-  if (expanded == x.channels()) return conv_bn(b / "project", x, conv3x3(channels, stride), Activation::silu);
-  x = conv_bn(b / "expand", x, conv3x3(expanded, stride), Activation::silu);
-  return conv_bn(b / "project", x, {.out_channels = channels}, Activation::none);
+  if (expanded == x.channels()) return conv_norm(b / 0, x, conv3x3(channels, stride), Activation::silu);
+  x = conv_norm(b / 0, x, conv3x3(expanded, stride), Activation::silu);
+  return conv_norm(b / 1, x, {.out_channels = channels}, Activation::none);
 }
 
 Value branch(Builder b, Value x, int64_t expanded, int64_t channels, int64_t stride) {
   const int64_t reduced = x.channels() / 4;
-  x = conv_bn(b / "expand", x, {.out_channels = expanded}, Activation::silu);
+  x = conv_norm(b / 0, x, {.out_channels = expanded}, Activation::silu);
   Conv2d depthwise = conv3x3(expanded, stride);
   depthwise.groups = expanded;
-  x = conv_bn(b / "depthwise", x, depthwise, Activation::silu);
-  x = squeeze_excite(x, {.reduce = b / "se" / "reduce",
-                         .expand = b / "se" / "expand",
+  x = conv_norm(b / 1, x, depthwise, Activation::silu);
+  x = squeeze_excite(x, {.reduce = b / 2 / "fc1",
+                         .expand = b / 2 / "fc2",
                          .reduced = reduced,
                          .activation = Activation::silu,
                          .start = [](const Conv2d& conv, int64_t) { return kaiming_fan_out(conv); }});
-  return conv_bn(b / "project", x, {.out_channels = channels}, Activation::none);
+  return conv_norm(b / 3, x, {.out_channels = channels}, Activation::none);
 }
 
 Value block(Builder b, Value x, const Stage& stage, int64_t stride, float drop_rate) {
   const int64_t expanded = x.channels() * stage.expansion;
-  const Builder layers = b / "layers";
+  const Builder layers = b / "block";
   const Value y = stage.fused ? fused_branch(layers, x, expanded, stage.channels, stride)
                               : branch(layers, x, expanded, stage.channels, stride);
   if (stride != 1 || x.channels() != stage.channels) return y;
-  return add(x, drop_path(b / "drop_path", y, drop_rate));
+  return add(x, drop_path(b / "stochastic_depth", y, drop_rate));
 }
 
 Value efficientnet_v2(Builder b, Value x, const Variant& variant, const ModelOptions& options) {
@@ -101,17 +103,19 @@ Value efficientnet_v2(Builder b, Value x, const Variant& variant, const ModelOpt
   for (const Stage& stage : variant.stages) total += stage.repeats;
   const float last_rate = options.drop_path < 0 ? kDropPath : options.drop_path;
 
-  x = conv_bn(b / "stem", x, conv3x3(variant.stages.front().channels, 2), Activation::silu);
-  int done = 0;
+  const Builder features = b / "features";
+  int index = 0, done = 0;
+  x = conv_norm(features / index++, x, conv3x3(variant.stages.front().channels, 2), Activation::silu);
   for (const Stage& stage : variant.stages) {
+    const Builder blocks = features / index++;
     for (int i = 0; i < stage.repeats; ++i, ++done) {
       const float rate = last_rate * static_cast<float>(done) / static_cast<float>(total);
-      x = block(b / "blocks" / done, x, stage, i == 0 ? stage.stride : 1, rate);
+      x = block(blocks / i, x, stage, i == 0 ? stage.stride : 1, rate);
     }
   }
-  x = conv_bn(b / "head" / 0, x, {.out_channels = kFeatures}, Activation::silu);
-  x = dropout(b / "head" / 3, global_avg_pool(x), options.dropout < 0 ? variant.dropout : options.dropout);
-  return linear(b / "head" / 4, x,
+  x = conv_norm(features / index, x, {.out_channels = kFeatures}, Activation::silu);
+  x = dropout(b / "classifier" / 0, global_avg_pool(x), options.dropout < 0 ? variant.dropout : options.dropout);
+  return linear(b / "classifier" / 1, x,
                 {.out_features = options.num_classes,
                  .weight_start = Initializer::normal(0.01F),
                  .bias_start = Initializer::constant(0)});

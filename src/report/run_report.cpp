@@ -29,7 +29,7 @@ struct RunReport::Parts {
   void begin(const TrainStart& started);
   void epoch_begin(const EpochStart& report);
   void step(const StepReport& report);
-  void validation_step(const ValidationReport& report);
+  void validation_step(const ValidationStepReport& report);
   void epoch(const EpochReport& report);
   void end(const TrainResult& result);
   void warning(const std::string& text);
@@ -41,7 +41,7 @@ struct RunReport::Parts {
   TrainStart start;
   // What the bar shows at the moment.
   int64_t shown_epoch = -1;
-  double later_epochs = 0;
+  EpochStart epoch_start;
   std::string shown_stage;
   bool validating = false;
 };
@@ -53,7 +53,7 @@ void RunReport::Parts::begin(const TrainStart& started) {
 }
 
 void RunReport::Parts::epoch_begin(const EpochStart& report) {
-  later_epochs = report.later_epochs;
+  epoch_start = report;
   if (!progress || start.recipe.progressive_stages == 1) return;
   std::string stage = fmt::format("image size {}", report.image_size);
   if (start.recipe.progressive_drop) stage += fmt::format(", dropout {:.3g}", *report.drop);
@@ -99,8 +99,8 @@ void RunReport::Parts::step(const StepReport& report) {
       ProgressLoop loop;
       loop.epoch = static_cast<int>(report.epoch + 1);
       loop.epochs = static_cast<int>(start.recipe.epochs);
-      loop.steps = start.steps_per_epoch;
-      loop.later_steps = static_cast<double>(start.steps_per_epoch) * later_epochs;
+      loop.steps = epoch_start.steps;
+      loop.later_steps = static_cast<double>(start.steps_per_epoch) * epoch_start.later_epochs;
       loop.first_step = report.epoch == start.first_epoch ? start.first_step : 0;
       loop.batch_size = start.batch_size;
       progress->begin(loop);
@@ -116,7 +116,7 @@ void RunReport::Parts::step(const StepReport& report) {
   }
 }
 
-void RunReport::Parts::validation_step(const ValidationReport& report) {
+void RunReport::Parts::validation_step(const ValidationStepReport& report) {
   if (!progress) return;
   if (!validating) {
     ProgressLoop loop;
@@ -179,7 +179,7 @@ TrainCallbacks RunReport::callbacks() {
       .on_train_begin = [parts](const TrainStart& start) { parts->begin(start); },
       .on_epoch_begin = [parts](const EpochStart& report) { parts->epoch_begin(report); },
       .on_step_end = [parts](const StepReport& report) { parts->step(report); },
-      .on_validation_step_end = [parts](const ValidationReport& report) { parts->validation_step(report); },
+      .on_validation_step_end = [parts](const ValidationStepReport& report) { parts->validation_step(report); },
       .on_epoch_end = [parts](const EpochReport& report) { parts->epoch(report); },
       .on_train_end = [parts](const TrainResult& result) { parts->end(result); },
       .on_warning = [parts](const std::string& text) { parts->warning(text); },

@@ -151,7 +151,7 @@ std::vector<ImagePredictions> Classifier::predict(const std::vector<std::filesys
 }
 
 EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool skip_bad,
-                                      const std::function<void(const ValidationReport&)>& on_step) {
+                                      const std::function<void(const ValidationStepReport&)>& on_step) {
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
   const DatasetPtr dataset = open_dataset(data, Split::val);

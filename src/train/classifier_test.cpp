@@ -64,7 +64,7 @@ TEST_F(ClassifierTest, EvaluatesAsTrainingDid) {
   EXPECT_THAT(classifier.class_names(), testing::ElementsAre("class0", "class1", "class2"));
   int64_t steps = 0;
   const EvaluationReport report =
-      classifier.evaluate(root_ / "data", false, [&](const ValidationReport& step) { steps = step.step; });
+      classifier.evaluate(root_ / "data", false, [&](const ValidationStepReport& step) { steps = step.step; });
   EXPECT_EQ(steps, 4);
   ASSERT_TRUE(trained_.val.has_value());
   EXPECT_EQ(report.total.images, 15);

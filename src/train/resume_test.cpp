@@ -111,7 +111,7 @@ TEST_F(ResumedRun, TheLastValidationIsMadeUpFor) {
   train(named("whole"), callbacks_);
   std::atomic<bool> stop = false;
   TrainCallbacks stopping = callbacks_;
-  stopping.on_validation_step_end = [&](const ValidationReport& report) { stop = report.epoch == 2; };
+  stopping.on_validation_step_end = [&](const ValidationStepReport& report) { stop = report.epoch == 2; };
   Recipe recipe = named("stopped");
   EXPECT_EQ(train(recipe, stopping, &stop).ending, TrainEnding::interrupted);
   recipe.resume = true;

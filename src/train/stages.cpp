@@ -37,13 +37,13 @@ size_t stage_at(const std::vector<Stage>& stages, int64_t epoch) {
   return at;
 }
 
-double later_epochs(const std::vector<Stage>& stages, int64_t epoch) {
+double later_epochs(const std::vector<Stage>& stages, int64_t epoch, double run_epochs) {
   const auto side = static_cast<double>(stages[stage_at(stages, epoch)].image_size);
-  int64_t next = epoch + 1;
+  auto next = static_cast<double>(epoch + 1);
   double later = 0;
   for (const Stage& stage : stages) {
-    const int64_t count = std::max<int64_t>(0, stage.end_epoch - next);
-    later += static_cast<double>(count) * std::pow(static_cast<double>(stage.image_size) / side, 2);
+    const double count = std::max(0.0, std::min(static_cast<double>(stage.end_epoch), run_epochs) - next);
+    later += count * std::pow(static_cast<double>(stage.image_size) / side, 2);
     next += count;
   }
   return later;

@@ -25,7 +25,8 @@ std::vector<Stage> stages_of(const Recipe& recipe);
 // The number of the stage that an epoch is of; of the last one for those that follow.
 size_t stage_at(const std::vector<Stage>& stages, int64_t epoch);
 
-// The epochs after `epoch`, each counted as its images' pixels against those of `epoch`.
-double later_epochs(const std::vector<Stage>& stages, int64_t epoch);
+// The epochs after `epoch`, each counted as its images' pixels against those of `epoch`, of a run of `run_epochs`, of
+// which the last may be a part.
+double later_epochs(const std::vector<Stage>& stages, int64_t epoch, double run_epochs);
 
 }  // namespace convoy

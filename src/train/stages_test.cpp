@@ -35,8 +35,12 @@ TEST(Stages, GrowInEqualStepsOverEqualParts) {
   EXPECT_EQ(stage_at(stages, 87), 1U);
   EXPECT_EQ(stage_at(stages, 349), 3U);
   EXPECT_EQ(stage_at(stages, 350), 3U);
-  EXPECT_NEAR(later_epochs(stages, 173), 1 + 87 * 243.0 * 243 / (185 * 185) + 88 * 300.0 * 300 / (185 * 185), 1e-9);
-  EXPECT_EQ(later_epochs(stages, 349), 0);
+  const double third = 243.0 * 243 / (185 * 185), fourth = 300.0 * 300 / (185 * 185);
+  EXPECT_NEAR(later_epochs(stages, 173, 350), 1 + 87 * third + 88 * fourth, 1e-9);
+  EXPECT_NEAR(later_epochs(stages, 173, 263.5), 1 + 87 * third + 1.5 * fourth, 1e-9);
+  EXPECT_NEAR(later_epochs(stages, 173, 200.25), 1 + 25.25 * third, 1e-9);
+  EXPECT_EQ(later_epochs(stages, 173, 173.5), 0);
+  EXPECT_EQ(later_epochs(stages, 349, 350), 0);
 }
 
 TEST(Stages, OneHasWhatTheRecipeSays) {

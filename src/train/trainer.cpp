@@ -97,10 +97,12 @@ void Trainer::begin_stage() {
 void Trainer::report_epoch_start() const {
   if (!callbacks_.on_epoch_begin) return;
   const Stage& stage = parts_[part_].stage;
+  const double run_epochs = static_cast<double>(end_batch_) / static_cast<double>(steps_per_epoch_);
   callbacks_.on_epoch_begin({.epoch = position_.epoch,
                              .step = position_.step,
+                             .steps = std::min(steps_per_epoch_, end_batch_ - position_.epoch * steps_per_epoch_),
                              .lr = schedule_.at(schedule_time(position_.batches)),
-                             .later_epochs = later_epochs(stages_of(recipe_), position_.epoch),
+                             .later_epochs = later_epochs(stages_of(recipe_), position_.epoch, run_epochs),
                              .image_size = stage.image_size,
                              .drop = stage.drop,
                              .mixup = stage.mixup,
