@@ -13,6 +13,7 @@
 
 #include "data/image.h"
 #include "tests/support/load_image.h"
+#include "tests/support/photos.h"
 #include "tests/support/process.h"
 
 namespace convoy {
@@ -28,10 +29,7 @@ using testing::StartsWith;
 class DataCli : public testing::Test {
  protected:
   DataCli() {
-    const std::string unpack = "tar -xzf " CONVOY_SOURCE_DIR "/data/cifar10-sample.tar.gz -C " +
-                               folder_.path().string() + " --wildcards 'test/cat/00*' 'test/dog/00*'";
-    EXPECT_EQ(std::system(unpack.c_str()), 0);
-    fs::rename(folder_ / "test", folder_ / "photos");
+    make_photos(folder_.path());
     for (const fs::path& cat : files("photos/cat")) {
       fs::rename(cat, cat.parent_path() / ("a " + cat.filename().string()));
     }

@@ -10,6 +10,7 @@
 #include "data/image.h"
 #include "formats/csv_table.h"
 #include "tests/support/load_image.h"
+#include "tests/support/photos.h"
 #include "tests/support/process.h"
 
 namespace convoy {
@@ -26,10 +27,7 @@ class EvaluateCli : public testing::Test {
   // Two runs on ten photos of each of two classes, of which two are for validation.
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder;
-    const std::string unpack = "tar -xzf " CONVOY_SOURCE_DIR "/data/cifar10-sample.tar.gz -C " +
-                               folder_->path().string() + " --wildcards 'test/cat/00*' 'test/dog/00*'";
-    ASSERT_EQ(std::system(unpack.c_str()), 0);
-    fs::rename(path("test"), path("photos"));
+    ASSERT_NO_FATAL_FAILURE(make_photos(folder_->path()));
     for (const char* name : {"one", "two"}) {
       const Finished trained =
           convoy({"train", "photos", "--val-split", "0.2", "--model", "resnet9", "--img-size", "32", "--batch-size",

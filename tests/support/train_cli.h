@@ -5,13 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
 
+#include "tests/support/photos.h"
 #include "tests/support/process.h"
 
 namespace convoy {
@@ -27,10 +27,7 @@ inline int64_t lines_in(const std::filesystem::path& path) { return std::ranges:
 class TrainCli : public testing::Test {
  protected:
   TrainCli() {
-    const std::string unpack = "tar -xzf " CONVOY_SOURCE_DIR "/data/cifar10-sample.tar.gz -C " +
-                               folder_.path().string() + " --wildcards 'test/cat/00*' 'test/dog/00*'";
-    EXPECT_EQ(std::system(unpack.c_str()), 0);
-    std::filesystem::rename(folder_ / "test", folder_ / "photos");
+    make_photos(folder_.path());
     options_.folder = folder_.path();
   }
 
