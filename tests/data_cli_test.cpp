@@ -139,7 +139,7 @@ TEST_F(DataCli, CtrlCLeavesNothingBehind) {
 TEST_F(DataCli, CheckFindsWhatIsWrong) {
   ASSERT_EQ(data({"check", "photos"}).code, 0);
   ASSERT_EQ(data({"split", "photos", "parts", "--every", "5"}).code, 0);
-  EXPECT_THAT(data({"check", "parts"}).out, HasSubstr("20 images in 2 classes: 0 errors, 2 warnings, 0 notes"));
+  EXPECT_THAT(data({"check", "parts"}).out, HasSubstr("20 images in 2 classes; errors: 0, warnings: 2, notes: 0"));
   const fs::path images = fs::path(CONVOY_SOURCE_DIR) / "tests/data/images", train = folder_.path() / "parts/train";
   fs::copy_file(files("parts/train/dog")[0], folder_ / "parts/val/dog/again.jpg");
   fs::copy_file(files("parts/train/dog")[1], folder_ / "parts/train/dog/twice.jpg");

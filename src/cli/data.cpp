@@ -88,7 +88,7 @@ void print_check(const DataCheck& check, size_t listed) {
     for (size_t i = 0; i < std::min(problem.images.size(), listed) && !named; ++i) print("    {}\n", problem.images[i]);
     if (problem.images.size() > listed) print("    and {} more; --all lists them\n", problem.images.size() - listed);
   }
-  print("{} images in {} classes: {} errors, {} warnings, {} notes\n", check.images, check.classes.size(),
+  print("{} images in {} classes; errors: {}, warnings: {}, notes: {}\n", check.images, check.classes.size(),
         check.count(DataProblem::Severity::error), check.count(DataProblem::Severity::warning),
         check.count(DataProblem::Severity::note));
 }

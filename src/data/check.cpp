@@ -150,20 +150,18 @@ FileFormat format_by_name(const std::filesystem::path& name) {
 void find_unusual(const std::vector<Seen>& images, Findings& findings) {
   constexpr int kTiny = 32;
   const auto good = [](auto is_it) { return [is_it](const Seen& seen) { return seen.error.empty() && is_it(seen); }; };
-  findings.add_all(
-      images, Severity::warning, "mislabelled-type",
-      "{} files are of another type than their names say: they are read, but other programs may refuse them",
-      good([](const Seen& seen) { return seen.is_file && seen.format != format_by_name(seen.name); }));
+  findings.add_all(images, Severity::warning, "mislabelled-type",
+                   "files of another type than their names say ({}): they are read, but other programs may refuse them",
+                   good([](const Seen& seen) { return seen.is_file && seen.format != format_by_name(seen.name); }));
   findings.add_all(images, Severity::note, "grayscale",
-                   "{} images are grayscale: they are read as equal red, green and blue",
+                   "grayscale images ({}): they are read as equal red, green and blue",
                    good([](const Seen& seen) { return seen.colors == StoredColors::gray; }));
-  findings.add_all(images, Severity::note, "cmyk",
-                   "{} images are CMYK: they are converted without their colour profile",
+  findings.add_all(images, Severity::note, "cmyk", "CMYK images ({}): they are converted without their colour profile",
                    good([](const Seen& seen) { return seen.colors == StoredColors::cmyk; }));
   findings.add_all(images, Severity::note, "exif-rotated",
-                   "{} images are stored turned: they are read upright, as EXIF says",
+                   "images that are stored turned ({}): they are read upright, as EXIF says",
                    good([](const Seen& seen) { return seen.orientation != 1; }));
-  findings.add_all(images, Severity::warning, "tiny", fmt::format("{{}} images have a side below {} pixels", kTiny),
+  findings.add_all(images, Severity::warning, "tiny", fmt::format("images with a side below {} pixels ({{}})", kTiny),
                    good([](const Seen& seen) { return std::min(seen.width, seen.height) < kTiny; }));
 }
 

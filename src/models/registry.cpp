@@ -48,12 +48,12 @@ void check_options(const Model& model, const ModelOptions& options, Mode mode) {
   }
 }
 
-// The side of the smallest square images above `too_small` that the network can be built on, in batches of this size; 0
-// when there are none up to its usual size.
-int64_t smallest_image(const Model& model, const ModelOptions& options, Mode mode, int64_t batch, int64_t too_small) {
+// The side of the smallest square images above `too_small` that the network can be built on; 0 when there are none up
+// to its usual size.
+int64_t smallest_image(const Model& model, const ModelOptions& options, int64_t too_small) {
   for (int64_t side = too_small + 1; side <= model.image_size; ++side) {
-    Graph graph(mode);
-    const Value images(&graph, graph.add_input("images", {{batch, side, side, 3}}));
+    Graph graph(Mode::inference);
+    const Value images(&graph, graph.add_input("images", {{1, side, side, 3}}));
     try {
       model.build(Builder(graph), images, options);
       return side;
@@ -71,7 +71,7 @@ Value build(const Model& model, Builder b, Value images, const ModelOptions& opt
     throw;
   } catch (const Error& error) {
     const int64_t side = std::min(images.shape()[1], images.shape()[2]);
-    const int64_t smallest = smallest_image(model, options, b.mode(), images.shape()[0], side);
+    const int64_t smallest = smallest_image(model, options, side);
     if (smallest == 0) throw;
     throw UsageError(
         fmt::format("img-size: expected at least {} for {}, got {}: {}", smallest, model.name, side, error.what()));

@@ -255,25 +255,6 @@ TEST(Models, ImagesThatAreTooSmallAreAnError) {
   }
 }
 
-// On one image of 32x32 the last stage has one pixel, from which batch norm cannot learn.
-TEST(Models, ABatchThatIsTooSmallToTrainIsNamedBesideTheImageSize) {
-  const auto train_on = [](int64_t batch, int64_t side) {
-    Graph graph(Mode::training);
-    const Value images(&graph, graph.add_input("images", {{batch, side, side, 3}}));
-    build_network(find_model("resnet18"), Builder(graph), images, {});
-  };
-  EXPECT_NO_THROW(train_on(2, 16));
-  EXPECT_NO_THROW(train_on(1, 33));
-  try {
-    train_on(1, 16);
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_STREQ(error.what(),
-                 "img-size: expected at least 33 for resnet18, got 16: batch_norm: training needs more than one value "
-                 "in a channel, got 1x1x1x256; use a larger batch");
-  }
-}
-
 TEST(Models, AnUnknownNameSuggestsTheNearest) {
   try {
     find_model("resnet5O");

@@ -42,6 +42,11 @@ TEST(Summarize, AParameterThatTwoLayersShareCountsOnce) {
   EXPECT_EQ(summary.total.parameters, 16);
 }
 
+// The last stage of ResNet-18 has one pixel there, which a batch of one image cannot train on but can be counted.
+TEST(Summarize, TakesImagesThatShrinkToAPixel) {
+  EXPECT_EQ(summarize(find_model("resnet18"), {}, {1, 32, 32, 3}).total.parameters, 11'689'512);
+}
+
 // torchvision's documentation gives 11,689,512 parameters and 1.81 billion multiply-adds at 224 pixels.
 TEST(Summarize, NetworksAreThoseThatAreTrainedUnlessFused) {
   const Model& model = find_model("resnet18");

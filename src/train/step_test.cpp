@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "convoy/error.h"
 #include "core/random.h"
 
 namespace convoy {
@@ -135,6 +136,24 @@ TEST(TrainingStep, TwoAccumulatedBatchesMakeOneUpdateByTheirMeanGradient) {
   const float first = moved_by(0), second = moved_by(1);
   EXPECT_GT(std::abs(first - second), 1e-5F);
   EXPECT_NEAR(weight(both) - weight(untouched), (first + second) / 2, 1e-7F);
+}
+
+// A batch of one image whose last map is one pixel: the norm's output would be its bias, whatever the image.
+TEST(TrainingStep, ABatchThatIsTooSmallForItsNormsIsRefused) {
+  StepOptions options = small_options();
+  options.batch_size = 1;
+  options.image_size = 2;
+  Variables variables;
+  try {
+    TrainingStep step(options, variables, 3);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "batch_norm: training needs more than one value in a channel, got 1x1x1x16; use a larger batch or "
+                 "larger images");
+  }
+  options.batch_size = 2;
+  EXPECT_NO_THROW(TrainingStep(options, variables, 3));
 }
 
 TEST(TrainingStep, AveragesFollowTheWeights) {

@@ -69,6 +69,10 @@ void Trainer::open_data() {
   model_options_ = model_options(recipe_);
   model_options_.num_classes = static_cast<int64_t>(train_->class_names().size());
   batch_size_ = std::min(recipe_.batch_size, train_->size());
+  if (batch_size_ < recipe_.batch_size) {
+    warn(fmt::format("batch-size: {} has only {} training images, which make one batch; got {}", recipe_.data,
+                     batch_size_, recipe_.batch_size));
+  }
   steps_per_epoch_ = train_->size() / batch_size_;
   const int64_t accumulate = recipe_.grad_accum_steps;
   end_batch_ = recipe_.epochs * steps_per_epoch_;

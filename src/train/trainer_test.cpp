@@ -315,7 +315,7 @@ TEST_F(TrainerTest, TrainsWithoutValidationAndWithFewImages) {
   EXPECT_EQ(start.steps_per_epoch, 1);
   EXPECT_FALSE(result.val.has_value());
   EXPECT_GT(*result.best, 0);
-  EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("--val-split")));
+  EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("--val-split"), HasSubstr("42 training images")));
 }
 
 TEST_F(TrainerTest, ClassNamesAreUtf8) {

@@ -41,10 +41,6 @@ std::vector<TensorType> BatchNormOp::infer(std::span<const TensorType> inputs) c
     const int64_t tiles = (pixels + attributes_.statistics_pixels - 1) / attributes_.statistics_pixels;
     expect_shape("statistics", inputs[kStatistics], {tiles, 2, channels});
   }
-  if (attributes_.training && pixels < 2) {
-    throw Error(fmt::format("batch_norm: training needs more than one value in a channel, got {}; use a larger batch",
-                            x.to_string()));
-  }
   return {inputs[kX], {Shape{channels}}, {Shape{channels}}};
 }
 
@@ -56,6 +52,13 @@ std::shared_ptr<const Op> BatchNormOp::with_activation(Activation function) cons
 }
 
 void BatchNormOp::gradient(GradientScope& scope) const {
+  const Shape& x = scope.shape(scope.input(kX));
+  if (attributes_.training && x.elements() == x[-1]) {
+    throw Error(
+        fmt::format("batch_norm: training needs more than one value in a channel, got {}; use a larger batch or "
+                    "larger images",
+                    x.to_string()));
+  }
   const ValueId grad = scope.grad_output(kY), residual = scope.input(kResidual);
   const bool activated = attributes_.activation != Activation::none;
   ValueId saved = kNoValue;
