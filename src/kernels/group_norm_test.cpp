@@ -85,7 +85,7 @@ std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_pla
   Guarded workspace(group_norm_kernels().workspace(c.shape));
   group_norm_kernels().forward({c.shape, kEps, x.data(), weight.data(), bias.data(), output.data(), mean.data(),
                                 inv_std.data(), workspace.data()});
-  Guarded& gx = !in_place ? grad_input : c.addend ? addend : grad_output;
+  Guarded<>& gx = !in_place ? grad_input : c.addend ? addend : grad_output;
   group_norm_kernels().backward({c.shape, grad_output.data(), x.data(), mean.data(), inv_std.data(), weight.data(),
                                  c.addend ? addend.data() : nullptr, gx.data(), grad_weight.data(), grad_bias.data(),
                                  workspace.data()});

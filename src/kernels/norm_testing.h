@@ -12,13 +12,9 @@
 
 namespace convoy::kernels {
 
+using testing::for_every_isa_and_thread_count;
+using testing::Guarded;
 using testing::Placement;
-
-// Checks its guards when the test is done with it.
-struct Guarded : testing::GuardedFloats {
-  using GuardedFloats::GuardedFloats;
-  ~Guarded() { check(); }
-};
 
 inline std::vector<float> random_normal(std::string_view purpose, int64_t size, float mean = 0.0F, float std = 1.0F) {
   RandomStream random(1, purpose);
@@ -37,21 +33,6 @@ inline void expect_near(const std::vector<float>& actual, const std::vector<doub
     if (!(error <= worst)) worst = error, where = i;
   }
   EXPECT_LE(worst, tolerance) << what << "[" << where << "] is " << actual[where] << ", not " << expected[where];
-}
-
-// Runs run() on every instruction set with 1, 2, 3 and again 1 threads: check(result) looks at the first result, the
-// others must equal it to the bit.
-template <class Run, class Check>
-void for_every_isa_and_thread_count(const Run& run, const Check& check) {
-  testing::for_every_isa([&] {
-    set_thread_count(1);
-    const std::vector<std::vector<float>> first = run();
-    check(first);
-    for (const int threads : {2, 3, 1}) {
-      set_thread_count(threads);
-      EXPECT_EQ(run(), first) << "with " << threads << " threads";
-    }
-  });
 }
 
 }  // namespace convoy::kernels

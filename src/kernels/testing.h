@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -35,54 +37,76 @@ inline std::vector<float> random_floats(int64_t count, uint64_t stream, float lo
 // Where a buffer begins: at a cache line, as tensors do and as stores around the caches need it, or one float behind.
 enum class Placement { unaligned, aligned };
 
-// `count` floats, with guards before and behind that check() compares.
-class GuardedFloats {
+// Values between guards, which are compared at the end of its life.
+template <class T = float>
+class Guarded {
  public:
-  explicit GuardedFloats(int64_t count, Placement placement = Placement::unaligned)
-      : count_(static_cast<size_t>(count)), storage_(count_ + 2 * kGuard + kLine, kPattern) {
-    const size_t line = reinterpret_cast<uintptr_t>(storage_.data()) / sizeof(float) % kLine;
-    begin_ = kGuard + kLine - line + (placement == Placement::unaligned);
+  template <std::integral Count>
+  explicit Guarded(Count count, Placement placement = Placement::unaligned)
+      : size_(static_cast<size_t>(count)), storage_(size_ * sizeof(T) + 2 * kGuard + kLine, kPattern) {
+    const size_t line = reinterpret_cast<uintptr_t>(storage_.data()) % kLine;
+    begin_ = kGuard + kLine - line + (placement == Placement::unaligned ? sizeof(float) : 0);
   }
-  explicit GuardedFloats(const std::vector<float>& data) : GuardedFloats(static_cast<int64_t>(data.size())) {
-    std::copy(data.begin(), data.end(), this->data());
+  explicit Guarded(const std::vector<T>& values, Placement placement = Placement::unaligned)
+      : Guarded(values.size(), placement) {
+    std::ranges::copy(values, data());
+  }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  ~Guarded() {
+    for (size_t i = 0; i < begin_; ++i) {
+      EXPECT_EQ(storage_[i], kPattern) << "written " << begin_ - i << " bytes before the buffer";
+    }
+    const size_t end = begin_ + size_ * sizeof(T);
+    for (size_t i = end; i < storage_.size(); ++i) {
+      EXPECT_EQ(storage_[i], kPattern) << "written " << i - end << " bytes behind the buffer";
+    }
   }
 
-  float* data() { return storage_.data() + begin_; }
-  std::vector<float> values() const { return {storage_.data() + begin_, storage_.data() + begin_ + count_}; }
-  void check() const {
-    for (size_t i = 0; i < begin_; ++i) {
-      EXPECT_EQ(storage_[i], kPattern) << "written " << begin_ - i << " floats before the buffer";
-    }
-    for (size_t i = begin_ + count_; i < storage_.size(); ++i) {
-      EXPECT_EQ(storage_[i], kPattern) << "written " << i - begin_ - count_ << " floats behind the buffer";
-    }
-  }
+  T* data() { return reinterpret_cast<T*>(storage_.data() + begin_); }
+  T& operator[](size_t i) { return data()[i]; }
+  size_t size() const { return size_; }
+  std::vector<T> values() { return {data(), data() + size_}; }
 
  private:
-  static constexpr size_t kLine = 16, kGuard = 32;
-  static constexpr float kPattern = -123456.75F;
-  size_t count_, begin_;
-  std::vector<float> storage_;
+  static constexpr size_t kLine = 64, kGuard = 128;
+  static constexpr std::byte kPattern{0xC5};
+  size_t size_, begin_;
+  std::vector<std::byte> storage_;
 };
 
-// Calls run(output) for every instruction set, and there for 1, 2 and 3 threads and once more, each with a fresh output
-// of `count` floats, now aligned, now not: none may be written beyond, and all must have the same bits. check(values)
-// then judges them.
+inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+inline bool same_bits(const std::vector<std::vector<float>>& a, const std::vector<std::vector<float>>& b) {
+  return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return same_bits(x, y); });
+}
+
+// Calls run() for every instruction set, and there for 1, 2 and 3 threads and once more: check(result) judges the first
+// result, the others must have the same bits.
+template <class Run, class Check>
+void for_every_isa_and_thread_count(const Run& run, const Check& check) {
+  for_every_isa([&] {
+    set_thread_count(1);
+    const auto first = run();
+    check(first);
+    for (const int threads : {2, 3, 1}) {
+      set_thread_count(threads);
+      EXPECT_TRUE(same_bits(run(), first)) << "with " << threads << " threads";
+    }
+  });
+}
+
+// The same of a kernel with one output of `count` floats, run(output): now aligned, now not, and never written beyond.
 template <class Run, class Check>
 void check_kernel(int64_t count, const Run& run, const Check& check) {
-  for_every_isa([&] {
-    std::vector<float> first;
-    for (const int threads : {1, 2, 3, 1}) {
-      set_thread_count(threads);
-      GuardedFloats output(count, threads == 2 ? Placement::aligned : Placement::unaligned);
-      run(output.data());
-      output.check();
-      const std::vector<float> values = output.values();
-      if (first.empty()) first = values;
-      EXPECT_EQ(std::memcmp(values.data(), first.data(), first.size() * sizeof(float)), 0) << threads << " threads";
-    }
-    check(first);
-  });
+  for_every_isa_and_thread_count(
+      [&] {
+        Guarded output(count, thread_count() == 2 ? Placement::aligned : Placement::unaligned);
+        run(output.data());
+        return output.values();
+      },
+      check);
 }
 
 // Every value within tolerance * max(1, |expected|) of expected(i), a double.
