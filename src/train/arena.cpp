@@ -6,13 +6,13 @@
 
 namespace convoy {
 
-void require_memory(size_t bytes, std::string_view what) {
+size_t require_memory(size_t bytes, std::string_view what, const MemoryAdvice& advice) {
   const size_t available = available_memory();
-  if (bytes <= available) return;
+  if (bytes <= available) return available;
   constexpr double kGibibyte = 1 << 30;
-  throw Error(fmt::format(
-      "{} needs {:.2f} GiB more memory, but {:.2f} GiB are available; use a smaller batch or smaller images", what,
-      static_cast<double>(bytes) / kGibibyte, static_cast<double>(available) / kGibibyte));
+  throw Error(fmt::format("{} needs {:.2f} GiB more memory, but {:.2f} GiB are available; {}", what,
+                          static_cast<double>(bytes) / kGibibyte, static_cast<double>(available) / kGibibyte,
+                          advice ? advice(available) : "use a smaller batch or smaller images"));
 }
 
 Buffer make_arena(size_t bytes, std::string_view what) {

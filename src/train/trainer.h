@@ -51,8 +51,8 @@ class Trainer {
   void plan_parts();
   // Of the images that are prepared ahead.
   size_t loader_bytes(int64_t batch_size) const;
-  // Throws Error that names a batch that would fit.
-  [[noreturn]] void refuse_batch(size_t needed, size_t available);
+  // Advice that names a batch that would fit.
+  std::string smaller_batch(size_t available);
   std::unique_ptr<Loader> make_train_loader() const;
   std::unique_ptr<Loader> make_val_loader() const;
   LoaderOptions loader_options() const;

@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/text.h"
 #include "graph/work.h"
+#include "train/arena.h"
 #include "train/freeze.h"
 #include "train/optimizer_options.h"
 #include "train/run_data.h"
@@ -21,8 +22,6 @@
 
 namespace convoy {
 namespace {
-
-double gibibytes(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
 
 const Recipe& checked(const Recipe& recipe) {
   check(recipe);
@@ -134,8 +133,10 @@ void Trainer::plan() {
   size_t arena_bytes = inference_->arena_bytes();
   for (const Part& part : parts_) arena_bytes = std::max(arena_bytes, part.step->arena_bytes());
   const size_t needed = arena_bytes + loader_bytes(batch_size_);
-  const size_t available = available_memory();
-  if (needed > available) refuse_batch(needed, available);
+  const size_t available = require_memory(
+      needed,
+      fmt::format("batch-size: {} at batch size {} and image size {}", model_.name, batch_size_, *recipe_.img_size),
+      [this](size_t bytes) { return smaller_batch(bytes); });
   cache_bytes_ = std::min(LoaderOptions().cache_bytes, (available - needed) / 4);
   arena_ = Buffer(arena_bytes);
   for (const Part& part : parts_) part.step->bind(variables_, arena_);
@@ -163,19 +164,15 @@ void Trainer::load_initial_checkpoint() {
                                   report.num_classes, as_many ? "others" : std::to_string(report.file_classes));
 }
 
-void Trainer::refuse_batch(size_t needed, size_t available) {
-  int64_t fitting = batch_size_ / 2;
-  for (; fitting > 0; fitting /= 2) {
+std::string Trainer::smaller_batch(size_t available) {
+  for (int64_t fitting = batch_size_ / 2; fitting > 0; fitting /= 2) {
     const TrainingStep smaller(step_options(parts_.back().stage, fitting), variables_,
                                static_cast<uint64_t>(recipe_.seed));
-    if (smaller.arena_bytes() + loader_bytes(fitting) <= available) break;
+    if (smaller.arena_bytes() + loader_bytes(fitting) <= available) {
+      return fmt::format("a batch size of {} fits", fitting);
+    }
   }
-  throw Error(
-      fmt::format("batch-size: {} at batch size {} and image size {} needs {:.2f} GiB more memory, but {:.2f} "
-                  "GiB are available; {}",
-                  model_.name, batch_size_, *recipe_.img_size, gibibytes(needed), gibibytes(available),
-                  fitting > 0 ? fmt::format("a batch size of {} fits", fitting)
-                              : "not even one image fits, use smaller images or another network"));
+  return "not even one image fits, use smaller images or another network";
 }
 
 void Trainer::start_from_images() {
