@@ -47,7 +47,7 @@ target_compile_definitions(convoy PRIVATE CONVOY_VERSION="${PROJECT_VERSION}")
 target_link_libraries(convoy PRIVATE
   $<BUILD_INTERFACE:convoy_internal> "$<INSTALL_INTERFACE:${CONVOY_LINKED_LIBRARIES}>")
 
-foreach(stage core kernels graph ops models plan data formats train report)
+foreach(stage core kernels graph ops models plan formats data train report)
   convoy_stage_sources(${stage} sources)
   list(FILTER sources EXCLUDE REGEX "/src/kernels/isa/")
   target_sources(convoy PRIVATE ${sources})

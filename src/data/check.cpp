@@ -1,6 +1,5 @@
 // Looking for what is wrong with the images of a dataset.
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <functional>
@@ -139,12 +138,6 @@ void find_duplicates(const std::vector<Seen>& images, Findings& findings) {
                    std::move(names));
     }
   }
-}
-
-FileFormat format_by_name(const std::filesystem::path& name) {
-  const std::string extension = name.extension();
-  if (strcasecmp(extension.c_str(), ".png") == 0) return FileFormat::png;
-  return strcasecmp(extension.c_str(), ".webp") == 0 ? FileFormat::webp : FileFormat::jpeg;
 }
 
 void find_unusual(const std::vector<Seen>& images, Findings& findings) {

@@ -16,12 +16,6 @@
 namespace convoy {
 namespace {
 
-bool has_bytes_at(std::span<const uint8_t> bytes, size_t offset, std::string_view wanted) {
-  return bytes.size() >= offset + wanted.size() &&
-         std::equal(wanted.begin(), wanted.end(), bytes.begin() + static_cast<ptrdiff_t>(offset),
-                    [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; });
-}
-
 std::string describe_foreign(std::span<const uint8_t> bytes) {
   struct Format {
     size_t offset;
@@ -100,9 +94,12 @@ int exif_orientation(std::span<const uint8_t> exif) {
 
 DecodedImage decode_stored(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
   if (bytes.empty()) throw Error(fmt::format("{}: the file is empty", name));
-  if (has_bytes_at(bytes, 0, "\xFF\xD8\xFF")) return decode_jpeg(bytes, name, options);
-  if (has_bytes_at(bytes, 0, "\x89PNG\r\n\x1A\n")) return decode_png(bytes, name, options);
-  if (has_bytes_at(bytes, 0, "RIFF") && has_bytes_at(bytes, 8, "WEBP")) return decode_webp(bytes, name, options);
+  switch (format_by_content(bytes).value_or(FileFormat::bmp)) {
+    case FileFormat::jpeg: return decode_jpeg(bytes, name, options);
+    case FileFormat::png: return decode_png(bytes, name, options);
+    case FileFormat::webp: return decode_webp(bytes, name, options);
+    default: break;
+  }
   throw Error(fmt::format("{}: not a JPEG, PNG or WebP image; {}", name, describe_foreign(bytes)));
 }
 

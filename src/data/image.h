@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/file_format.h"
+
 namespace convoy {
 
 // A rectangle of somebody else's 8-bit RGB pixels; rows are `stride` bytes apart.
@@ -65,7 +67,6 @@ struct DecodeOptions {
 // Throws Error that begins with `name` when the bytes are damaged, truncated, too large or something else.
 Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {});
 
-enum class FileFormat : uint8_t { jpeg, png, webp };
 enum class StoredColors : uint8_t { rgb, gray, cmyk };
 
 // What a file holds: its pixels as stored, and the EXIF orientation (1 to 8) that they still need.
