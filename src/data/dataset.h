@@ -45,10 +45,6 @@ enum class Split { train, val };
 // alone and `split` is val.
 DatasetPtr open_dataset(const std::filesystem::path& root, Split split);
 
-// Every image that `path` names (the file itself, or all those below a folder), for prediction: one unnamed class.
-// Throws Error when there is none.
-DatasetPtr open_unlabelled(const std::vector<std::filesystem::path>& paths);
-
 struct TrainVal {
   DatasetPtr train;
   DatasetPtr val;

@@ -111,15 +111,6 @@ TEST_F(DatasetTest, NamesTheCulprit) {
   EXPECT_THAT(refusal(), HasSubstr("no such folder"));
 }
 
-TEST_F(DatasetTest, PredictionTakesFilesAndFolders) {
-  for (const char* path : {"one.jpg", "many/b.png", "many/deep/a.jpg"}) image(path);
-  EXPECT_THAT(names(*open_unlabelled({root_ / "one.jpg", root_ / "many"})),
-              ElementsAre("one.jpg", "many/b.png", "many/deep/a.jpg"));
-  EXPECT_THROW(open_unlabelled({root_ / "absent.jpg"}), Error);
-  fs::create_directories(root_ / "hollow");
-  EXPECT_THROW(open_unlabelled({root_ / "hollow"}), Error);
-}
-
 TEST_F(DatasetTest, ValidationSplitIsStratifiedAndDependsOnTheSeedAlone) {
   for (int i = 0; i < 10; ++i) image("a/" + std::to_string(i) + ".jpg");
   for (int i = 0; i < 4; ++i) image("b/" + std::to_string(i) + ".jpg");

@@ -49,7 +49,17 @@ std::vector<fs::path> sub_folders(const fs::path& root) {
   return folders;
 }
 
-std::vector<fs::path> images_below(const fs::path& folder) {
+}  // namespace
+
+bool is_image_name(const fs::path& path) {
+  constexpr std::array<std::string_view, 4> kExtensions{".jpg", ".jpeg", ".png", ".webp"};
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return !is_hidden(path) && std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+std::vector<fs::path> images_below(const fs::path& folder) try {
   std::vector<fs::path> files;
   fs::recursive_directory_iterator entries(folder, fs::directory_options::follow_directory_symlink);
   for (; entries != fs::recursive_directory_iterator(); ++entries) {
@@ -62,16 +72,8 @@ std::vector<fs::path> images_below(const fs::path& folder) {
   }
   std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
   return files;
-}
-
-}  // namespace
-
-bool is_image_name(const fs::path& path) {
-  constexpr std::array<std::string_view, 4> kExtensions{".jpg", ".jpeg", ".png", ".webp"};
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return !is_hidden(path) && std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+} catch (const fs::filesystem_error& error) {
+  throw unreadable(error);
 }
 
 DatasetPtr make_image_files(FileTreePtr tree, std::vector<std::string> class_names, std::vector<LabelledFile> files) {
@@ -102,24 +104,6 @@ DatasetPtr open_image_folder(const fs::path& root) try {
 
 bool has_sub_folders(const fs::path& folder) try {
   return fs::is_directory(folder) && !sub_folders(folder).empty();
-} catch (const fs::filesystem_error& error) {
-  throw unreadable(error);
-}
-
-DatasetPtr open_unlabelled(const std::vector<fs::path>& paths) try {
-  std::vector<LabelledFile> images;
-  for (const fs::path& path : paths) {
-    if (!fs::is_directory(path)) {
-      if (!fs::exists(path)) throw Error(fmt::format("{}: no such file or folder", path.string()));
-      images.push_back({path.string(), 0});
-      continue;
-    }
-    const std::vector<fs::path> files = images_below(path);
-    if (files.empty())
-      throw Error(fmt::format("{}: no images (.jpg, .jpeg, .png or .webp) below this folder", path.string()));
-    for (const fs::path& file : files) images.push_back({file.string(), 0});
-  }
-  return make_image_files(make_folder_tree({}), {""}, std::move(images));
 } catch (const fs::filesystem_error& error) {
   throw unreadable(error);
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/file_tree.h"
@@ -15,6 +16,9 @@ inline constexpr std::array<std::string_view, 4> kValFolders{"val", "test", "val
 
 // Whether the last part of `path` looks like an image: ends in jpg, jpeg, png or webp, in any case, and is not hidden.
 bool is_image_name(const std::filesystem::path& path);
+
+// The images anywhere below `folder`, in byte-wise order of their paths. Throws Error when a folder cannot be read.
+std::vector<std::filesystem::path> images_below(const std::filesystem::path& folder);
 
 struct LabelledFile {
   std::string path;  // in its tree

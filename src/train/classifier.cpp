@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "core/text.h"
 #include "data/loader.h"
+#include "data/unlabelled.h"
 #include "train/arena.h"
 #include "train/evaluation.h"
 #include "train/model_file.h"

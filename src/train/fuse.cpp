@@ -10,6 +10,7 @@
 #include "convoy/error.h"
 #include "core/random.h"
 #include "data/loader.h"
+#include "data/unlabelled.h"
 #include "graph/work.h"
 #include "plan/reparameterise.h"
 #include "train/arena.h"
