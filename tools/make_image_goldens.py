@@ -4,7 +4,8 @@
     python tools/make_image_goldens.py [tests/data]
 
 tests/data/images/NAME.{jpg,png,webp} come with NAME.ppm (what Pillow decodes, upright, as RGB) or, where the file must
-be refused, without. tests/data/resize/*.ppm are Image.resize of images/source.png, tests/data/rotate/*.ppm
+be refused, without. tests/data/resize/*.ppm are Image.resize of images/source.png,
+tests/data/resize_order/*.ppm those of shapes that change the order of its passes, tests/data/rotate/*.ppm
 Image.rotate of it, tests/data/prepare/*.ppm torchvision's Resize + CenterCrop of it (and of its transpose),
 tests/data/color/*.ppm ImageEnhance of it, tests/data/ops/OP,ARGUMENT[,INTERPOLATION].ppm torchvision's and timm's
 image ops on it, tests/data/enlarge/*.ppm Image.resize of resize/bilinear_64x50.ppm. tests/data/policies/POLICY.txt
@@ -41,6 +42,12 @@ def picture(width=WIDTH, height=HEIGHT):
     channels = [x * 255 / width, y * 255 / height, ((x // 5 + y // 3) % 2) * 200 + 20]
     pixels = np.stack(channels, -1) + random.normal(0, 12, (height, width, 3))
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def pattern(width, height):
+    """A picture that a test can make itself."""
+    y, x = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.stack([(x * 7 + y * y) % 256, (x * y) % 251, (x * x + 3 * y) % 256], -1).astype(np.uint8))
 
 
 def png(width, height, depth, color, rows, interlaced=False):
@@ -319,9 +326,9 @@ def write_ppm(path, image):
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "tests" / "data")
-    images, resized, enlarged, rotated, prepared, colors, ops, drawn, counted = (
-        root / name for name in ("images", "resize", "enlarge", "rotate", "prepare", "color", "ops", "policies", "draws"))
-    for folder in (images, resized, enlarged, rotated, prepared, colors, ops, drawn, counted):
+    images, resized, ordered, enlarged, rotated, prepared, colors, ops, drawn, counted = (
+        root / name for name in ("images", "resize", "resize_order", "enlarge", "rotate", "prepare", "color", "ops", "policies", "draws"))
+    for folder in (images, resized, ordered, enlarged, rotated, prepared, colors, ops, drawn, counted):
         folder.mkdir(parents=True, exist_ok=True)
     for name, data in readable():
         (images / name).write_bytes(data)
@@ -337,6 +344,15 @@ def main():
     for mode, resample in modes.items():
         for size in ((16, 11), (64, 50), (37, 12), (9, 29), (5, 60)):
             write_ppm(resized / f"{mode}_{size[0]}x{size[1]}.ppm", source.resize(size, resample))
+    # Shapes around those for which Pillow 13 begins with the vertical pass.
+    for shape, image, sizes in (("wide", source, ((30, 15), (30, 14), (40, 20))),
+                                ("tall", source.transpose(Image.TRANSPOSE), ((24, 27), (24, 26), (40, 20)))):
+        for mode in ("bilinear", "bicubic"):
+            for size in sizes:
+                write_ppm(ordered / f"{mode}_{shape}_{size[0]}x{size[1]}.ppm", image.resize(size, modes[mode]))
+    squashed = transforms.Resize((224, 224))(pattern(300, 400))
+    write_ppm(ordered / "squashed_300x400.ppm", squashed.crop((100, 60, 130, 80)))
+    write_ppm(ordered / "resized_crop_1_4_28_17.ppm", tv.resized_crop(source, 1, 4, 28, 17, [16, 16]))
     # Sizes for which the sum of Pillow's steps, rounded, and their product differ.
     write_ppm(enlarged / "nearest_96x3.ppm", source.resize((64, 50), Image.BILINEAR).resize((96, 3), Image.NEAREST))
     for degrees in (-170, -31.25, -1.5, 0.75, 10, 45, 123.5):

@@ -29,16 +29,16 @@ double filter(Interpolation interpolation, double x) {
   return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
 }
 
-// Weights of a pass; kernels/resample.h says how they are stored.
+// Weights of a pass over the input positions [begin, end); kernels/resample.h says how they are stored.
 struct Taps {
+  int begin = 0;
+  int end = 0;
   size_t capacity = 0;
   std::vector<int32_t> first;
   std::vector<int32_t> count;
   std::vector<int32_t> weights;
 
   int outputs() const { return static_cast<int>(first.size()); }
-  int begin() const { return first.front(); }
-  int end() const { return first.back() + count.back(); }
   kernels::ResampleTaps pointers() const {
     return {first.data(), count.data(), weights.data(), static_cast<int64_t>(capacity)};
   }
@@ -72,6 +72,9 @@ Taps make_taps(int input, int64_t output, int64_t begin, int outputs, Interpolat
     result.first.push_back(first);
     result.count.push_back(count);
   }
+  result.begin = result.first.front();
+  result.end = result.first.back() + result.count.back();
+  for (int32_t& first : result.first) first -= result.begin;
   return result;
 }
 
@@ -93,27 +96,33 @@ Image resize_nearest(ImageView input, const ResizeWindow& window) {
   return output;
 }
 
-// Horizontal pass over the rows [begin, end) of the input, row `begin` becoming row 0.
-Image resample_rows(ImageView input, int begin, int end, const ResizeWindow& window, Interpolation interpolation) {
-  const Taps columns = make_taps(input.width, window.full_width, window.left, window.width, interpolation);
+// Horizontal pass over the columns [columns.begin, columns.end) of an image.
+Image resample_rows(ImageView input, const Taps& columns) {
   const auto resample = kernels::resample_kernels().row;
-  Image output(window.width, end - begin);
-  for (int y = begin; y < end; ++y) {
-    resample(input.row(y), input.width, columns.pointers(), window.width, output.row(y - begin));
+  Image output(columns.outputs(), input.height);
+  for (int y = 0; y < input.height; ++y) {
+    resample(input.row(y), input.width, columns.pointers(), columns.outputs(), output.row(y));
   }
   return output;
 }
 
-// Vertical pass; row 0 of `input` is row rows.begin() of the image whose rows are meant.
+// Vertical pass over the rows [rows.begin, rows.end) of an image.
 Image resample_columns(ImageView input, const Taps& rows) {
   const auto resample = kernels::resample_kernels().column;
   Image output(input.width, rows.outputs());
   const int32_t* weights = rows.weights.data();
   for (size_t y = 0; y < rows.first.size(); ++y, weights += rows.capacity) {
-    resample(input.row(rows.first[y] - rows.begin()), input.stride, rows.count[y], weights, output.stride(),
+    resample(input.row(rows.first[y]), input.stride, rows.count[y], weights, output.stride(),
              output.row(static_cast<int>(y)));
   }
   return output;
+}
+
+// Whether Pillow 13 begins with the vertical pass: where that takes away more than twice as many rows as the other
+// columns.
+bool vertical_first(ImageView input, const ResizeWindow& window) {
+  const int64_t fewer_rows = input.height - window.full_height;
+  return fewer_rows > 0 && fewer_rows > 2 * (input.width - window.full_width);
 }
 
 }  // namespace
@@ -140,22 +149,21 @@ std::vector<double> scaled_centres(int64_t begin, int count, double scale, doubl
 Image resize(ImageView input, const ResizeWindow& window, Interpolation interpolation) {
   const bool horizontal = window.full_width != input.width;
   const bool vertical = window.full_height != input.height;
-  if (!horizontal && !vertical) {
-    return copy_of(
-        input.crop(static_cast<int>(window.left), static_cast<int>(window.top), window.width, window.height));
-  }
-  if (interpolation == Interpolation::nearest) return resize_nearest(input, window);
-  if (!vertical) {
-    const int top = static_cast<int>(window.top);
-    return resample_rows(input, top, top + window.height, window, interpolation);
-  }
-  const Taps rows = make_taps(input.height, window.full_height, window.top, window.height, interpolation);
-  if (!horizontal) {
-    const int left = static_cast<int>(window.left);
-    return resample_columns(input.crop(left, rows.begin(), window.width, rows.end() - rows.begin()), rows);
-  }
-  const Image narrowed = resample_rows(input, rows.begin(), rows.end(), window, interpolation);
-  return resample_columns(narrowed.view(), rows);
+  if ((horizontal || vertical) && interpolation == Interpolation::nearest) return resize_nearest(input, window);
+  // A direction that keeps its size needs no weights.
+  Taps columns, rows;
+  columns.begin = static_cast<int>(window.left);
+  columns.end = columns.begin + window.width;
+  rows.begin = static_cast<int>(window.top);
+  rows.end = rows.begin + window.height;
+  if (horizontal) columns = make_taps(input.width, window.full_width, window.left, window.width, interpolation);
+  if (vertical) rows = make_taps(input.height, window.full_height, window.top, window.height, interpolation);
+  const ImageView part = input.crop(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin);
+  if (!horizontal && !vertical) return copy_of(part);
+  if (!vertical) return resample_rows(part, columns);
+  if (!horizontal) return resample_columns(part, rows);
+  if (vertical_first(input, window)) return resample_rows(resample_columns(part, rows).view(), columns);
+  return resample_columns(resample_rows(part, columns).view(), rows);
 }
 
 }  // namespace convoy

@@ -1,4 +1,4 @@
-// Pillow's antialiased resampling, bit for bit.
+// Pillow 13's antialiased resampling, bit for bit.
 #pragma once
 
 #include <optional>
@@ -31,8 +31,8 @@ std::vector<double> scaled_centres(int64_t begin, int count, double scale, doubl
 
 // The rectangle of `window` out of Image.resize((full_width, full_height), resample=interpolation), without computing
 // the rest. The rectangle lies inside the full image and is not empty.
-// Method: Pillow's Resample.c, a separable filter stretched by the reduction, 22-bit fixed-point weights, horizontal
-// pass first.
+// Method: Resample.c of Pillow 13, a separable filter stretched by the reduction, 22-bit fixed-point weights, two
+// passes rounded to 8 bits; which one goes first depends on the shapes.
 Image resize(ImageView input, const ResizeWindow& window, Interpolation interpolation);
 
 // Image.resize((width, height), resample=interpolation).
