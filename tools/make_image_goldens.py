@@ -13,12 +13,13 @@ lists how often a draw of timm's or torchvision's policy holds an op with an arg
 tests/data/draws/*.txt count what their random transforms did, most as lines of "top left height width count".
 Needs Pillow, NumPy, torchvision and timm.
 """
+import ctypes
+import ctypes.util
 import io
 import math
 import random
-import struct
 import sys
-import zlib
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -32,44 +33,15 @@ from torchvision import transforms
 from torchvision.transforms import autoaugment as tv_augment
 from torchvision.transforms import functional as tv
 
+from image_corpus import adam7, corpus, encoded, picture, png_raw
+
 WIDTH, HEIGHT = 37, 29
-
-
-def picture(width=WIDTH, height=HEIGHT):
-    """Gradients, hard edges and a little noise, different in every channel."""
-    y, x = np.mgrid[0:height, 0:width]
-    random = np.random.default_rng(7)
-    channels = [x * 255 / width, y * 255 / height, ((x // 5 + y // 3) % 2) * 200 + 20]
-    pixels = np.stack(channels, -1) + random.normal(0, 12, (height, width, 3))
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 def pattern(width, height):
     """A picture that a test can make itself."""
     y, x = np.mgrid[0:height, 0:width]
     return Image.fromarray(np.stack([(x * 7 + y * y) % 256, (x * y) % 251, (x * x + 3 * y) % 256], -1).astype(np.uint8))
-
-
-def png(width, height, depth, color, rows, interlaced=False):
-    """PNG bytes of raw rows (bytes each, or a list a pass), for the kinds that Pillow does not write."""
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, int(interlaced))
-    data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-
-
-def adam7(pixels):
-    for left, top, dx, dy in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
-        for row in pixels[top::dy]:
-            if row[left::dx].size:
-                yield row[left::dx].tobytes()
-
-
-def encoded(image, kind, **options):
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def with_orientation(value):
@@ -105,16 +77,45 @@ def readable():
     yield "palette_transparent.png", encoded(rgb.quantize(200), "PNG", transparency=bytes(range(0, 200, 2)))
     yield "bilevel.png", encoded(rgb.convert("1"), "PNG")
     levels = np.asarray(gray)
-    yield "gray_2bit.png", png(32, HEIGHT, 2, 0, [bytes((row[0:32:4] & 0xC0) | (row[1:32:4] >> 6 << 4) | (row[2:32:4] >> 6 << 2)
+    yield "gray_2bit.png", png_raw(32, HEIGHT, 2, 0, [bytes((row[0:32:4] & 0xC0) | (row[1:32:4] >> 6 << 4) | (row[2:32:4] >> 6 << 2)
                                                         | (row[3:32:4] >> 6)) for row in levels])
     deep = np.asarray(rgb).astype(np.uint16) * 256 + np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint16)
-    yield "rgb_16bit.png", png(WIDTH, HEIGHT, 16, 2, [row.astype(">u2").tobytes() for row in deep])
-    yield "gray_16bit.png", png(WIDTH, HEIGHT, 16, 0, [row.astype(">u2").tobytes() for row in deep[:, :, 0]])
-    yield "interlaced.png", png(WIDTH, HEIGHT, 8, 2, adam7(np.asarray(rgb)), interlaced=True)
+    yield "rgb_16bit.png", png_raw(WIDTH, HEIGHT, 16, 2, [row.astype(">u2").tobytes() for row in deep])
+    yield "gray_16bit.png", png_raw(WIDTH, HEIGHT, 16, 0, [row.astype(">u2").tobytes() for row in deep[:, :, 0]])
+    yield "interlaced.png", png_raw(WIDTH, HEIGHT, 8, 2, adam7(np.asarray(rgb)), interlaced=True)
     yield "lossy.webp", encoded(rgb, "WEBP", quality=80)
     yield "lossless.webp", encoded(rgb, "WEBP", lossless=True)
     yield "lossy_alpha.webp", encoded(alpha, "WEBP", quality=80)
     yield "lossless_alpha.webp", encoded(alpha, "WEBP", lossless=True, exact=True)
+
+
+def heic(image):
+    """An HEIC file of nearly the image's pixels; Pillow writes none, so libheif does."""
+    heif = ctypes.CDLL(ctypes.util.find_library("heif"))
+
+    class Error(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_int), ("subcode", ctypes.c_int), ("message", ctypes.c_char_p)]
+
+    def call(name, *arguments):
+        function = getattr(heif, name)
+        function.restype = Error
+        error = function(*arguments)
+        assert error.code == 0, (name, error.message)
+    heif.heif_context_alloc.restype = heif.heif_image_get_plane.restype = ctypes.c_void_p
+    context, encoder, pixels = ctypes.c_void_p(heif.heif_context_alloc()), ctypes.c_void_p(), ctypes.c_void_p()
+    hevc, rgb, interleaved_rgb, interleaved = 1, 1, 10, 10
+    call("heif_context_get_encoder_for_format", context, hevc, ctypes.byref(encoder))
+    call("heif_encoder_set_lossy_quality", encoder, 98)
+    call("heif_image_create", *image.size, rgb, interleaved_rgb, ctypes.byref(pixels))
+    call("heif_image_add_plane", pixels, interleaved, *image.size, 8)
+    stride = ctypes.c_int()
+    plane = heif.heif_image_get_plane(pixels, interleaved, ctypes.byref(stride))
+    for y, row in enumerate(np.asarray(image)):
+        ctypes.memmove(plane + y * stride.value, row.tobytes(), row.size)
+    call("heif_context_encode_image", context, pixels, encoder, None, None)
+    with tempfile.NamedTemporaryFile() as file:
+        call("heif_context_write_to_file", context, file.name.encode())
+        return Path(file.name).read_bytes()
 
 
 def refused():
@@ -124,10 +125,48 @@ def refused():
         data = encoded(rgb, kind, **options)
         yield name, data[:len(data) * 2 // 3]
     yield "text.jpg", b"This is no picture.\n"
-    yield "gif.png", encoded(rgb, "GIF")
     yield "empty.jpg", b""
     # A PNG of 60,000 x 60,000 pixels in a few bytes.
-    yield "huge.png", png(60000, 60000, 8, 0, [b"\0" * 100])
+    yield "huge.png", png_raw(60000, 60000, 8, 0, [b"\0" * 100])
+
+
+# Of the corpus of odd images: those that are read, read in spite of damage, refused, and not supported.
+ODD = {
+    "": {"JPEG": ("exif_double_prefix", "exif_in_parts", "exif_long", "exif_big_endian", "exif_9", "exif_and_xmp", "exif_zero_and_xmp",
+                  "xmp_5", "xmp_6"),
+         "PNG": ("raw_profile_6", "raw_profile_zip_8", "xmp_3", "xmp_6", "exif_behind_8", "interlaced_1x5", "interlaced_3x4", "idat_many"),
+         "WebP": ("animated_alpha", "animated", "xmp_6", "exif_bare_3"),
+         "BMP": ("rgb", "bits_1", "bits_4", "bits_8", "bits_4_top_down", "bits_8_os2", "bits_4_few_colors", "bits_8_header_124", "bits_16",
+                 "bits_32", "bits_1_gap", "masks_565", "masks_bgxr", "masks_rgba", "masks_xbgr_header_56", "rle8_runs", "rle8_moves",
+                 "rle4_runs", "rle4_moves"),
+         "GIF": ("colors_16", "colors_128", "gray", "animated_disposed", "placed_outside", "placed_transparent", "no_palette", "no_trailer"),
+         "TIFF": ("rgb_tiff_lzw", "bits_1_0", "bits_2_1", "bits_4_0", "bits_4_palette", "samples_4_2_0", "samples_4_2_1",
+                  "samples_4_2_1_16bit", "samples_3_2__16bit", "samples_4_5_", "samples_2_1_2", "samples_3_2__planar",
+                  "samples_4_2_2_planar", "format_int16", "format_float32", "ycbcr_jpeg", "bilevel_group4", "orientation_5_raw",
+                  "orientation_8_tiff_lzw"),
+         "AVIF": ("exif_6", "alpha"),
+         "PNM": ("plain_100.ppm", "binary_1000.ppm", "binary_15.pgm", "plain_254.pgm", "plain.pbm", "plain_spaced.pbm", "bilevel.pbm",
+                 "comments.ppm")},
+    "damaged_": {"JPEG": ("early_end_baseline", "restart_wrong", "restart_missing", "zeros_gray_0", "inserted_progressive_3"),
+                 "PNG": ("no_iend", "part_of_iend", "iend_checksum", "idat_checksum", "text_behind_checksum", "cut_end_15"),
+                 "GIF": ("no_terminator",)},
+    "refused_": {"PNG": ("idat_short_100", "idat_apart", "header_checksum", "palette_checksum"),
+                 "BMP": ("cut_100", "rle8_short", "rle4_cut"), "GIF": ("cut_3", "cut_9"), "TIFF": ("cut_raw_1", "cut_tiff_lzw_2"),
+                 "WebP": ("cut_2",), "AVIF": ("cut_1",),
+                 "PNM": ("cut_100.ppm", "value_too_large.ppm", "value_negative.ppm", "plain_bad.pbm", "most_zero.ppm")},
+    "unsupported_": {"JPEG": ("twelve_bits", "lossless"), "BMP": ("bits_2", "png_inside", "masks_444"), "TIFF": ("bits_64",)},
+}
+
+
+def odd():
+    """(name, bytes, whether Pillow reads it)"""
+    wanted = {(kind, name): prefix for prefix, kinds in ODD.items() for kind, names in kinds.items() for name in names}
+    for kind, file, data in corpus():
+        name = file if kind == "PNM" else file.rpartition(".")[0]
+        prefix = wanted.pop((kind, name), None)
+        if prefix is not None:
+            yield f"{prefix}{kind.lower()}_{file}", data, prefix in ("", "damaged_")
+    assert not wanted, wanted
 
 
 # timm's names of ops, and torchvision's, as Convoy calls them.
@@ -339,6 +378,14 @@ def main():
         write_ppm(images / f"{name}.ppm", upright)
     for name, data in refused():
         (images / name).write_bytes(data)
+    for name, data, read in odd():
+        (images / name).write_bytes(data)
+        if read:
+            write_ppm(images / f"{name}.ppm", ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+    y, x = np.mgrid[0:48, 0:64]
+    smooth = Image.fromarray(np.stack([x * 4, y * 5, 255 - x * 2 - y], -1).astype(np.uint8))
+    (images / "heif_picture.heic").write_bytes(heic(smooth))
+    write_ppm(images / "heif_picture.heic.source.ppm", smooth)
     source = picture()
     modes = {"nearest": Image.NEAREST, "box": Image.BOX, "bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
     for mode, resample in modes.items():

@@ -84,8 +84,9 @@ struct PreviewOptions {
 };
 
 // Draws a 4 x 4 grid of images of different classes, with their class names (and shares, where images are mixed), into
-// `output`, whose name ends in .png or .svg. Throws Error when images cannot be read or the file cannot be written.
-void draw_preview(const std::filesystem::path& data, const std::filesystem::path& output,
-                  const PreviewOptions& options = {});
+// `output`, whose name ends in .png or .svg. Returns why images are left out that cannot be read. Throws Error when
+// none can be read or the file cannot be written.
+std::vector<std::string> draw_preview(const std::filesystem::path& data, const std::filesystem::path& output,
+                                      const PreviewOptions& options = {});
 
 }  // namespace convoy

@@ -28,7 +28,7 @@ struct Recipe {
   enum class MixMode : uint8_t { batch, pair, element };
   enum class Resize : uint8_t { crop, squash };
   enum class Interpolation : uint8_t { nearest, box, bilinear, bicubic };
-  enum class OnBadImage : uint8_t { error, skip };
+  enum class OnBadImage : uint8_t { strict, error, skip };
 
   // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, binary CIFAR files, or
   // a tar archive of one of these.

@@ -155,7 +155,9 @@ std::function<int()> declare_preview(CLI::App& app) {
     if (options->augmented || any_given) preview.augmented = recipe;
     preview.val = options->val;
     preview.seed = static_cast<uint64_t>(recipe.seed);
-    draw_preview(options->data, options->output, preview);
+    for (const std::string& reason : draw_preview(options->data, options->output, preview)) {
+      print("left out: {}\n", reason);
+    }
     print("{}\n", options->output);
     return 0;
   };

@@ -22,6 +22,8 @@ struct Seen {
   int label = 0;  // in the list of all classes
   bool val = false;
   std::string error;  // why it cannot be decoded
+  bool unsupported = false;
+  std::string damage;  // that it was decoded in spite of
   uint64_t file_hash = 0;
   uint64_t pixel_hash = 0;
   int width = 0, height = 0;
@@ -48,10 +50,14 @@ void look(const Dataset& dataset, int64_t index, Seen& seen) try {
   seen.orientation = decoded.orientation;
   seen.format = decoded.format;
   seen.colors = decoded.colors;
+  seen.damage = decoded.damage;
   seen.width = decoded.image.width();
   seen.height = decoded.image.height();
   seen.pixel_hash = hash_of(decoded.image.row(0), decoded.image.bytes()) ^ (static_cast<uint64_t>(seen.width) << 32) ^
                     static_cast<uint64_t>(seen.orientation);
+} catch (const UnsupportedImage& error) {
+  seen.error = error.what();
+  seen.unsupported = true;
 } catch (const std::exception& error) {
   seen.error = error.what();
 }
@@ -104,8 +110,15 @@ class Findings {
 
 void find_damaged(const std::vector<Seen>& images, Findings& findings) {
   for (const Seen& seen : images) {
-    if (!seen.error.empty()) {
+    if (seen.unsupported) {
+      findings.add(Severity::error, "unsupported", seen.error, {seen.name});
+    } else if (!seen.error.empty()) {
       findings.add(Severity::error, "damaged", seen.error + "; repair or remove it", {seen.name});
+    } else if (!seen.damage.empty()) {
+      findings.add(Severity::warning, "damaged-but-read",
+                   fmt::format("{}: damaged {}: {}; it is read all the same, but not with --on-bad-image strict",
+                               seen.name, to_string(seen.format), seen.damage),
+                   {seen.name});
     }
   }
 }
@@ -152,7 +165,7 @@ void find_unusual(const std::vector<Seen>& images, Findings& findings) {
   findings.add_all(images, Severity::note, "cmyk", "CMYK images ({}): they are converted without their colour profile",
                    good([](const Seen& seen) { return seen.colors == StoredColors::cmyk; }));
   findings.add_all(images, Severity::note, "exif-rotated",
-                   "images that are stored turned ({}): they are read upright, as EXIF says",
+                   "images that are stored turned ({}): they are read upright, as their metadata say",
                    good([](const Seen& seen) { return seen.orientation != 1; }));
   findings.add_all(images, Severity::warning, "tiny", fmt::format("images with a side below {} pixels ({{}})", kTiny),
                    good([](const Seen& seen) { return std::min(seen.width, seen.height) < kTiny; }));

@@ -29,6 +29,9 @@ class Subset : public Dataset {
   std::string name(int64_t index) const override { return base_->name(at(index)); }
   std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return base_->encoded(at(index)); }
   Image load(int64_t index) const override { return base_->load(at(index)); }
+  Image load_with_damage(int64_t index, std::string& damage) const override {
+    return base_->load_with_damage(at(index), damage);
+  }
   bool in_memory() const override { return base_->in_memory(); }
 
  private:

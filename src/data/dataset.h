@@ -26,6 +26,12 @@ class Dataset {
   virtual std::optional<std::vector<uint8_t>> encoded(int64_t /*index*/) const { return std::nullopt; }
   // Throws Error that begins with name(index) when the sample cannot be decoded.
   virtual Image load(int64_t index) const = 0;
+  // As load(); `damage` becomes what is wrong with a file that is read all the same, a line that begins with
+  // name(index), and empty where nothing is.
+  virtual Image load_with_damage(int64_t index, std::string& damage) const {
+    damage.clear();
+    return load(index);
+  }
   // Whether the pixels are in memory already, so that keeping what load() gives saves no time.
   virtual bool in_memory() const { return false; }
 };

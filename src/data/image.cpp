@@ -1,12 +1,11 @@
 #include "data/image.h"
 
 #include <fmt/format.h>
-#include <libexif/exif-data.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -16,20 +15,9 @@
 namespace convoy {
 namespace {
 
-std::string describe_foreign(std::span<const uint8_t> bytes) {
-  struct Format {
-    size_t offset;
-    std::string_view magic, name;
-  };
-  constexpr std::array<Format, 6> kFormats{{{0, "GIF8", "a GIF"},
-                                            {0, "BM", "a BMP"},
-                                            {0, "II*", "a TIFF"},
-                                            {0, "MM", "a TIFF"},
-                                            {4, "ftyp", "an AVIF, HEIC or video"},
-                                            {0, "%PDF", "a PDF"}}};
-  for (const Format& format : kFormats) {
-    if (has_bytes_at(bytes, format.offset, format.magic)) return fmt::format("it looks like {}", format.name);
-  }
+std::string describe_start(std::span<const uint8_t> bytes) {
+  if (has_bytes_at(bytes, 0, "%PDF")) return "it looks like a PDF";
+  if (has_bytes_at(bytes, 4, "ftyp")) return "it looks like a video";
   std::string start;
   for (const uint8_t byte : bytes.first(std::min<size_t>(bytes.size(), 12))) {
     start += byte >= 32 && byte < 127 ? std::string(1, static_cast<char>(byte)) : fmt::format("\\x{:02x}", byte);
@@ -37,7 +25,7 @@ std::string describe_foreign(std::span<const uint8_t> bytes) {
   return fmt::format("it begins with \"{}\"", start);
 }
 
-// Applies an EXIF orientation: output pixel (x, y) is input pixel origin + x * step_x + y * step_y.
+// Turns an image upright: output pixel (x, y) is input pixel origin + x * step_x + y * step_y.
 Image orient(const Image& image, int orientation) {
   const bool transposed = orientation >= 5;
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
@@ -73,38 +61,36 @@ void check_image_size(int64_t width, int64_t height, std::string_view name, cons
   }
 }
 
-int exif_orientation(std::span<const uint8_t> exif) {
-  // libexif wants the prefix that only JPEG writes.
-  std::vector<uint8_t> prefixed;
-  if (!has_bytes_at(exif, 0, std::string_view("Exif\0\0", 6))) {
-    prefixed = {'E', 'x', 'i', 'f', 0, 0};
-    prefixed.insert(prefixed.end(), exif.begin(), exif.end());
-    exif = prefixed;
-  }
-  // Longer blocks than JPEG can hold only carry thumbnails; the tags come first.
-  constexpr size_t kMaxBlock = 65533;
-  const std::unique_ptr<ExifData, void (*)(ExifData*)> data(
-      exif_data_new_from_data(exif.data(), static_cast<unsigned>(std::min(exif.size(), kMaxBlock))), exif_data_unref);
-  if (!data) return 1;
-  const ExifEntry* entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
-  if (entry == nullptr || entry->format != EXIF_FORMAT_SHORT || entry->size < 2) return 1;
-  const int orientation = exif_get_short(entry->data, exif_data_get_byte_order(data.get()));
-  return orientation >= 1 && orientation <= 8 ? orientation : 1;
+UnsupportedImage lacks_library(std::string_view name, std::string_view what_needs, std::string_view library,
+                               std::string_view package) {
+  return UnsupportedImage(
+      fmt::format("{}: {} {}, which this build lacks; install {} and build again", name, what_needs, library, package));
 }
 
 DecodedImage decode_stored(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
   if (bytes.empty()) throw Error(fmt::format("{}: the file is empty", name));
-  switch (format_by_content(bytes).value_or(FileFormat::bmp)) {
+  const std::optional<FileFormat> format = format_by_content(bytes);
+  if (!format) throw Error(fmt::format("{}: not an image of a kind that is read; {}", name, describe_start(bytes)));
+  switch (*format) {
     case FileFormat::jpeg: return decode_jpeg(bytes, name, options);
     case FileFormat::png: return decode_png(bytes, name, options);
     case FileFormat::webp: return decode_webp(bytes, name, options);
-    default: break;
+    case FileFormat::bmp: return decode_bmp(bytes, name, options);
+    case FileFormat::gif: return decode_gif(bytes, name, options);
+    case FileFormat::tiff: return decode_tiff(bytes, name, options);
+    case FileFormat::avif: return decode_avif(bytes, name, options);
+    case FileFormat::heif: return decode_heif(bytes, name, options);
+    case FileFormat::pnm: return decode_pnm(bytes, name, options);
   }
-  throw Error(fmt::format("{}: not a JPEG, PNG or WebP image; {}", name, describe_foreign(bytes)));
+  return {};
 }
 
-Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
+Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options,
+                   std::string* damage) {
   DecodedImage decoded = decode_stored(bytes, name, options);
+  if (damage != nullptr && !decoded.damage.empty()) {
+    *damage = fmt::format("{}: damaged {}: {}", name, to_string(decoded.format), decoded.damage);
+  }
   if (decoded.orientation == 1) return std::move(decoded.image);
   return orient(decoded.image, decoded.orientation);
 }

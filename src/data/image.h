@@ -6,9 +6,12 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "convoy/error.h"
 #include "data/file_format.h"
 
 namespace convoy {
@@ -61,20 +64,32 @@ struct DecodeOptions {
   int64_t max_pixels = int64_t{1} << 28;
 };
 
-// Decodes a JPEG, PNG or WebP file, told apart by their first bytes. Pixels are those of Pillow's
-// ImageOps.exif_transpose(Image.open(file)).convert("RGB"): gray and CMYK converted, alpha dropped, palettes resolved,
-// the EXIF orientation applied; only 16-bit gray differs (its high byte, where Pillow clips it to white).
-// Throws Error that begins with `name` when the bytes are damaged, truncated, too large or something else.
-Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {});
+// An image that is sound, but of a kind that is not read.
+class UnsupportedImage : public Error {
+ public:
+  using Error::Error;
+};
+
+// Decodes an image file of any FileFormat, told apart by their first bytes; of an animation, the first frame. Pixels
+// are those of Pillow 13's ImageOps.exif_transpose(Image.open(file)).convert("RGB"): gray and CMYK converted, alpha
+// dropped, palettes resolved, the orientation applied; docs/formats.md lists what differs. Damage that leaves all of
+// the pixels decodable is told in `damage`, where that is given, by a line that begins with `name`. Throws Error that
+// begins with `name` when the bytes are damaged beyond that, truncated, too large or something else.
+Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {},
+                   std::string* damage = nullptr);
 
 enum class StoredColors : uint8_t { rgb, gray, cmyk };
 
-// What a file holds: its pixels as stored, and the EXIF orientation (1 to 8) that they still need.
+// What a file holds: its pixels as stored, and the orientation (1 to 8) that they still need.
 struct DecodedImage {
+  DecodedImage() = default;
+  DecodedImage(FileFormat stored_format, Image pixels) : image(std::move(pixels)), format(stored_format) {}
+
   Image image;
   int orientation = 1;
   FileFormat format = FileFormat::jpeg;
   StoredColors colors = StoredColors::rgb;
+  std::string damage;  // what is wrong with the file, although its pixels could be decoded; empty: nothing
 };
 
 // decode_image without turning the pixels upright.

@@ -24,6 +24,10 @@ class ImageFiles : public Dataset {
   std::string name(int64_t index) const override { return tree_->name(at(index).path); }
   std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return tree_->read(at(index).path); }
   Image load(int64_t index) const override { return decode_image(tree_->read(at(index).path), name(index)); }
+  Image load_with_damage(int64_t index, std::string& damage) const override {
+    damage.clear();
+    return decode_image(tree_->read(at(index).path), name(index), {}, &damage);
+  }
 
  private:
   const LabelledFile& at(int64_t index) const { return files_[static_cast<size_t>(index)]; }

@@ -173,13 +173,20 @@ void Loader::serve(const std::stop_token& stop) {
 bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
   Image scratch;
   ImageView view;
+  std::string damage;
+  const bool strict = options_.on_bad_image == OnBadImage::strict;
   try {
-    view = cache_.get(index, scratch);
+    view = cache_.get(index, scratch, damage);
   } catch (const Error& error) {
-    if (options_.on_bad_image == OnBadImage::error) throw;
+    if (strict || options_.on_bad_image == OnBadImage::error) throw;
     const std::scoped_lock lock(mutex_);
     bad_images_.insert(error.what());
     return false;
+  }
+  if (!damage.empty()) {
+    if (strict) throw Error(damage + "; repair or remove it");
+    const std::scoped_lock lock(mutex_);
+    damaged_images_.insert(damage);
   }
   Batch& batch = slot.batch;
   const int64_t side = options_.preprocessing.image_size;
@@ -253,6 +260,21 @@ const Batch& Loader::next() {
 std::vector<std::string> Loader::bad_images() const {
   const std::scoped_lock lock(mutex_);
   return {bad_images_.begin(), bad_images_.end()};
+}
+
+std::vector<std::string> Loader::damaged_images() const {
+  const std::scoped_lock lock(mutex_);
+  return {damaged_images_.begin(), damaged_images_.end()};
+}
+
+std::string describe_damaged(const std::vector<std::string>& damaged) {
+  constexpr size_t kNamed = 3;
+  std::string text = damaged.size() == 1 ? "1 damaged image was read all the same: "
+                                         : fmt::format("{} damaged images were read all the same: ", damaged.size());
+  for (size_t i = 0; i < std::min(kNamed, damaged.size()); ++i) text += (i == 0 ? "" : "; ") + damaged[i];
+  if (damaged.size() > kNamed)
+    text += fmt::format("; and {} more, which `convoy data check` lists", damaged.size() - kNamed);
+  return text;
 }
 
 }  // namespace convoy

@@ -22,6 +22,7 @@
 namespace convoy {
 
 enum class OnBadImage {
+  strict,    // as `error`, and damage that an image can be read in spite of is an Error, too
   error,     // next() throws the Error that names the file
   replace,   // the next readable sample of the epoch's order takes its place: training
   leave_out  // the batch is shorter, maybe empty: evaluation
@@ -79,6 +80,8 @@ class Loader {
 
   // Samples that could not be read so far, sorted, with the reason.
   std::vector<std::string> bad_images() const;
+  // Samples that were read in spite of damage so far, sorted, with the damage.
+  std::vector<std::string> damaged_images() const;
 
  private:
   using Order = std::shared_ptr<const std::vector<uint32_t>>;
@@ -134,10 +137,14 @@ class Loader {
   int64_t consumed_ = 0;  // the one that next() gives
   bool lent_ = false;     // the consumer holds batch consumed_ - 1
   std::set<std::string> bad_images_;
+  std::set<std::string> damaged_images_;
   Order last_order_;
   int64_t last_order_epoch_ = -1;
 
   std::vector<std::jthread> workers_;  // last: they stop before anything else goes
 };
+
+// "2 damaged images were read all the same: ...", which names the first few. `damaged` is not empty.
+std::string describe_damaged(const std::vector<std::string>& damaged);
 
 }  // namespace convoy

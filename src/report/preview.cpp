@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "data/dataset.h"
 #include "data/loader.h"
+#include "data/resize.h"
 #include "report/chart.h"
 #include "report/picture.h"
 #include "train/run_data.h"
@@ -23,6 +24,12 @@ constexpr double kCell = 200, kGap = 16, kTitle = 24;
 struct Cell {
   Image image;
   std::string title;
+};
+
+// The cells, and what could not be drawn.
+struct Cells {
+  std::vector<Cell> drawn;
+  std::vector<std::string> left_out;
 };
 
 // Images of as many classes as there are: rounds over the classes, each round another image of a class.
@@ -67,31 +74,46 @@ Image to_pixels(const float* floats, const Preprocessing& preprocessing) {
   return image;
 }
 
-std::vector<Cell> stored_cells(const Dataset& images) {
-  std::vector<Cell> cells;
+// At most as large as the drawing can show: cairo takes no side of 32768 pixels or more.
+Image reduced(Image image) {
+  constexpr int kMost = 2 * static_cast<int>(kCell);
+  const double scale = static_cast<double>(kMost) / std::max(image.width(), image.height());
+  if (scale >= 1) return image;
+  const auto side = [&](int pixels) { return std::max(1, static_cast<int>(std::lround(pixels * scale))); };
+  return resize(image.view(), side(image.width()), side(image.height()), Interpolation::box);
+}
+
+Cells stored_cells(const Dataset& images) {
+  Cells cells;
   for (int64_t i = 0; i < images.size(); ++i) {
-    cells.push_back({images.load(i), images.class_names()[static_cast<size_t>(images.label(i))]});
+    try {
+      cells.drawn.push_back({reduced(images.load(i)), images.class_names()[static_cast<size_t>(images.label(i))]});
+    } catch (const Error& error) {
+      cells.left_out.emplace_back(error.what());
+    }
   }
   return cells;
 }
 
-std::vector<Cell> augmented_cells(const DatasetPtr& images, const Recipe& recipe) {
+Cells augmented_cells(const DatasetPtr& images, const Recipe& recipe) {
   constexpr int64_t kImageSize = 224;
   LoaderOptions options;
   options.batch_size = images->size();
   options.preprocessing = preprocessing_of(recipe, recipe.img_size.value_or(kImageSize));
   options.augmentation = augmentation_of(recipe);
   options.seed = static_cast<uint64_t>(recipe.seed);
+  options.on_bad_image = OnBadImage::leave_out;
   options.end_epoch = 1;
   Loader loader(images, options);
   const Batch& batch = loader.next();
   const int64_t side = options.preprocessing.image_size;
   const auto classes = static_cast<int64_t>(images->class_names().size());
-  std::vector<Cell> cells;
+  Cells cells;
   for (int64_t i = 0; i < batch.size; ++i) {
-    cells.push_back({to_pixels(batch.images.floats() + i * side * side * 3, options.preprocessing),
-                     title_of(batch.targets.floats() + i * classes, images->class_names())});
+    cells.drawn.push_back({to_pixels(batch.images.floats() + i * side * side * 3, options.preprocessing),
+                           title_of(batch.targets.floats() + i * classes, images->class_names())});
   }
+  cells.left_out = loader.bad_images();
   return cells;
 }
 
@@ -112,14 +134,14 @@ void draw_title(Picture& picture, const std::string& text, Point at) {
 
 }  // namespace
 
-void draw_preview(const std::filesystem::path& data, const std::filesystem::path& output,
-                  const PreviewOptions& options) {
+std::vector<std::string> draw_preview(const std::filesystem::path& data, const std::filesystem::path& output,
+                                      const PreviewOptions& options) {
   const TrainVal parts = open_train_val(data);
   const DatasetPtr all = options.val && parts.val != nullptr ? parts.val : parts.train;
   if (options.val && parts.val == nullptr) throw Error(fmt::format("{}: has no validation images", data.string()));
   const DatasetPtr images = make_subset(all, choose(*all, options.seed));
-  const std::vector<Cell> cells =
-      options.augmented ? augmented_cells(images, *options.augmented) : stored_cells(*images);
+  auto [cells, left_out] = options.augmented ? augmented_cells(images, *options.augmented) : stored_cells(*images);
+  if (cells.empty()) throw Error(left_out.front());
   const auto rows = static_cast<double>((cells.size() + kSide - 1) / kSide);
   Picture picture(kGap + kSide * (kCell + kGap), kGap + rows * (kTitle + kCell + kGap));
   for (size_t i = 0; i < cells.size(); ++i) {
@@ -129,6 +151,7 @@ void draw_preview(const std::filesystem::path& data, const std::filesystem::path
     picture.image(cells[i].image.view(), fit(cells[i].image, left, top + kTitle));
   }
   picture.save(output);
+  return left_out;
 }
 
 }  // namespace convoy

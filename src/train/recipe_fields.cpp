@@ -25,8 +25,10 @@ void add_data(Fields& fields) {
   fields.add("val-split", &Recipe::val_split, "share of every class held back for validation", kShare);
   fields
       .add("on-bad-image", &Recipe::on_bad_image,
-           Choices<Recipe::OnBadImage>{{"error", Recipe::OnBadImage::error}, {"skip", Recipe::OnBadImage::skip}},
-           "what to do about an image that cannot be read")
+           Choices<Recipe::OnBadImage>{{"strict", Recipe::OnBadImage::strict},
+                                       {"error", Recipe::OnBadImage::error},
+                                       {"skip", Recipe::OnBadImage::skip}},
+           "what to do about an image that cannot be read; strict: also about damage that leaves it readable")
       .identifies_run = false;
 }
 

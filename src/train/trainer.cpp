@@ -267,6 +267,11 @@ void Trainer::warn_of_bad_images(const Loader& loader) {
   for (const std::string& reason : loader.bad_images()) {
     if (bad_images_.insert(reason).second) warn(fmt::format("skipped {}", reason));
   }
+  std::vector<std::string> damaged;
+  for (const std::string& image : loader.damaged_images()) {
+    if (damaged_images_.insert(image).second) damaged.push_back(image);
+  }
+  if (!damaged.empty()) warn(describe_damaged(damaged));
 }
 
 void Trainer::stop_for(const std::string& problem) const {

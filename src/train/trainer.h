@@ -128,6 +128,7 @@ class Trainer {
   int64_t val_batches_ = -1;                // position_.batches at it
   std::vector<ImageOutcome> val_outcomes_;  // of the same
   std::set<std::string> bad_images_;        // that were warned of
+  std::set<std::string> damaged_images_;    // likewise
   // position_.cost holds the wall and processor time of before this call of train(), the rest up to now.
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   double cpu_seconds_at_begin_ = process_cpu_seconds();

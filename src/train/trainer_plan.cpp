@@ -28,6 +28,16 @@ const Recipe& checked(const Recipe& recipe) {
   return recipe;
 }
 
+// What the loader does about bad images; skipping them means another thing in training than in validation.
+OnBadImage on_bad_image(const Recipe& recipe, OnBadImage skipping) {
+  switch (recipe.on_bad_image) {
+    case Recipe::OnBadImage::strict: return OnBadImage::strict;
+    case Recipe::OnBadImage::error: return OnBadImage::error;
+    case Recipe::OnBadImage::skip: break;
+  }
+  return skipping;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop)
@@ -221,7 +231,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   options.augmentation = augmentation_of(recipe_);
   options.augmentation->mixup_alpha = part.stage.mixup;
   options.augmentation->policy = part.stage.aa;
-  options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? OnBadImage::replace : OnBadImage::error;
+  options.on_bad_image = on_bad_image(recipe_, OnBadImage::replace);
   options.first_epoch = position_.epoch;
   options.first_step = position_.step;
   options.end_epoch = part.stage.end_epoch;
@@ -231,7 +241,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
 std::unique_ptr<Loader> Trainer::make_val_loader() const {
   LoaderOptions options = loader_options();
   options.preprocessing = preprocessing_;
-  options.on_bad_image = recipe_.on_bad_image == Recipe::OnBadImage::skip ? OnBadImage::leave_out : OnBadImage::error;
+  options.on_bad_image = on_bad_image(recipe_, OnBadImage::leave_out);
   return std::make_unique<Loader>(val_, options);
 }
 
