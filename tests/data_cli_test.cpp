@@ -196,6 +196,30 @@ TEST_F(DataCli, NamesFromStrangersAreHarmlessToATerminal) {
   EXPECT_THAT(data({"stats", "photos"}).out, HasSubstr("\nc?[2Ja?t "));
 }
 
+TEST_F(DataCli, PreviewDrawsWideImagesAndLeavesOutUnreadableOnes) {
+  fs::remove_all(folder_ / "photos");
+  fs::create_directories(folder_ / "photos/wide");
+  fs::create_directories(folder_ / "photos/bad");
+  // Wider than cairo's 32767 pixels; red.
+  std::ofstream wide(folder_ / "photos/wide/panorama.png", std::ios::binary);
+  wide << "P6 33000 330 255\n";
+  for (int i = 0; i < 33000 * 330; ++i) wide.write("\xFF\x00\x00", 3);
+  wide.close();
+  std::ofstream(folder_ / "photos/bad/text.png") << "not a picture";
+  const Finished drawn = data({"preview", "photos", "--output", "x.png"});
+  ASSERT_EQ(drawn.code, 0) << drawn.err;
+  EXPECT_THAT(drawn.out, HasSubstr("left out: photos/bad/text.png: not a JPEG"));
+  const Image picture = load_image(folder_ / "x.png");
+  int red = 0;
+  for (int y = 0; y < picture.height(); ++y) {
+    for (int x = 0; x < picture.width(); ++x) {
+      const uint8_t* pixel = picture.row(y) + 3 * x;
+      red += pixel[0] > 250 && pixel[1] < 5 && pixel[2] < 5 ? 1 : 0;
+    }
+  }
+  EXPECT_NEAR(red, 400 * 4, 810);  // a cell of 400 pixels, a hundredth as high
+}
+
 TEST_F(DataCli, PreviewDrawsAGridAlsoOfAugmentedImages) {
   ASSERT_EQ(data({"preview", "photos", "--output", "plain.png"}).code, 0);
   const Image plain = load_image(folder_ / "plain.png");

@@ -58,6 +58,22 @@ TEST_F(CheckTest, ImagesThatAreTurnedDifferentlyAreNotTheSame) {
   EXPECT_TRUE(problems("duplicate-across-split").empty());
 }
 
+TEST_F(CheckTest, DamageIsToldFromKindsThatAreNotSupported) {
+  image("damaged_png_no_iend.png", "a/cut.png");
+  image("damaged_jpeg_restart_wrong.jpg", "a/wrong.jpg");
+  image("unsupported_jpeg_twelve_bits.jpg", "a/deep.jpg");
+  image("truncated.jpg", "a/short.jpg");
+  const auto name_of_only = [&](std::string_view kind) {
+    const std::vector<DataProblem> found = problems(kind);
+    EXPECT_EQ(found.size(), 1U) << kind;
+    return found.empty() ? "" : fs::path(found[0].images.front()).filename().string();
+  };
+  EXPECT_EQ(problems("damaged-but-read").size(), 2U);
+  EXPECT_EQ(problems("damaged-but-read")[0].severity, DataProblem::Severity::warning);
+  EXPECT_EQ(name_of_only("unsupported"), "deep.jpg");
+  EXPECT_EQ(name_of_only("damaged"), "short.jpg");
+}
+
 TEST_F(CheckTest, ExtensionsCountInAnyCase) {
   image("source.png", "a/Photo.Png");
   image("lossless.webp", "a/Photo.WebP");

@@ -70,7 +70,8 @@ UnsupportedImage lacks_library(std::string_view name, std::string_view what_need
 DecodedImage decode_stored(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
   if (bytes.empty()) throw Error(fmt::format("{}: the file is empty", name));
   const std::optional<FileFormat> format = format_by_content(bytes);
-  if (!format) throw Error(fmt::format("{}: not an image of a kind that is read; {}", name, describe_start(bytes)));
+  if (!format)
+    throw Error(fmt::format("{}: not a JPEG, PNG or other image that is read; {}", name, describe_start(bytes)));
   switch (*format) {
     case FileFormat::jpeg: return decode_jpeg(bytes, name, options);
     case FileFormat::png: return decode_png(bytes, name, options);

@@ -95,7 +95,7 @@ TEST(Image, RefusesOddFilesForTheRightReason) {
 
 TEST(Image, RefusesWhatIsNoImageAndSaysWhatItIs) {
   EXPECT_THAT(refusal(image_file("text.jpg")),
-              HasSubstr("text.jpg: not an image of a kind that is read; it begins with \"This"));
+              HasSubstr("text.jpg: not a JPEG, PNG or other image that is read; it begins with \"This"));
   EXPECT_THAT(refusal(image_file("empty.jpg")), HasSubstr("empty.jpg: the file is empty"));
   EXPECT_THAT(refusal(image_file("absent.jpg")), HasSubstr("absent.jpg: cannot be read: No such file"));
   EXPECT_THAT(refusal(testing::data_folder()), HasSubstr("cannot be read"));

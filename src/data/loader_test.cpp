@@ -10,6 +10,8 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
+#include "data/image_folder.h"
+#include "tests/support/ppm.h"
 
 namespace convoy {
 namespace {
@@ -178,6 +180,42 @@ TEST(Loader, ABadImageIsReplacedByTheNextOneAndReported) {
     EXPECT_THAT(copy(loader.next()).indices, ElementsAre(0, 1, 2, 5, 5, 5, 6));
     EXPECT_THAT(copy(loader.next()).indices, ElementsAre(7, 8, 9, 10, 11, 12, 0));
     EXPECT_THAT(loader.bad_images(), ElementsAre("image 13: damaged", "image 3: damaged", "image 4: damaged"));
+  }
+}
+
+// Files of which the middle one is damaged, but readable.
+DatasetPtr with_damage() {
+  std::vector<LabelledFile> files;
+  for (const char* name : {"rgb_444.jpg", "damaged_jpeg_early_end_baseline.jpg", "source.png"}) {
+    files.push_back({(testing::data_folder() / "images" / name).string(), 0});
+  }
+  return make_image_files(make_folder_tree({}), {"a"}, files);
+}
+
+TEST(Loader, DamageThatLeavesAnImageReadableIsNoted) {
+  LoaderOptions options;
+  options.preprocessing.image_size = 16;
+  Loader loader(with_damage(), options);
+  EXPECT_EQ(loader.next().size, 3);
+  EXPECT_EQ(loader.next().size, 3);  // out of the cache
+  EXPECT_THAT(loader.bad_images(), ::testing::IsEmpty());
+  EXPECT_THAT(loader.damaged_images(), ElementsAre(HasSubstr("early_end_baseline.jpg: damaged JPEG: ")));
+  EXPECT_THAT(describe_damaged(loader.damaged_images()),
+              ::testing::StartsWith("1 damaged image was read all the same: "));
+  EXPECT_EQ(describe_damaged({"a", "b", "c", "d", "e"}),
+            "5 damaged images were read all the same: a; b; c; and 2 more, which `convoy data check` lists");
+}
+
+TEST(Loader, DamageIsAnErrorToAStrictOne) {
+  LoaderOptions options;
+  options.preprocessing.image_size = 16;
+  options.on_bad_image = OnBadImage::strict;
+  Loader loader(with_damage(), options);
+  try {
+    loader.next();
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("early_end_baseline.jpg: damaged JPEG: "));
   }
 }
 

@@ -267,6 +267,17 @@ TEST_F(TrainerTest, BadImagesAreNamedAndSkippedWhenAsked) {
   EXPECT_THAT(warnings_, testing::UnorderedElementsAre(HasSubstr("image2.png"), HasSubstr("image1.png")));
 }
 
+TEST_F(TrainerTest, DamagedImagesThatCanBeReadAreNamedAndCounted) {
+  std::filesystem::copy_file(std::filesystem::path(CONVOY_SOURCE_DIR) / "tests/data/images/damaged_png_no_iend.png",
+                             root_ / "data/train/class0/image2.png", std::filesystem::copy_options::overwrite_existing);
+  train(recipe_, callbacks_);
+  EXPECT_THAT(warnings_, testing::ElementsAre(testing::AllOf(HasSubstr("1 damaged image was read all the same: "),
+                                                             HasSubstr("image2.png: damaged PNG: "))));
+  recipe_.on_bad_image = Recipe::OnBadImage::strict;
+  recipe_.experiment = "strict";
+  EXPECT_THAT(complaint(recipe_), HasSubstr("image2.png: damaged PNG: "));
+}
+
 TEST_F(TrainerTest, ValidationNeedsAnImageThatCanBeRead) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root_ / "data/val")) {
     if (entry.is_regular_file()) std::ofstream(entry.path()) << "not a picture";
