@@ -16,26 +16,23 @@ set(CONVOY_LINKED_LIBRARIES
   fmt::fmt tomlplusplus::tomlplusplus JPEG::JPEG PNG::PNG LibArchive::LibArchive PkgConfig::WEBP
   PkgConfig::CAIRO Threads::Threads)
 
-# Decoders of rarer image formats: without its library, one refuses its files by name. Only the decoder's own source hears
-# of the library, as CONVOY_HAS_<name>.
-function(convoy_optional_decoder name source target)
-  if(TARGET ${target})
-    set(CONVOY_LINKED_LIBRARIES ${CONVOY_LINKED_LIBRARIES} ${target} PARENT_SCOPE)
-    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/data/${source} PROPERTY COMPILE_DEFINITIONS CONVOY_HAS_${name})
-  else()
-    message(STATUS "${name} is missing: src/data/${source} is built without it")
-  endif()
-endfunction()
+# Decoders of rarer image formats: without its library, one refuses its files by name. Only the decoder's own source is
+# compiled with the library, as CONVOY_HAS_<name>; everything is linked with it.
 find_package(GIF)
 pkg_check_modules(TIFF IMPORTED_TARGET libtiff-4)
 pkg_check_modules(AVIF IMPORTED_TARGET libavif)
 pkg_check_modules(HEIF IMPORTED_TARGET libheif)
 pkg_check_modules(WEBPDEMUX IMPORTED_TARGET libwebpdemux)
-convoy_optional_decoder(GIF gif.cpp GIF::GIF)
-convoy_optional_decoder(TIFF tiff.cpp PkgConfig::TIFF)
-convoy_optional_decoder(AVIF avif.cpp PkgConfig::AVIF)
-convoy_optional_decoder(HEIF heif.cpp PkgConfig::HEIF)
-convoy_optional_decoder(WEBPDEMUX webp.cpp PkgConfig::WEBPDEMUX)
+foreach(decoder GIF::GIF=gif PkgConfig::TIFF=tiff PkgConfig::AVIF=avif PkgConfig::HEIF=heif PkgConfig::WEBPDEMUX=webp)
+  string(REGEX MATCH "(.*::(.*))=(.*)" unused ${decoder})
+  if(TARGET ${CMAKE_MATCH_1})
+    list(APPEND CONVOY_LINKED_LIBRARIES $<LINK_ONLY:${CMAKE_MATCH_1}>)
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/data/${CMAKE_MATCH_3}.cpp PROPERTY
+      COMPILE_DEFINITIONS CONVOY_HAS_${CMAKE_MATCH_2})
+  else()
+    message(STATUS "src/data/${CMAKE_MATCH_3}.cpp is built without ${CMAKE_MATCH_2}")
+  endif()
+endforeach()
 
 add_library(convoy_dependencies INTERFACE)
 target_link_libraries(convoy_dependencies INTERFACE ${CONVOY_LINKED_LIBRARIES} nlohmann_json::nlohmann_json)
