@@ -7,14 +7,16 @@ find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(LibArchive REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
 set(CONVOY_LINKED_LIBRARIES
-  fmt::fmt tomlplusplus::tomlplusplus JPEG::JPEG PNG::PNG LibArchive::LibArchive PkgConfig::WEBP
-  PkgConfig::CAIRO Threads::Threads)
+  fmt::fmt tomlplusplus::tomlplusplus JPEG::JPEG PNG::PNG ZLIB::ZLIB LibArchive::LibArchive PkgConfig::WEBP
+  PkgConfig::CAIRO PkgConfig::UTF8PROC Threads::Threads)
 
 # Decoders of rarer image formats: without its library, one refuses its files by name. Only the decoder's own source is
 # compiled with the library, as CONVOY_HAS_<name>; everything is linked with it.

@@ -68,14 +68,9 @@ TEST_F(DataCli, EveryFifthImageGoesToValidation) {
   ASSERT_EQ(split.code, 0) << split.err;
   EXPECT_THAT(split.out, HasSubstr("parts: 16 images to train and 4 to validate\n"));
   const std::vector<fs::path> cats = files("photos/cat");
-  const auto renamed = [](const fs::path& file) {
-    std::string name = file.filename().string();
-    std::ranges::replace(name, ' ', '_');
-    return name;
-  };
-  EXPECT_THAT(names("parts/val/cat"), ElementsAre(renamed(cats[0]), renamed(cats[5])));
+  EXPECT_THAT(names("parts/val/cat"), ElementsAre(cats[0].filename().string(), cats[5].filename().string()));
   EXPECT_EQ(names("parts/train/cat").size(), 8U);
-  EXPECT_EQ(read_file(cats[5]), read_file(folder_ / ("parts/val/cat/" + renamed(cats[5]))));
+  EXPECT_EQ(read_file(cats[5]), read_file(folder_ / ("parts/val/cat/" + cats[5].filename().string())));
   EXPECT_FALSE(fs::exists(folder_ / "parts.tmp"));
   expect_refused(data({"split", "photos", "parts", "--every", "5"}), 1, "convoy data split: parts: is there already");
   expect_refused(data({"split", "parts", "again", "--every", "5"}), 1,
@@ -102,17 +97,69 @@ TEST_F(DataCli, LinksShareTheFiles) {
   EXPECT_TRUE(fs::equivalent(dogs[0], folder_ / ("parts/val/dog/" + dogs[0].filename().string())));
 }
 
-TEST_F(DataCli, NothingIsOverwrittenOrLeftBehind) {
+TEST_F(DataCli, SpacesStayInNamesUnlessTheyAreToBeReplaced) {
   const std::vector<fs::path> cats = files("photos/cat");
-  std::string name = cats[3].filename().string();
-  std::ranges::replace(name, ' ', '_');
-  fs::copy_file(cats[3], cats[3].parent_path() / name);
-  expect_refused(data({"split", "photos", "parts"}), 1, "convoy data split: photos/cat/");
+  fs::copy_file(cats[3], cats[3].parent_path() / "my photo.jpg");
+  fs::copy_file(cats[4], cats[3].parent_path() / "my_photo.jpg");
+  ASSERT_EQ(data({"split", "photos", "kept", "--every", "4"}).code, 0);
+  std::set<std::string> kept = names("kept/train/cat");
+  kept.merge(names("kept/val/cat"));
+  EXPECT_EQ(kept, names("photos/cat"));
+  const Finished split = data({"split", "photos", "parts", "--every", "4", "--replace-spaces"});
+  ASSERT_EQ(split.code, 0) << split.err;
+  EXPECT_THAT(split.out, HasSubstr("note: names that became one were given numbers (1), such as cat/my_photo_2.jpg\n"));
+  std::set<std::string> replaced = names("parts/train/cat");
+  replaced.merge(names("parts/val/cat"));
+  EXPECT_EQ(replaced.size(), 12U);
+  EXPECT_TRUE(std::ranges::none_of(replaced, [](const auto& name) { return name.find(' ') != std::string::npos; }));
+  // Both are behind the ten cats: numbers 10 and 11.
+  EXPECT_EQ(read_file(folder_ / "parts/train/cat/my_photo.jpg"), read_file(cats[4]));
+  EXPECT_EQ(read_file(folder_ / "parts/train/cat/my_photo_2.jpg"), read_file(cats[3]));
+}
+
+TEST_F(DataCli, NothingIsOverwrittenOrLeftBehind) {
+  fs::create_directories(folder_ / "photos/empty");
+  expect_refused(data({"split", "photos", "parts"}), 1, "convoy data split: photos/empty: the class folder has no");
   EXPECT_FALSE(fs::exists(folder_ / "parts"));
   EXPECT_FALSE(fs::exists(folder_ / "parts.tmp"));
+  fs::remove(folder_ / "photos/empty");
   expect_refused(data({"split", "photos", "parts", "--every", "1"}), 2, "convoy data split: --every: ");
   expect_refused(data({"split", "photos", "parts", "--every", "5", "--fraction", "0.1"}), 2, "convoy data split: ");
   expect_refused(data({"split", "photos", "parts", "--fraction", "1.5"}), 2, "convoy data split: fraction: ");
+}
+
+TEST_F(DataCli, WhatIsNotReadIsSaid) {
+  std::ofstream(folder_ / "photos/cat/notes.txt") << "text";
+  std::ofstream(folder_ / "photos/README") << "text";
+  fs::create_symlink("gone.jpg", folder_ / "photos/dog/link.jpg");
+  fs::copy_file(files("photos/dog")[0], folder_ / "photos/loose.jpg");
+  fs::create_directories(folder_ / "photos/cat/@eaDir");
+  fs::copy_file(files("photos/dog")[0], folder_ / "photos/cat/@eaDir/thumb.jpg");
+  const std::vector<std::string> said{
+      "warning: images outside of the class folders are left out (1): photos/loose.jpg\n",
+      "warning: links to nothing that can be read are left out (1): photos/dog/link.jpg\n",
+      "note: files that are no images are left out (1 without extension, 1 .txt), such as photos/README\n"};
+  const Finished checked = data({"check", "photos"}), split = data({"split", "photos", "parts"});
+  for (const std::string& line : said) {
+    EXPECT_THAT(checked.out, HasSubstr(line));
+    EXPECT_THAT(split.out, HasSubstr(line));
+    EXPECT_THAT(data({"stats", "photos"}).out, HasSubstr(line));
+  }
+  EXPECT_THAT(checked.out, HasSubstr("20 images in 2 classes; errors: 0, "));
+  EXPECT_EQ(split.code, 0);
+}
+
+TEST_F(DataCli, CheckGoesOnBeyondBadFoldersAndSaysThatOneClassIsFew) {
+  fs::create_directories(folder_ / "photos/owl");
+  const Finished checked = data({"check", "photos"});
+  EXPECT_EQ(checked.code, 1);
+  EXPECT_THAT(checked.out, StartsWith("error: photos/owl: the class folder has no images\n"));
+  EXPECT_THAT(checked.out, HasSubstr("20 images in 2 classes"));
+  fs::remove(folder_ / "photos/owl");
+  fs::remove_all(folder_ / "photos/dog");
+  const Finished alone = data({"check", "photos"});
+  EXPECT_EQ(alone.code, 0);
+  EXPECT_THAT(alone.out, HasSubstr("warning: photos: has one class only, cat; "));
 }
 
 TEST_F(DataCli, CtrlCLeavesNothingBehind) {

@@ -20,31 +20,37 @@ struct ClassCount {
   int64_t val = 0;
 };
 
+// What is wrong or doubtful about images. Names are files, or files and numbers within.
+struct DataProblem {
+  enum class Severity : uint8_t { note, warning, error };
+  Severity severity = Severity::note;
+  std::string kind;  // "damaged", "duplicate-across-split", "stray-image", ...: a word for programs
+  std::string text;  // one line that says what is wrong and what to do
+  std::vector<std::string> images;
+};
+
 struct SplitOptions {
   // Images 0, every, 2 * every, ... of each class, in the order of their names, go to val; 0: by `fraction`.
   int64_t every = 0;
   // Share of every class, rounded, at least one image and not all, drawn by `seed`.
   double fraction = 0.2;
   uint64_t seed = 42;
-  bool link = false;  // hard links to the files instead of copies
+  bool link = false;            // hard links to the files instead of copies
+  bool replace_spaces = false;  // by '_' in the names of files
 };
 
-// Writes output/train/<class>/ and output/val/<class>/ with the images of `data`, spaces in names replaced by '_'. The
-// folder appears when it is whole: until then it is output.tmp, which is removed when the split fails or `stop` becomes
-// true (then the result is empty). Throws UsageError when `output` lies within `data`, an option is out of its range,
-// or links to files of an archive are asked for; Error when `output` has something in it, `data` has a validation part
-// already, two names become one, or a file cannot be read or written.
-std::vector<ClassCount> split_images(const std::filesystem::path& data, const std::filesystem::path& output,
-                                     const SplitOptions& options = {}, const std::atomic<bool>* stop = nullptr);
-
-// What check_images found. Names are files, or files and numbers within.
-struct DataProblem {
-  enum class Severity : uint8_t { note, warning, error };
-  Severity severity = Severity::note;
-  std::string kind;  // "damaged", "duplicate-across-split", ...: a word for programs
-  std::string text;  // one line that says what is wrong and what to do
-  std::vector<std::string> images;
+struct SplitResult {
+  std::vector<ClassCount> classes;    // empty: it was stopped
+  std::vector<DataProblem> problems;  // what was left out or renamed
 };
+
+// Writes output/train/<class>/ and output/val/<class>/ with the images of `data`; where two names become one, the
+// latter gets a number. The folder appears when it is whole: until then it is output.tmp, which is removed when the
+// split fails or `stop` becomes true. Throws UsageError when `output` lies within `data`, an option is out of its
+// range, or links to files of an archive are asked for; Error when `output` has something in it, `data` has a
+// validation part already or a class folder without images, or a file cannot be read or written.
+SplitResult split_images(const std::filesystem::path& data, const std::filesystem::path& output,
+                         const SplitOptions& options = {}, const std::atomic<bool>* stop = nullptr);
 
 struct DataCheck {
   int64_t images = 0;
@@ -55,8 +61,9 @@ struct DataCheck {
 };
 
 // Decodes every image and looks for damaged ones, the same file or pixels twice, files that are not what their name
-// says, colours that are converted, turned and tiny images, small and unbalanced classes, and classes that are only in
-// one split. Throws Error when `data` cannot be opened, or has no images.
+// says, colours that are converted, turned and tiny images, small and unbalanced classes, classes that are only in one
+// split, and what of `data` is not read: images outside of class folders, empty and unreadable folders, other files.
+// Throws Error when `data` cannot be opened, or has no images.
 DataCheck check_images(const std::filesystem::path& data);
 
 struct DataStats {
@@ -66,6 +73,7 @@ struct DataStats {
   int64_t train_images = 0;
   int64_t val_images = 0;
   std::vector<ClassCount> classes;
+  std::vector<DataProblem> problems;  // what was left out or is doubtful
   // Of the training images' sides in pixels: least, quartiles and greatest.
   std::array<int, 5> widths{};
   std::array<int, 5> heights{};

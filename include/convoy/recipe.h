@@ -30,8 +30,8 @@ struct Recipe {
   enum class Interpolation : uint8_t { nearest, box, bilinear, bicubic };
   enum class OnBadImage : uint8_t { strict, error, skip };
 
-  // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, binary CIFAR files, or
-  // a tar archive of one of these.
+  // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, CIFAR's files, or a tar
+  // or zip archive of one of these.
   std::string data;
   std::string val;       // a folder of its own for validation; empty: what `data` offers
   double val_split = 0;  // share of every class that is held back for validation where there is no other source
@@ -53,6 +53,7 @@ struct Recipe {
   int64_t epochs = 30;
   int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs
   int64_t batch_size = 32;
+  bool drop_last = false;        // leave out the last batch of an epoch where it is smaller than the others
   int64_t grad_accum_steps = 1;  // batches whose mean gradient makes one update
   int64_t seed = 42;
 

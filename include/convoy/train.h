@@ -30,6 +30,9 @@ struct TrainStart {
   std::filesystem::path folder;
   Recipe recipe;  // with everything settled that was left open: learning rate, image size, experiment
   std::vector<std::string> class_names;
+  // The folders or archives that the images are in: "photos/train", "0.2 of photos".
+  std::string train_source;
+  std::string val_source;
   int64_t train_images = 0;
   int64_t val_images = 0;  // 0: there are none
   int64_t batch_size = 0;  // the recipe's, or all images where they are fewer

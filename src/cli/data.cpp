@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <memory>
 
 #include "cli/commands.h"
@@ -18,6 +19,31 @@ constexpr const char* kDataHelp = "Images as `convoy train` takes them";
 
 CLI::Option* add_data(CLI::App& app, std::string& data) {
   return app.add_option("DIR", data, kDataHelp)->required()->type_name("DIR");
+}
+
+std::string_view word_for(DataProblem::Severity severity) {
+  switch (severity) {
+    case DataProblem::Severity::note: return "note";
+    case DataProblem::Severity::warning: return "warning";
+    case DataProblem::Severity::error: return "error";
+  }
+  return "";
+}
+
+// What was left out or is doubtful, one line each.
+void print_problems(const std::vector<DataProblem>& problems) {
+  for (const DataProblem& problem : problems) print("{}: {}\n", word_for(problem.severity), problem.text);
+}
+
+nlohmann::ordered_json to_json(const std::vector<DataProblem>& problems) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const DataProblem& problem : problems) {
+    json.push_back({{"severity", word_for(problem.severity)},
+                    {"kind", problem.kind},
+                    {"text", problem.text},
+                    {"images", problem.images}});
+  }
+  return json;
 }
 
 void print_counts(const std::vector<ClassCount>& classes) {
@@ -53,32 +79,24 @@ std::function<int()> declare_split(CLI::App& app) {
       ->excludes(every)
       ->type_name("N");
   app.add_flag("--link", options->split.link, "Link to the files instead of copying them");
+  app.add_flag("--replace-spaces", options->split.replace_spaces, "Write '_' for spaces in the names of files");
   return [options] {
     const Interrupt interrupt;
-    const std::vector<ClassCount> counts =
-        split_images(options->data, options->output, options->split, &interrupt.requested());
-    if (counts.empty()) {
+    const SplitResult result = split_images(options->data, options->output, options->split, &interrupt.requested());
+    if (result.classes.empty()) {
       print("stopped; nothing is left of {}\n", options->output);
       return kInterrupted;
     }
-    print_counts(counts);
+    print_problems(result.problems);
+    print_counts(result.classes);
     int64_t train = 0, val = 0;
-    for (const ClassCount& count : counts) {
+    for (const ClassCount& count : result.classes) {
       train += count.train;
       val += count.val;
     }
     print("{}: {} images to train and {} to validate\n", options->output, train, val);
     return 0;
   };
-}
-
-std::string_view word_for(DataProblem::Severity severity) {
-  switch (severity) {
-    case DataProblem::Severity::note: return "note";
-    case DataProblem::Severity::warning: return "warning";
-    case DataProblem::Severity::error: return "error";
-  }
-  return "";
 }
 
 void print_check(const DataCheck& check, size_t listed) {
@@ -98,14 +116,8 @@ nlohmann::ordered_json to_json(const DataCheck& check) {
                                  {"errors", check.count(DataProblem::Severity::error)},
                                  {"warnings", check.count(DataProblem::Severity::warning)},
                                  {"notes", check.count(DataProblem::Severity::note)},
-                                 {"classes", to_json(check.classes)}};
-  json["problems"] = nlohmann::ordered_json::array();
-  for (const DataProblem& problem : check.problems) {
-    json["problems"].push_back({{"severity", word_for(problem.severity)},
-                                {"kind", problem.kind},
-                                {"text", problem.text},
-                                {"images", problem.images}});
-  }
+                                 {"classes", to_json(check.classes)},
+                                 {"problems", to_json(check.problems)}};
   return json;
 }
 
@@ -124,7 +136,7 @@ std::function<int()> declare_check(CLI::App& app) {
     if (options->json) {
       print_json(to_json(check));
     } else {
-      print_check(check, options->all ? static_cast<size_t>(check.images) : kListed);
+      print_check(check, options->all ? std::numeric_limits<size_t>::max() : kListed);
     }
     return check.count(DataProblem::Severity::error) > 0 ? 1 : 0;
   };
@@ -164,6 +176,7 @@ std::function<int()> declare_preview(CLI::App& app) {
 }
 
 void print_stats(const DataStats& stats) {
+  print_problems(stats.problems);
   print_counts(stats.classes);
   print("\n{} training and {} validation images\n", stats.train_images, stats.val_images);
   const auto sides = [](std::string_view name, const std::array<int, 5>& side) {
@@ -186,7 +199,8 @@ nlohmann::ordered_json to_json(const DataStats& stats) {
                                  {"val_images", stats.val_images},
                                  {"classes", to_json(stats.classes)},
                                  {"width_quartiles", stats.widths},
-                                 {"height_quartiles", stats.heights}};
+                                 {"height_quartiles", stats.heights},
+                                 {"problems", to_json(stats.problems)}};
   json["sizes"] = nlohmann::ordered_json::array();
   for (const auto& [size, count] : stats.sizes) {
     json["sizes"].push_back({{"width", size[0]}, {"height", size[1]}, {"images", count}});

@@ -24,6 +24,8 @@ void print_start(const TrainStart& start) {
   print("{}: {:.2f} M parameters, {} classes, {} training and {} validation images, {:.0f} MiB planned\n", recipe.model,
         static_cast<double>(start.parameters) * 1e-6, start.class_names.size(), start.train_images, start.val_images,
         static_cast<double>(start.planned_bytes) / (1 << 20));
+  print("training on {}, {}\n", start.train_source,
+        start.val_images == 0 ? "validating on nothing" : fmt::format("validating on {}", start.val_source));
   if (start.frozen_parameters > 0) {
     print("frozen: {:.2f} M parameters ({})\n", static_cast<double>(start.frozen_parameters) * 1e-6, recipe.freeze);
   }
@@ -73,7 +75,7 @@ std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
   app.add_option(
          "DIR", options->data,
-         "Images: one sub-folder a class, or train/ beside val/ of such, or binary CIFAR files, or a .tar of these")
+         "Images: one sub-folder a class, or train/ beside val/ of such, or CIFAR's files, or a .tar or .zip of these")
       ->type_name("DIR");
   return [options] { return run(*options); };
 }

@@ -1,4 +1,4 @@
-// Small work on text: the nearest known name to a mistyped one, bytes that should be UTF-8, names from strangers.
+// Small work on text: the nearest known name to a mistyped one, bytes that should be UTF-8, names from strangers, case.
 #pragma once
 
 #include <span>
@@ -21,5 +21,8 @@ std::string to_utf8(std::string_view text);
 // `text` as one line that a terminal may be given: as to_utf8, with '?' for control characters, too (U+0000 to U+001F,
 // U+007F to U+009F).
 std::string printable(std::string_view text);
+
+// ASCII letters as small ones; all other bytes stay.
+std::string lower_case(std::string_view text);
 
 }  // namespace convoy

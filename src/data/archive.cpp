@@ -9,26 +9,39 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "convoy/error.h"
+#include "data/file_bytes.h"
+#include "data/file_format.h"
 
 namespace convoy {
 namespace {
 
 constexpr size_t kBlock = size_t{1} << 16;
 
-// "cat/1.jpg" of "/.//cat/1.jpg"; empty of a path with "..", which may lead out of the archive.
+// "cat/1.jpg" of "/.//cat/1.jpg", "cat" of "cat/"; empty of the root, and of a path with "..", which may lead out of
+// it.
 std::string below_root(std::string_view name) {
   const std::filesystem::path path(name);
   if (std::ranges::find(path, std::filesystem::path("..")) != path.end()) return "";
-  return path.lexically_normal().relative_path().string();
+  std::string normal = path.lexically_normal().relative_path().string();
+  if (normal.ends_with('/')) normal.pop_back();
+  return normal == "." ? "" : normal;
+}
+
+bool is_within_junk(const std::string& path) {
+  return std::ranges::any_of(std::filesystem::path(path), [](const auto& part) { return is_junk(part.native()); });
 }
 
 }  // namespace
 
 // Reads an archive through.
 class Archive::Indexer {
+  using Place = Archive::Entry::Place;
+
  public:
   Indexer(Archive& archive, uint64_t file_size, size_t memory_limit)
       : archive_(archive),
@@ -37,6 +50,7 @@ class Archive::Indexer {
         memory_left_(memory_limit),
         reader_(archive_read_new()) {
     archive_read_support_format_tar(reader_.get());
+    archive_read_support_format_zip(reader_.get());
     archive_read_support_filter_gzip(reader_.get());
     archive_read_support_filter_xz(reader_.get());
     archive_read_support_filter_bzip2(reader_.get());
@@ -50,16 +64,18 @@ class Archive::Indexer {
       const int status = archive_read_next_header(reader_.get(), &entry);
       if (status == ARCHIVE_EOF) break;
       require(status);
-      archive_.compressed_ = archive_filter_count(reader_.get()) > 1;
       std::string path = below_root(text_of(entry, archive_entry_pathname, archive_entry_pathname_utf8));
-      if (path.empty() || !wanted(path)) continue;
+      if (path.empty() || is_within_junk(path)) continue;
+      if (std::ranges::count(path, '/') > kMostFolders)
+        fail(fmt::format("{}: folders are nested more than {} deep", path, kMostFolders));
       if (const std::string_view target = text_of(entry, archive_entry_hardlink, archive_entry_hardlink_utf8);
           !target.empty()) {
-        link(std::move(path), target);
-      } else if (archive_entry_filetype(entry) == AE_IFREG) {
-        add(std::move(path), entry);
+        link(std::move(path), target, wanted);
+      } else {
+        add(std::move(path), entry, wanted);
       }
     }
+    follow_links();
   }
 
  private:
@@ -75,7 +91,7 @@ class Archive::Indexer {
   void require(int status) const {
     if (status >= ARCHIVE_WARN) return;
     const char* reason = archive_error_string(reader_.get());
-    fail(fmt::format("cannot be read as a tar archive: {}", reason == nullptr ? "unknown format" : reason));
+    fail(fmt::format("cannot be read as a tar or zip archive: {}", reason == nullptr ? "unknown format" : reason));
   }
 
   using Text = const char* (*)(archive_entry*);
@@ -90,16 +106,19 @@ class Archive::Indexer {
     return name;
   }
 
-  void link(std::string path, std::string_view target) {
+  void link(std::string path, std::string_view target, const std::function<bool(std::string_view)>& wanted) {
     const auto found = archive_.entries_.find(below_root(target));
-    if (found == archive_.entries_.end()) {
+    if (found != archive_.entries_.end() && found->second.place != Place::none) {
+      return place(std::move(path), found->second);
+    }
+    if (format_by_name(path) || wanted(path)) {
       fail(fmt::format("{} is a hard link to {}, which is not read; pack with tar --hard-dereference", path, target));
     }
-    place(std::move(path), found->second);
+    place(std::move(path), {});
   }
 
-  void place(std::string path, Archive::Entry entry) {
-    if (archive_.compressed_) take_memory(sizeof(decltype(archive_.entries_)::value_type) + path.size());
+  void place(std::string path, const Archive::Entry& entry) {
+    take_memory(sizeof(decltype(archive_.entries_)::value_type) + path.size());
     archive_.entries_[std::move(path)] = entry;
   }
 
@@ -111,39 +130,92 @@ class Archive::Indexer {
     memory_left_ -= bytes;
   }
 
-  void add(std::string path, archive_entry* entry) {
+  void add(std::string path, archive_entry* entry, const std::function<bool(std::string_view)>& wanted) {
+    using enum TreeEntry::Kind;
+    switch (archive_entry_filetype(entry)) {
+      case AE_IFREG: return add_file(std::move(path), entry, wanted);
+      case AE_IFDIR: return place(path + "/", {.kind = folder});
+      case AE_IFLNK:
+        links_.emplace_back(path, text_of(entry, archive_entry_symlink, archive_entry_symlink_utf8));
+        return place(std::move(path), {.kind = broken_link});
+      default: return place(std::move(path), {});
+    }
+  }
+
+  // Where the bytes of the entry at hand can be found later.
+  Place place_of(archive_entry* entry) const {
+    if (archive_filter_count(reader_.get()) > 1 || archive_entry_size_is_set(entry) == 0) return Place::memory;
+    if (archive_format(reader_.get()) != ARCHIVE_FORMAT_ZIP) return Place::file;
+    const std::string_view format = archive_format_name(reader_.get());  // "ZIP 2.0 (deflation)"
+    if (format.ends_with("(uncompressed)")) return Place::file;
+    return format.ends_with("(deflation)") ? Place::deflated_file : Place::memory;
+  }
+
+  void add_file(std::string path, archive_entry* entry, const std::function<bool(std::string_view)>& wanted) {
     const int64_t size = archive_entry_size(entry);
     if (size < 0) fail(fmt::format("{} has a size of {}", path, size));
-    Entry content{0, static_cast<uint64_t>(size)};
-    if (archive_.compressed_) {
-      content = keep();
-    } else {
+    if (archive_entry_is_data_encrypted(entry) != 0) fail(fmt::format("{} is encrypted; unpack the archive", path));
+    Archive::Entry file{.place = place_of(entry), .size = static_cast<uint64_t>(size)};
+    if (file.place != Place::memory) {
       if (archive_entry_sparse_count(entry) > 0) fail(fmt::format("{} is stored with holes; pack it without", path));
-      content.offset = static_cast<uint64_t>(archive_filter_bytes(reader_.get(), 0));
-      if (content.offset > file_size_ || content.size > file_size_ - content.offset) {
+      file.offset = static_cast<uint64_t>(archive_filter_bytes(reader_.get(), 0));
+      if (file.offset > file_size_ || (file.place == Place::file && file.size > file_size_ - file.offset)) {
         fail(fmt::format("the archive is truncated within {}", path));
       }
     }
-    place(std::move(path), content);
+    const auto begin = [&] {
+      if (file.place != Place::memory) return archive_.read_bytes(path, file, kFormatBytes);
+      peeked_ = next_block();
+      if (!peeked_ || peeked_->offset > 0) return std::vector<uint8_t>();
+      return std::vector<uint8_t>(peeked_->data, peeked_->data + std::min<uint64_t>(peeked_->size, kFormatBytes));
+    };
+    peeked_.reset();
+    if (finder_(path, begin)) file.kind = TreeEntry::Kind::image;
+    const bool kept = file.kind == TreeEntry::Kind::image || wanted(path);
+    if (!kept) file.place = Place::none;
+    if (file.place == Place::memory) keep(file);
+    place(std::move(path), file);
+  }
+
+  struct Block {
+    const uint8_t* data = nullptr;
+    uint64_t size = 0;
+    uint64_t offset = 0;
+  };
+
+  // Of the entry at hand; nullopt behind its last.
+  std::optional<Block> next_block() {
+    if (peeked_) return std::exchange(peeked_, std::nullopt);
+    const void* data = nullptr;
+    size_t size = 0;
+    int64_t offset = 0;
+    const int status = archive_read_data_block(reader_.get(), &data, &size, &offset);
+    if (status == ARCHIVE_EOF) return std::nullopt;
+    require(status);
+    return Block{static_cast<const uint8_t*>(data), size, static_cast<uint64_t>(offset)};
   }
 
   // Unpacks the entry at hand into the memory of the archive.
-  Entry keep() {
+  void keep(Archive::Entry& file) {
     std::vector<uint8_t>& contents = archive_.contents_;
-    const uint64_t begin = contents.size();
-    const void* block = nullptr;
-    size_t size = 0;
-    int64_t offset = 0;
-    while (true) {
-      const int status = archive_read_data_block(reader_.get(), &block, &size, &offset);
-      if (status == ARCHIVE_EOF) return {begin, contents.size() - begin};
-      require(status);
-      const uint64_t hole = static_cast<uint64_t>(offset) - (contents.size() - begin);
+    file.offset = contents.size();
+    while (const auto block = next_block()) {
+      const uint64_t hole = block->offset - (contents.size() - file.offset);
       take_memory(hole);
-      take_memory(size);
+      take_memory(block->size);
       contents.resize(contents.size() + hole);
-      const auto* bytes = static_cast<const uint8_t*>(block);
-      contents.insert(contents.end(), bytes, bytes + size);
+      contents.insert(contents.end(), block->data, block->data + block->size);
+    }
+    file.size = contents.size() - file.offset;
+  }
+
+  // Once all files are known.
+  void follow_links() {
+    for (const auto& [path, target] : links_) {
+      const std::string file = (std::filesystem::path(path).parent_path() / target).lexically_normal().string();
+      const auto found = archive_.entries_.find(file);
+      if (found != archive_.entries_.end() && found->second.place != Place::none)
+        archive_.entries_[path] = found->second;
     }
   }
 
@@ -152,6 +224,9 @@ class Archive::Indexer {
   const size_t memory_limit_;
   uint64_t memory_left_;  // of a compressed archive
   const std::unique_ptr<archive, Free> reader_;
+  ImageFinder finder_;
+  std::optional<Block> peeked_;
+  std::vector<std::pair<std::string, std::string>> links_;  // symbolic ones, and their targets
 };
 
 Archive::Archive(std::filesystem::path file, const std::function<bool(std::string_view path)>& wanted,
@@ -176,31 +251,46 @@ Archive::~Archive() { ::close(descriptor_); }
 
 std::vector<std::string> Archive::paths() const {
   std::vector<std::string> paths;
-  for (const auto& [path, entry] : entries_) paths.push_back(path);
+  for (const auto& [path, entry] : entries_) {
+    if (entry.place != Entry::Place::none) paths.push_back(path);
+  }
   return paths;
 }
 
-std::string Archive::name(const std::string& path) const { return fmt::format("{}:{}", file_.string(), path); }
+std::vector<TreeEntry> Archive::list() const {
+  std::vector<TreeEntry> list;
+  for (const auto& [path, entry] : entries_) list.push_back({path, entry.kind});
+  return list;
+}
+
+bool Archive::has(const std::string& path) const {
+  const auto found = entries_.find(path);
+  return found != entries_.end() && found->second.place != Entry::Place::none;
+}
+
+std::string Archive::name(const std::string& path) const {
+  return path.empty() ? file_.string() : fmt::format("{}:{}", file_.string(), path);
+}
 
 std::vector<uint8_t> Archive::read(const std::string& path) const {
-  const auto found = entries_.find(path);
-  if (found == entries_.end()) throw Error(fmt::format("{}: no such file in the archive", name(path)));
-  const auto [offset, size] = found->second;
-  if (compressed_) {
-    const auto begin = contents_.begin() + static_cast<ptrdiff_t>(offset);
-    return {begin, begin + static_cast<ptrdiff_t>(size)};
+  if (!has(path)) throw Error(fmt::format("{}: no such file in the archive", name(path)));
+  const Entry& entry = entries_.at(path);
+  constexpr uint64_t kMost = uint64_t{1} << 30;
+  if (entry.size > kMost) {
+    throw Error(fmt::format("{}: is larger than {} MiB, the most that is read", name(path), kMost >> 20));
   }
-  std::vector<uint8_t> bytes(size);
-  for (uint64_t done = 0; done < size;) {
-    const ssize_t got = ::pread(descriptor_, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      throw Error(fmt::format("{}: cannot be read: {}", name(path), std::generic_category().message(errno)));
-    }
-    if (got == 0) throw Error(fmt::format("{}: the archive became shorter", name(path)));
-    done += static_cast<uint64_t>(got);
+  return read_bytes(path, entry, entry.size);
+}
+
+std::vector<uint8_t> Archive::read_bytes(const std::string& path, const Entry& entry, uint64_t most) const {
+  const uint64_t size = std::min(entry.size, most);
+  switch (entry.place) {
+    case Entry::Place::file: return read_at(descriptor_, entry.offset, size, name(path));
+    case Entry::Place::deflated_file: return inflate_at(descriptor_, entry.offset, size, name(path));
+    default: break;
   }
-  return bytes;
+  const auto begin = contents_.begin() + static_cast<ptrdiff_t>(entry.offset);
+  return {begin, begin + static_cast<ptrdiff_t>(size)};
 }
 
 }  // namespace convoy

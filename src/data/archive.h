@@ -1,4 +1,4 @@
-// Files inside a tar archive, read without unpacking it.
+// Files inside a tar or zip archive, read without unpacking it.
 #pragma once
 
 #include <cstddef>
@@ -10,39 +10,46 @@
 
 namespace convoy {
 
-// The regular files of a tar archive, plain or compressed by gzip, xz, bzip2 or zstd. The archive is read through once,
-// when it is opened: of a plain one the places of the files are kept, of a compressed one the files themselves.
-// Hard links stand for the file they link to; symbolic links and paths with ".." are left out. Paths are relative and
-// normal: "cat/1.jpg" of "/.//cat/1.jpg".
+// The regular files of a tar archive, plain or compressed by gzip, xz, bzip2 or zstd, or of a zip archive. The archive
+// is read through once, when it is opened: of a plain one, and of what a zip archive stores or deflates, the places of
+// the files are kept, of a compressed one the files themselves.
+// Hard and symbolic links stand for the file they link to; paths with ".." are left out. Paths are relative and normal:
+// "cat/1.jpg" of "/.//cat/1.jpg".
 class Archive : public FileTree {
  public:
-  // Keeps the files whose path `wanted` accepts. Throws Error when the file cannot be read, is no tar archive, is
-  // truncated or damaged, has a path beyond 4096 bytes or a wanted hard link to a file that is not kept, or when the
-  // files of a compressed one and their paths are larger than `memory_limit` together.
+  // Keeps images, and the files whose path `wanted` accepts; the others are only listed. Throws Error when the file
+  // cannot be read, is no such archive, is encrypted, truncated or damaged, has a path beyond 4096 bytes or 32 folders,
+  // or a kept hard link to a file that is not kept, or when the files of a compressed one and all paths are larger than
+  // `memory_limit` together.
   Archive(std::filesystem::path file, const std::function<bool(std::string_view path)>& wanted, size_t memory_limit);
   ~Archive() override;
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
 
-  // In byte-wise order.
+  // Of the files that are kept, in byte-wise order.
   std::vector<std::string> paths() const;
 
-  bool has(const std::string& path) const override { return entries_.contains(path); }
-  // "photos.tar:cat/1.jpg"
+  std::vector<TreeEntry> list() const override;
+  bool has(const std::string& path) const override;
+  // "photos.tar:cat/1.jpg", "photos.tar" for the root.
   std::string name(const std::string& path) const override;
   std::vector<uint8_t> read(const std::string& path) const override;
 
  private:
-  // Bytes of the archive file, or of contents_.
   struct Entry {
-    uint64_t offset = 0;
-    uint64_t size = 0;
+    enum class Place : uint8_t { none, file, deflated_file, memory };  // none: the entry is only listed
+    TreeEntry::Kind kind = TreeEntry::Kind::other;
+    Place place = Place::none;
+    uint64_t offset = 0;  // in the archive file or in contents_
+    uint64_t size = 0;    // unpacked
   };
   class Indexer;
 
+  // At most `most` bytes of the entry.
+  std::vector<uint8_t> read_bytes(const std::string& path, const Entry& entry, uint64_t most) const;
+
   std::filesystem::path file_;
   int descriptor_ = -1;
-  bool compressed_ = false;
   std::vector<uint8_t> contents_;
   std::map<std::string, Entry> entries_;
 };

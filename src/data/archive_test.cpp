@@ -109,6 +109,68 @@ TEST_F(ArchiveTest, EveryDialectAndCompressionGivesTheSameFiles) {
   }
 }
 
+int zip_that_stores(archive* writer) {
+  archive_write_set_format_zip(writer);
+  return archive_write_zip_set_compression_store(writer);
+}
+
+TEST_F(ArchiveTest, ZipArchivesAreReadInPlace) {
+  std::string noise(200000, 'x');
+  for (size_t i = 0; i < noise.size(); i += 3) noise[i] = static_cast<char>(i * i % 251);
+  const Files files{
+      {"b/", ""}, {"b/2.txt", "second"}, {"a/1.txt", noise}, {"a/empty", ""}, {"\xC3\xA4/1.txt", "umlaut"}};
+  for (const Format format : {Format(archive_write_set_format_zip), Format(zip_that_stores)}) {
+    constexpr size_t kPaths = 2000;  // bytes: files take none
+    const Archive archive(pack(files, format, archive_write_add_filter_none, "photos.zip"), everything, kPaths);
+    EXPECT_THAT(archive.paths(), ElementsAre("a/1.txt", "a/empty", "b/2.txt", "\xC3\xA4/1.txt"));
+    EXPECT_EQ(text_of(archive.read("a/1.txt")), noise);
+    EXPECT_EQ(text_of(archive.read("b/2.txt")), "second");
+    EXPECT_EQ(text_of(archive.read("\xC3\xA4/1.txt")), "umlaut");
+    EXPECT_TRUE(archive.read("a/empty").empty());
+  }
+}
+
+TEST_F(ArchiveTest, DamagedAndEncryptedZipArchivesAreRefused) {
+  std::string noise(200000, 'x');
+  for (size_t i = 0; i < noise.size(); i += 3) noise[i] = static_cast<char>(i * i % 251);
+  const fs::path path = pack({{"a/1.txt", noise}}, archive_write_set_format_zip);
+  {
+    const Archive archive(path, everything, kNoLimit);
+    std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(1000);
+    stream << std::string(400, '\xFF');
+    stream.close();
+    EXPECT_THAT(refusal([&] { archive.read("a/1.txt"); }), HasSubstr("photos.tar:a/1.txt: damaged within the archive"));
+    fs::resize_file(path, 2000);
+    EXPECT_THAT(refusal([&] { archive.read("a/1.txt"); }), HasSubstr("photos.tar:a/1.txt: damaged within the archive"));
+  }
+  const auto encrypted = [](archive* writer) {
+    archive_write_set_format_zip(writer);
+    archive_write_set_passphrase(writer, "secret");
+    return archive_write_set_options(writer, "zip:encryption=zipcrypt");
+  };
+  EXPECT_THAT(refusal([&] {
+                Archive(pack({{"a/1.txt", "x"}}, encrypted), everything, kNoLimit);
+              }),
+              HasSubstr("photos.tar: a/1.txt is encrypted; unpack the archive"));
+}
+
+TEST_F(ArchiveTest, SymbolicLinksStandForFilesOfTheArchive) {
+  const fs::path folder = root_ / "linked";
+  fs::create_directories(folder / "a");
+  fs::create_directories(folder / "b");
+  std::ofstream(folder / "b/1.jpg") << "one";
+  fs::create_symlink("../b/1.jpg", folder / "a/1.jpg");
+  fs::create_symlink("../b/gone.jpg", folder / "a/2.jpg");
+  fs::create_symlink("../../../b/1.jpg", folder / "a/3.jpg");
+  const std::string file = (root_ / "links.tar").string();
+  ASSERT_EQ(std::system(fmt::format("tar -cf {} -C {} .", file, folder.string()).c_str()), 0);
+  const Archive archive(file, everything, kNoLimit);
+  EXPECT_THAT(archive.paths(), ElementsAre("a/1.jpg", "b/1.jpg"));
+  EXPECT_EQ(text_of(archive.read("a/1.jpg")), "one");
+  EXPECT_EQ(open_train_val(file).problems.front().images.size(), 2U);
+}
+
 TEST_F(ArchiveTest, NamesNeedNoLocale) {
   for (const Format format : {archive_write_set_format_gnutar, archive_write_set_format_pax}) {
     const std::string name = "\xC3\xA4/\xE7\x8C\xAB.jpg";
@@ -183,9 +245,9 @@ TEST_F(ArchiveTest, RefusesWhatIsNoArchiveOrTooLarge) {
   };
   EXPECT_THAT(open(root_ / "absent.tar"), HasSubstr("absent.tar: cannot be read: No such file"));
   std::ofstream(root_ / "text.tar") << "no archive at all";
-  EXPECT_THAT(open(root_ / "text.tar"), HasSubstr("text.tar: cannot be read as a tar archive"));
+  EXPECT_THAT(open(root_ / "text.tar"), HasSubstr("text.tar: cannot be read as a tar or zip archive"));
   std::ofstream(root_ / "empty.tar").flush();
-  EXPECT_THAT(open(root_ / "empty.tar"), HasSubstr("cannot be read as a tar archive"));
+  EXPECT_THAT(open(root_ / "empty.tar"), HasSubstr("cannot be read as a tar or zip archive"));
 
   const fs::path plain = pack({{"a.jpg", std::string(50000, 'x')}});
   EXPECT_EQ(open(plain, 1000), "accepted");
@@ -196,7 +258,7 @@ TEST_F(ArchiveTest, RefusesWhatIsNoArchiveOrTooLarge) {
   EXPECT_EQ(open(packed), "accepted");
   EXPECT_THAT(open(packed, 400000), HasSubstr("of memory; unpack it"));
   fs::resize_file(packed, fs::file_size(packed) / 2);
-  EXPECT_THAT(open(packed), HasSubstr("cannot be read as a tar archive"));
+  EXPECT_THAT(open(packed), HasSubstr("cannot be read as a tar or zip archive"));
 
   const fs::path shrinking = pack({{"a.jpg", std::string(50000, 'x')}});
   const Archive archive(shrinking, everything, kNoLimit);
@@ -212,7 +274,10 @@ TEST_F(ArchiveTest, ClassFoldersAreADatasetAlsoInsideAFolder) {
                                                {top + "cat/deep/2.webp", image},
                                                {top + "cat/.hidden.jpg", image},
                                                {top + "cat/._1.jpg", image},
+                                               {"__MACOSX/cat/1.jpg", image},
                                                {top + "cat/notes.txt", "no image"}}));
+    ASSERT_EQ(data.problems.size(), 1U);
+    EXPECT_EQ(data.problems[0].kind, "other-file");
     EXPECT_EQ(data.val, nullptr);
     EXPECT_THAT(data.train->class_names(), ElementsAre("cat", "cat-big", "dog"));
     const std::string shown = "photos.tar:" + std::string(top.empty() ? "" : "Images/");
@@ -221,6 +286,7 @@ TEST_F(ArchiveTest, ClassFoldersAreADatasetAlsoInsideAFolder) {
     EXPECT_EQ(data.train->label(2), 2);
     EXPECT_EQ(data.train->load(0).width(), 37);
     EXPECT_EQ(open_dataset(root_ / "photos.tar", Split::val)->size(), 3);
+    EXPECT_EQ(data.train_source, (root_ / (top.empty() ? "photos.tar" : "photos.tar:Images/")).string());
   }
 }
 
@@ -241,7 +307,8 @@ TEST_F(ArchiveTest, TrainFolderAloneHasNoValidation) {
   const fs::path path = pack({{"set/train/a/1.jpg", image_bytes()}});
   EXPECT_EQ(open_train_val(path).val, nullptr);
   EXPECT_EQ(open_dataset(path, Split::train)->size(), 1);
-  EXPECT_THAT(refusal([&] { open_dataset(path, Split::val); }), HasSubstr("photos.tar: has train/ but neither val/"));
+  EXPECT_THAT(refusal([&] { open_dataset(path, Split::val); }),
+              HasSubstr("photos.tar: has folders for parts of a dataset, but no val/"));
 }
 
 TEST_F(ArchiveTest, BinaryCifarFilesAreRead) {
@@ -268,7 +335,7 @@ TEST_F(ArchiveTest, SaysWhatIsMissing) {
   EXPECT_THAT(refusal([&] {
                 open_train_val(pack({{"1.jpg", "x"}, {"2.jpg", "x"}}));
               }),
-              HasSubstr("found images without folders"));
+              HasSubstr("found 2 images outside of sub-folders"));
 }
 
 }  // namespace

@@ -83,6 +83,8 @@ std::vector<Seen> look_at_all(const TrainVal& data, const std::vector<ClassCount
 // The findings under construction.
 class Findings {
  public:
+  explicit Findings(std::vector<DataProblem> problems) : problems_(std::move(problems)) {}
+
   // One problem that names every image for which `is_it` holds; `text` has a place for their number.
   void add_all(const std::vector<Seen>& images, Severity severity, std::string_view kind, std::string_view text,
                const std::function<bool(const Seen&)>& is_it) {
@@ -177,7 +179,7 @@ void find_class_problems(const std::vector<ClassCount>& classes, bool has_val, F
       findings.add(Severity::error, "class-only-in-validation", fmt::format("class {} has no image to train on", name));
     }
     if (has_val && val == 0) {
-      findings.add(Severity::error, "class-only-in-training",
+      findings.add(Severity::warning, "class-only-in-training",
                    fmt::format("class {} has no image to validate with", name));
     }
   }
@@ -205,12 +207,12 @@ int64_t DataCheck::count(Severity severity) const {
 }
 
 DataCheck check_images(const std::filesystem::path& data) {
-  const TrainVal parts = open_train_val(data);
+  const TrainVal parts = open_train_val(data, BadFolder::problem);
   DataCheck check;
   check.classes = count_classes(parts);
   const std::vector<Seen> images = look_at_all(parts, check.classes);
   check.images = static_cast<int64_t>(images.size());
-  Findings findings;
+  Findings findings(parts.problems);
   find_class_problems(check.classes, parts.val != nullptr, findings);
   find_damaged(images, findings);
   find_duplicates(images, findings);

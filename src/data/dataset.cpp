@@ -10,9 +10,9 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
-#include "data/archive_dataset.h"
 #include "data/cifar.h"
-#include "data/image_folder.h"
+#include "data/layout.h"
+#include "data/open_tree.h"
 
 namespace convoy {
 namespace {
@@ -41,30 +41,35 @@ class Subset : public Dataset {
   std::vector<int64_t> indices_;
 };
 
-// The folder below `root` that holds a split, when root has train/ and folders in it.
-std::optional<fs::path> split_folder(const fs::path& root, Split split) {
-  if (!has_sub_folders(root / "train")) return std::nullopt;
-  if (split == Split::train) return root / "train";
-  for (const std::string_view name : kValFolders) {
-    if (has_sub_folders(root / name)) return root / name;
+// A dataset with other class numbers.
+class Renumbered : public Dataset {
+ public:
+  // numbers: what each class of `base` becomes.
+  Renumbered(DatasetPtr base, std::vector<std::string> class_names, std::vector<int> numbers)
+      : base_(std::move(base)), class_names_(std::move(class_names)), numbers_(std::move(numbers)) {}
+  int64_t size() const override { return base_->size(); }
+  const std::vector<std::string>& class_names() const override { return class_names_; }
+  int label(int64_t index) const override { return numbers_[static_cast<size_t>(base_->label(index))]; }
+  std::string name(int64_t index) const override { return base_->name(index); }
+  std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return base_->encoded(index); }
+  Image load(int64_t index) const override { return base_->load(index); }
+  Image load_with_damage(int64_t index, std::string& damage) const override {
+    return base_->load_with_damage(index, damage);
   }
-  return std::nullopt;
-}
+  bool in_memory() const override { return base_->in_memory(); }
 
-Error no_val(const fs::path& root) {
-  return Error(fmt::format("{}: has train/ but neither val/ nor test/ with one sub-folder a class", root.string()));
-}
+ private:
+  DatasetPtr base_;
+  std::vector<std::string> class_names_;
+  std::vector<int> numbers_;
+};
 
-// Throws Error when there is nothing.
-bool is_file(const fs::path& root) {
-  std::error_code unknown;
-  if (!fs::exists(root, unknown)) throw Error(fmt::format("{}: no such folder or archive", root.string()));
-  return !fs::is_directory(root, unknown);
-}
-
-std::vector<std::string> missing_from(std::span<const std::string> some, std::span<const std::string> others) {
+// The first few names that are not among the others.
+std::vector<std::string> missing_from(std::vector<std::string> some, std::vector<std::string> others) {
+  std::ranges::sort(some);
+  std::ranges::sort(others);
   std::vector<std::string> missing;
-  std::set_difference(some.begin(), some.end(), others.begin(), others.end(), std::back_inserter(missing));
+  std::ranges::set_difference(some, others, std::back_inserter(missing));
   constexpr size_t kListed = 10;
   if (missing.size() > kListed) {
     const size_t more = missing.size() - kListed;
@@ -74,75 +79,128 @@ std::vector<std::string> missing_from(std::span<const std::string> some, std::sp
   return missing;
 }
 
-}  // namespace
-
-DatasetPtr open_dataset(const fs::path& root, Split split) {
-  if (is_file(root)) {
-    const TrainVal both = open_archive(root);
-    if (split == Split::train) return both.train;
-    if (both.val == nullptr) throw no_val(root);
-    return both.val;
-  }
-  if (DatasetPtr cifar = open_cifar(*make_folder_tree(root), "", split)) return cifar;
-  if (const auto folder = split_folder(root, split)) return open_image_folder(*folder);
-  if (split_folder(root, Split::train)) throw no_val(root);
-  return open_image_folder(root);
+// The folder, "" or one that ends in '/', with CIFAR files in it.
+std::optional<std::string> cifar_folder(const FileTree& tree, const std::vector<TreeEntry>& entries) {
+  std::vector<std::string> folders{""};
+  const auto first =
+      std::ranges::find_if(entries, [](const auto& entry) { return entry.path.find('/') != std::string::npos; });
+  if (first != entries.end()) folders.push_back(first->path.substr(0, first->path.find('/') + 1));
+  const auto found = std::ranges::find_if(folders, [&](const auto& folder) { return has_cifar_files(tree, folder); });
+  return found == folders.end() ? std::nullopt : std::optional(*found);
 }
 
-TrainVal open_train_val(const fs::path& root) {
-  if (is_file(root)) {
-    TrainVal both = open_archive(root);
-    if (both.val == both.train) both.val = nullptr;
-    return both;
+Error lacks(const fs::path& root, std::string_view part) {
+  return Error(fmt::format("{}: has folders for parts of a dataset, but no {} with one sub-folder a class",
+                           root.string(), part));
+}
+
+// The parts that there are.
+TrainVal open_parts(const fs::path& root, BadFolder bad_folder) {
+  const FileTreePtr tree = open_tree(root);
+  std::vector<TreeEntry> entries = tree->list();
+  if (const auto folder = cifar_folder(*tree, entries)) {
+    const std::string source = tree->name(*folder);
+    return {.train = open_cifar(*tree, *folder, Split::train),
+            .val = open_cifar(*tree, *folder, Split::val),
+            .has_parts = true,
+            .train_source = source,
+            .val_source = source};
   }
-  const bool has_val = has_cifar_files(*make_folder_tree(root), "") || split_folder(root, Split::val);
-  return {open_dataset(root, Split::train), has_val ? open_dataset(root, Split::val) : nullptr};
+  Layout layout = lay_out(std::move(entries), [&](const std::string& path) { return tree->name(path); });
+  for (const DataProblem& problem : layout.problems) {
+    const bool allowed = bad_folder == BadFolder::error_unless_empty && problem.kind == kEmptyClass;
+    if (problem.severity == DataProblem::Severity::error && bad_folder != BadFolder::problem && !allowed) {
+      throw Error(problem.text);
+    }
+  }
+  TrainVal data{.train = nullptr, .has_parts = layout.has_parts, .problems = std::move(layout.problems)};
+  const auto take = [&](std::optional<LayoutPart>& part, DatasetPtr& dataset) -> std::string {
+    if (!part) return "";
+    dataset = make_image_files(tree, std::move(part->class_names), std::move(part->files));
+    return tree->name(part->folder);
+  };
+  data.train_source = take(layout.train, data.train);
+  data.val_source = take(layout.val, data.val);
+  take(layout.test, data.test);
+  return data;
+}
+
+}  // namespace
+
+TrainVal open_train_val(const fs::path& root, BadFolder bad_folder) {
+  TrainVal data = open_parts(root, bad_folder);
+  if (data.train == nullptr) throw lacks(root, "train/");
+  return data;
+}
+
+TrainVal open_val(const fs::path& root, BadFolder bad_folder) {
+  TrainVal data = open_parts(root, bad_folder);
+  if (!data.has_parts) {
+    data.val = data.train;
+    data.val_source = data.train_source;
+  }
+  if (data.val == nullptr) throw lacks(root, "val/ or test/");
+  return data;
+}
+
+DatasetPtr open_dataset(const fs::path& root, Split split) {
+  return split == Split::train ? open_train_val(root).train : open_val(root).val;
 }
 
 DatasetPtr make_subset(DatasetPtr base, std::vector<int64_t> indices) {
   return std::make_shared<Subset>(std::move(base), std::move(indices));
 }
 
-TrainVal split_off_val(DatasetPtr dataset, double fraction, uint64_t seed) {
-  std::vector<std::vector<int64_t>> by_class(dataset->class_names().size());
-  for (int64_t i = 0; i < dataset->size(); ++i) by_class[static_cast<size_t>(dataset->label(i))].push_back(i);
-  std::vector<int64_t> train, val;
+std::vector<bool> draw_val(const std::vector<int>& labels, const std::vector<std::string>& class_names, double fraction,
+                           uint64_t seed) {
+  std::vector<std::vector<size_t>> by_class(class_names.size());
+  for (size_t i = 0; i < labels.size(); ++i) by_class[static_cast<size_t>(labels[i])].push_back(i);
+  std::vector<bool> in_val(labels.size());
   for (size_t label = 0; label < by_class.size(); ++label) {
-    std::vector<int64_t>& samples = by_class[label];
+    std::vector<size_t>& samples = by_class[label];
     const auto count = static_cast<int64_t>(samples.size());
     if (count == 1) {
       throw Error(fmt::format("class {} has a single image; splitting off validation images needs two in every class",
-                              dataset->class_names()[label]));
+                              class_names[label]));
     }
     RandomStream random(seed, "val split", label);
     for (size_t i = samples.size(); i > 1; --i)
       std::swap(samples[i - 1], samples[random.below(static_cast<uint32_t>(i))]);
     const auto wanted = static_cast<int64_t>(std::llround(fraction * static_cast<double>(count)));
-    const auto border =
-        samples.begin() + std::clamp<int64_t>(wanted, std::min<int64_t>(count, 1), std::max<int64_t>(count - 1, 0));
-    val.insert(val.end(), samples.begin(), border);
-    train.insert(train.end(), border, samples.end());
+    const int64_t taken = std::clamp<int64_t>(wanted, std::min<int64_t>(count, 1), std::max<int64_t>(count - 1, 0));
+    for (int64_t i = 0; i < taken; ++i) in_val[samples[static_cast<size_t>(i)]] = true;
   }
-  std::sort(train.begin(), train.end());
-  std::sort(val.begin(), val.end());
+  return in_val;
+}
+
+TrainVal split_off_val(const DatasetPtr& dataset, double fraction, uint64_t seed) {
+  std::vector<int> labels;
+  for (int64_t i = 0; i < dataset->size(); ++i) labels.push_back(dataset->label(i));
+  const std::vector<bool> in_val = draw_val(labels, dataset->class_names(), fraction, seed);
+  std::vector<int64_t> train, val;
+  for (int64_t i = 0; i < dataset->size(); ++i) (in_val[static_cast<size_t>(i)] ? val : train).push_back(i);
   return {make_subset(dataset, std::move(train)), make_subset(dataset, std::move(val))};
 }
 
-void check_same_classes(const Dataset& train, const Dataset& val) {
-  const std::vector<std::string>& a = train.class_names();
-  const std::vector<std::string>& b = val.class_names();
-  if (a == b) return;
-  std::vector<std::string> sorted_a = a, sorted_b = b;
-  std::sort(sorted_a.begin(), sorted_a.end());
-  std::sort(sorted_b.begin(), sorted_b.end());
-  std::string differences;
-  for (const auto& [missing, where] :
-       {std::pair{missing_from(sorted_a, sorted_b), "training"}, {missing_from(sorted_b, sorted_a), "validation"}}) {
-    if (!missing.empty())
-      differences += fmt::format("{}only in {}: {}", differences.empty() ? "" : "; ", where, fmt::join(missing, ", "));
+void match_classes(TrainVal& data) {
+  const std::vector<std::string>& names = data.train->class_names();
+  std::vector<int> numbers;
+  for (const std::string& name : data.val->class_names()) {
+    const auto found = std::ranges::find(names, name);
+    if (found == names.end()) {
+      throw Error(fmt::format("{} has classes that {} lacks: {}", data.val_source, data.train_source,
+                              fmt::join(missing_from(data.val->class_names(), names), ", ")));
+    }
+    numbers.push_back(static_cast<int>(found - names.begin()));
   }
-  if (differences.empty()) differences = "the same classes in another order";
-  throw Error(fmt::format("training and validation data have different classes; {}", differences));
+  if (const auto lacking = missing_from(names, data.val->class_names()); !lacking.empty()) {
+    data.problems.push_back({DataProblem::Severity::warning,
+                             "class-only-in-training",
+                             fmt::format("{}: has no images of {}; the validation says nothing of them",
+                                         data.val_source, fmt::join(lacking, ", ")),
+                             {}});
+  }
+  if (data.val->class_names() != names) data.val = std::make_shared<Renumbered>(data.val, names, std::move(numbers));
 }
 
 }  // namespace convoy

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "convoy/data.h"
 #include "data/image.h"
 
 namespace convoy {
@@ -40,33 +41,51 @@ using DatasetPtr = std::shared_ptr<const Dataset>;
 
 enum class Split { train, val };
 
-// Opens what `root` holds, told apart by content:
-//  - the binary CIFAR-10 or CIFAR-100 files as published (data_batch_1.bin ... or train.bin), also one folder deeper;
-//  - train/ beside val/ or test/, each with one sub-folder a class: the one that `split` asks for;
-//  - one sub-folder a class, the same for either split;
-//  - a tar archive of any of these, plain or compressed, also with one folder around all.
-// Classes are numbered in byte-wise order of their names (as torchvision's ImageFolder), images in byte-wise order of
-// their paths. Files that do not end in jpg, jpeg, png or webp (in any case) and hidden ones are left out.
-// Throws Error when the folder is missing or empty, a class has no image, a file has the wrong size, or train/ stands
-// alone and `split` is val.
-DatasetPtr open_dataset(const std::filesystem::path& root, Split split);
+// What becomes of class folders that are empty or cannot be read: an Error, or one of the problems.
+enum class BadFolder : uint8_t { error, error_unless_empty, problem };
 
+// The parts of a dataset.
 struct TrainVal {
-  DatasetPtr train;
-  DatasetPtr val;
+  DatasetPtr train;  // all there is, where there are no parts
+  DatasetPtr val = nullptr;
+  DatasetPtr test = nullptr;  // labelled images that are neither trained on nor validated with
+  bool has_parts = false;     // whether there are folders for them, perhaps only one
+  // The folders that they lie in, for messages.
+  std::string train_source = {};
+  std::string val_source = {};
+  // What was left out or is doubtful. Bad folders have the severity error.
+  std::vector<DataProblem> problems = {};
 };
 
-// Both splits of `root` as open_dataset gives them; val is null where they would be the same images.
-TrainVal open_train_val(const std::filesystem::path& root);
+// Opens what `root` holds, a folder or an archive, told apart by content:
+//  - the CIFAR-10 or CIFAR-100 files as published (data_batch_1.bin ... or train.bin), also one folder deeper;
+//  - folders of images as lay_out() reads them. Classes are numbered in byte-wise order of their names (as
+//    torchvision's ImageFolder), images in byte-wise order of their paths.
+// Only val or test, or neither, may be there; train is null where folders of those names stand alone. Throws Error when
+// the root is missing, nothing in it is a class, a file has the wrong size, or, as bad_folder says, a class folder is
+// empty or unreadable.
+TrainVal open_train_val(const std::filesystem::path& root, BadFolder bad_folder = BadFolder::error);
+
+// What `root` offers to validate with, as val: its validation part, or all its images where it has no parts. Throws as
+// open_train_val, and where there are parts but not that one.
+TrainVal open_val(const std::filesystem::path& root, BadFolder bad_folder = BadFolder::error_unless_empty);
+
+// One part of `root` where it has parts, all its images otherwise. Throws as open_train_val and open_val.
+DatasetPtr open_dataset(const std::filesystem::path& root, Split split);
 
 // The given samples of a dataset, in that order.
 DatasetPtr make_subset(DatasetPtr base, std::vector<int64_t> indices);
 
-// Divides a dataset: of every class, the rounded share `fraction` (in (0, 1)) goes to val, at least one image and not
-// all. Which ones depends on `seed` alone. Throws Error when a class has a single image.
-TrainVal split_off_val(DatasetPtr dataset, double fraction, uint64_t seed);
+// Whether each sample goes to val: of every class, the rounded share `fraction` (in (0, 1)), at least one image and not
+// all. Which ones depends on `seed` alone. labels: of the samples. Throws Error when a class has a single image.
+std::vector<bool> draw_val(const std::vector<int>& labels, const std::vector<std::string>& class_names, double fraction,
+                           uint64_t seed);
 
-// Throws Error that lists the differing classes unless both have the same ones.
-void check_same_classes(const Dataset& train, const Dataset& val);
+// Divides a dataset as draw_val() says. Throws as it does.
+TrainVal split_off_val(const DatasetPtr& dataset, double fraction, uint64_t seed);
+
+// Gives the validation images the class numbers of the training images, matched by name; a problem names the classes
+// without validation images. Throws Error that lists the validation classes that training lacks.
+void match_classes(TrainVal& data);
 
 }  // namespace convoy

@@ -79,6 +79,7 @@ TEST_F(DatasetTest, FollowsSymbolicLinksButNotInCircles) {
   fs::create_symlink(root_ / "real/b/1.jpg", root_ / "linked/b/2.jpg");
   fs::create_symlink(root_ / "absent", root_ / "linked/b/broken.jpg");
   EXPECT_EQ(open_dataset(root_ / "linked", Split::train)->size(), 2);
+  EXPECT_EQ(open_train_val(root_ / "linked").problems.front().kind, "broken-link");
   fs::create_directory_symlink(root_ / "linked", root_ / "linked/b/up");
   EXPECT_THROW(open_dataset(root_ / "linked", Split::train), Error);
 }
@@ -91,19 +92,21 @@ TEST_F(DatasetTest, TrainAndTestFoldersAreTheSplits) {
   EXPECT_THAT(names(*open_dataset(root_, Split::val)), ElementsAre("test/a/3.jpg", "test/b/4.jpg"));
   image("val/a/5.jpg");
   EXPECT_THAT(names(*open_dataset(root_, Split::val)), ElementsAre("val/a/5.jpg"));
+  EXPECT_THAT(names(*open_train_val(root_).test), ElementsAre("test/a/3.jpg", "test/b/4.jpg"));
+  EXPECT_EQ(open_train_val(root_).train_source, (root_ / "train/").string());
 }
 
 TEST_F(DatasetTest, TrainFolderAloneHasNoValidation) {
   image("train/a/1.jpg");
   EXPECT_EQ(open_train_val(root_).val, nullptr);
   EXPECT_EQ(open_dataset(root_, Split::train)->size(), 1);
-  EXPECT_THAT(refusal(Split::val), HasSubstr("neither val/ nor test/"));
+  EXPECT_THAT(refusal(Split::val), HasSubstr("but no val/ or test/ with"));
 }
 
 TEST_F(DatasetTest, NamesTheCulprit) {
-  EXPECT_THAT(refusal(), AllOf(HasSubstr(root_.string()), HasSubstr("the folder is empty")));
+  EXPECT_THAT(refusal(), AllOf(HasSubstr(root_.string()), HasSubstr("it is empty")));
   text("loose.jpg", "x");
-  EXPECT_THAT(refusal(), HasSubstr("found no sub-folder"));
+  EXPECT_THAT(refusal(), HasSubstr("found 1 images outside of sub-folders"));
   image("full/1.jpg");
   fs::create_directories(root_ / "hollow");
   EXPECT_THAT(refusal(), HasSubstr("hollow: the class folder has no images"));
@@ -132,16 +135,51 @@ TEST_F(DatasetTest, ValidationSplitIsStratifiedAndDependsOnTheSeedAlone) {
   EXPECT_THROW(split_off_val(open_dataset(root_, Split::train), 0.2, 1), Error);
 }
 
-TEST_F(DatasetTest, DifferentClassesAreListed) {
-  for (const char* path : {"x/a/1.jpg", "x/b/1.jpg", "y/b/1.jpg", "y/c/1.jpg"}) image(path);
-  const DatasetPtr x = open_dataset(root_ / "x", Split::train), y = open_dataset(root_ / "y", Split::val);
-  EXPECT_NO_THROW(check_same_classes(*x, *x));
+TEST_F(DatasetTest, ClassesAreMatchedByName) {
+  for (const char* path : {"train/a/1.jpg", "train/b/1.jpg", "train/c/1.jpg", "val/b/2.jpg", "val/c/3.jpg"})
+    image(path);
+  TrainVal data = open_train_val(root_);
+  match_classes(data);
+  EXPECT_EQ(data.val->class_names(), data.train->class_names());
+  EXPECT_EQ(data.val->label(0), 1);
+  EXPECT_EQ(data.val->label(1), 2);
+  EXPECT_THAT(names(*data.val), ElementsAre("val/b/2.jpg", "val/c/3.jpg"));
+  EXPECT_EQ(data.val->load(0).width(), 37);
+  ASSERT_EQ(data.problems.size(), 1U);
+  EXPECT_EQ(data.problems[0].text,
+            (root_ / "val/").string() + ": has no images of a; the validation says nothing of them");
+  image("val/owl/1.jpg");
+  data = open_train_val(root_);
   try {
-    check_same_classes(*x, *y);
+    match_classes(data);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("different classes; only in training: a; only in validation: c"));
+    EXPECT_THAT(error.what(), HasSubstr("val/ has classes that " + (root_ / "train/").string() + " lacks: owl"));
   }
+}
+
+TEST_F(DatasetTest, BadFoldersCanBeSkipped) {
+  image("ant/1.jpg");
+  image("bee/1.jpg");
+  fs::create_directories(root_ / "hollow");
+  EXPECT_THROW(open_train_val(root_), Error);
+  const TrainVal data = open_train_val(root_, BadFolder::problem);
+  EXPECT_THAT(data.train->class_names(), ElementsAre("ant", "bee"));
+  ASSERT_EQ(data.problems.size(), 1U);
+  EXPECT_EQ(data.problems[0].severity, DataProblem::Severity::error);
+  EXPECT_EQ(open_val(root_).val->size(), 2);  // to validate with, some classes suffice
+}
+
+TEST_F(DatasetTest, FilesAreImagesByTheirFirstBytesWhereTheNameSaysNothing) {
+  image("ant/photo");
+  image("ant/photo.jpg_large");
+  image("bee/1.jpg");
+  text("bee/notes", "no image");
+  text("bee/.hidden", "junk");
+  const TrainVal data = open_train_val(root_);
+  EXPECT_THAT(names(*data.train), ElementsAre("ant/photo", "ant/photo.jpg_large", "bee/1.jpg"));
+  ASSERT_EQ(data.problems.size(), 1U);
+  EXPECT_THAT(data.problems[0].images, ElementsAre((root_ / "bee/notes").string()));
 }
 
 class CifarTest : public DatasetTest {

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "core/text.h"
+
 namespace convoy {
 namespace {
 
@@ -69,9 +71,7 @@ std::optional<FileFormat> format_by_name(const std::filesystem::path& file) {
                                                                                  {".pgm", pnm},
                                                                                  {".ppm", pnm},
                                                                                  {".pbm", pnm}}};
-  std::string extension = file.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = lower_case(file.extension().string());
   const auto found = std::ranges::find(kExtensions, extension, &std::pair<std::string_view, FileFormat>::first);
   return found == kExtensions.end() ? std::nullopt : std::optional(found->second);
 }

@@ -7,14 +7,19 @@
 #include <string>
 #include <vector>
 
+#include "data/listing.h"
+
 namespace convoy {
 
 // Immutable; every member may be called from several threads at once. Paths are relative to the root.
 class FileTree {
  public:
   virtual ~FileTree() = default;
+  // Everything below the root that is not junk, in byte-wise order of the paths. Throws Error when the root cannot be
+  // listed, and for folders that are nested too deep or in a circle of links.
+  virtual std::vector<TreeEntry> list() const = 0;
   virtual bool has(const std::string& path) const = 0;
-  // What to call the file in a message.
+  // What to call the file or folder in a message.
   virtual std::string name(const std::string& path) const = 0;
   // The whole content. Throws Error that begins with name(path) when it cannot be read.
   virtual std::vector<uint8_t> read(const std::string& path) const = 0;
@@ -22,7 +27,7 @@ class FileTree {
 
 using FileTreePtr = std::shared_ptr<const FileTree>;
 
-// The files below `root`; an empty root leaves paths as they are.
+// The files below `root`, symbolic links followed; an empty root leaves paths as they are.
 FileTreePtr make_folder_tree(std::filesystem::path root);
 
 }  // namespace convoy

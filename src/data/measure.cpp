@@ -64,6 +64,7 @@ DataStats measure_images(const std::filesystem::path& data) {
   stats.train_images = images.size();
   stats.val_images = parts.val == nullptr ? 0 : parts.val->size();
   stats.classes = count_classes(parts);
+  stats.problems = parts.problems;
   std::array<double, 3> squares{};
   std::vector<int> widths, heights;
   std::map<std::array<int, 2>, int64_t> sizes;

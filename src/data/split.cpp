@@ -3,73 +3,79 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "convoy/data.h"
 #include "convoy/error.h"
 #include "data/dataset.h"
+#include "data/layout.h"
+#include "data/open_tree.h"
 
 namespace convoy {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A file to write: sample `index` of the dataset.
+// A file to write.
 struct Target {
-  int64_t index = 0;
-  fs::path path;  // below the output folder
+  std::string source;  // in the tree
+  fs::path path;       // below the output folder
 };
 
-// "a/1.jpg" of "root/cat/a/1.jpg" or "photos.tar:Images/cat/a/1.jpg".
-std::string path_in_class(std::string_view name, const fs::path& root, const std::string& class_name) {
-  std::string_view rest = name.substr(std::min(root.native().size(), name.size()));
-  for (size_t at = rest.find(class_name); at != std::string_view::npos; at = rest.find(class_name, at + 1)) {
-    const size_t end = at + class_name.size();
-    const bool begins = at == 0 || rest[at - 1] == '/' || rest[at - 1] == ':';
-    if (begins && end < rest.size() && rest[end] == '/') return std::string(rest.substr(end + 1));
-  }
-  return fs::path(name).filename().string();
-}
-
-// Whether each sample goes to val.
-std::vector<bool> choose_val(const DatasetPtr& dataset, const SplitOptions& options) {
-  std::vector<bool> in_val(static_cast<size_t>(dataset->size()));
-  std::vector<int64_t> position(dataset->class_names().size());
-  for (int64_t i = 0; i < dataset->size() && options.every > 0; ++i) {
-    in_val[static_cast<size_t>(i)] = position[static_cast<size_t>(dataset->label(i))]++ % options.every == 0;
-  }
-  if (options.every == 0) {
-    const TrainVal parts = split_off_val(dataset, options.fraction, options.seed);
-    std::set<std::string> names;
-    for (int64_t i = 0; i < parts.val->size(); ++i) names.insert(parts.val->name(i));
-    for (int64_t i = 0; i < dataset->size(); ++i) in_val[static_cast<size_t>(i)] = names.contains(dataset->name(i));
-  }
+// Whether each file goes to val.
+std::vector<bool> choose_val(const LayoutPart& part, const SplitOptions& options) {
+  std::vector<int> labels;
+  for (const LabelledFile& file : part.files) labels.push_back(file.label);
+  if (options.every == 0) return draw_val(labels, part.class_names, options.fraction, options.seed);
+  std::vector<bool> in_val;
+  std::vector<int64_t> position(part.class_names.size());
+  for (const int label : labels) in_val.push_back(position[static_cast<size_t>(label)]++ % options.every == 0);
   return in_val;
 }
 
-std::vector<Target> plan_targets(const DatasetPtr& dataset, const fs::path& root, const SplitOptions& options,
-                                 std::vector<ClassCount>& counts) {
-  for (const std::string& name : dataset->class_names()) counts.push_back({name, 0, 0});
-  const std::vector<bool> in_val = choose_val(dataset, options);
-  std::vector<Target> targets;
-  std::set<fs::path> taken;
-  for (int64_t i = 0; i < dataset->size(); ++i) {
-    const auto label = static_cast<size_t>(dataset->label(i));
-    const std::string& class_name = dataset->class_names()[label];
-    std::string file = path_in_class(dataset->name(i), root, class_name);
-    std::ranges::replace(file, ' ', '_');
-    const fs::path normal = fs::path(file).lexically_normal();
-    if (normal.is_absolute() || *normal.begin() == "..") {
-      throw Error(fmt::format("{}: its path leads out of the folder of its class; rename it", dataset->name(i)));
+// Gives files names that no other of their class has.
+class FreeNames {
+ public:
+  // `path`, or where it is taken one with a number before its extension.
+  fs::path take(const fs::path& path) {
+    if (taken_.insert(path.string()).second) return path;
+    int& number = last_number_.try_emplace(path.string(), 1).first->second;
+    while (true) {
+      const std::string name = fmt::format("{}_{}{}", path.stem().string(), ++number, path.extension().string());
+      if (taken_.insert((path.parent_path() / name).string()).second) return path.parent_path() / name;
     }
-    if (!taken.insert(fs::path(class_name) / file).second) {
-      throw Error(
-          fmt::format("{}: another image of the class is called {}, too, once spaces are replaced by '_'; rename one",
-                      dataset->name(i), file));
+  }
+
+ private:
+  std::set<std::string> taken_;
+  std::map<std::string, int> last_number_;
+};
+
+std::vector<Target> plan_targets(const LayoutPart& part, const SplitOptions& options, SplitResult& result) {
+  for (const std::string& name : part.class_names) result.classes.push_back({name, 0, 0});
+  const std::vector<bool> in_val = choose_val(part, options);
+  std::vector<Target> targets(part.files.size());
+  FreeNames names;
+  std::vector<std::string> numbered;
+  // Those that keep their names come first.
+  for (const bool changed : {false, true}) {
+    for (size_t i = 0; i < part.files.size(); ++i) {
+      const auto& [source, label, class_folder] = part.files[i];
+      std::string file = source.substr(class_folder);
+      if (options.replace_spaces) std::ranges::replace(file, ' ', '_');
+      if ((file != source.substr(class_folder)) != changed) continue;
+      ClassCount& count = result.classes[static_cast<size_t>(label)];
+      ++(in_val[i] ? count.val : count.train);
+      const fs::path wanted = fs::path(count.class_name) / file, path = names.take(wanted);
+      if (path != wanted) numbered.push_back(path.string());
+      targets[i] = {source, fs::path(in_val[i] ? "val" : "train") / path};
     }
-    const bool val = in_val[static_cast<size_t>(i)];
-    targets.push_back({i, fs::path(val ? "val" : "train") / class_name / file});
-    ++(val ? counts[label].val : counts[label].train);
+  }
+  if (!numbered.empty()) {
+    std::string text =
+        fmt::format("names that became one were given numbers ({}), such as {}", numbered.size(), numbered.front());
+    result.problems.push_back({DataProblem::Severity::note, "numbered-name", std::move(text), std::move(numbered)});
   }
   return targets;
 }
@@ -119,40 +125,42 @@ class NewFolder {
 
 }  // namespace
 
-std::vector<ClassCount> split_images(const fs::path& data, const fs::path& output, const SplitOptions& options,
-                                     const std::atomic<bool>* stop) try {
+SplitResult split_images(const fs::path& data, const fs::path& output, const SplitOptions& options,
+                         const std::atomic<bool>* stop) try {
   if (options.every < 0 || options.every == 1) {
     throw UsageError(fmt::format("every: expected at least 2, got {}", options.every));
   }
   if (options.every == 0 && !(options.fraction > 0 && options.fraction < 1)) {
     throw UsageError(fmt::format("fraction: expected a share between 0 and 1, got {}", options.fraction));
   }
-  fs::path root = data.lexically_normal();
-  if (!root.has_filename()) root = root.parent_path();
-  if (options.link && !fs::is_directory(root)) {
+  if (options.link && !fs::is_directory(data)) {
     throw UsageError(fmt::format("link: files of an archive cannot be linked to; {} is no folder", data.string()));
   }
-  const TrainVal parts = open_train_val(root);
-  if (parts.val != nullptr) throw Error(fmt::format("{}: has validation images already", data.string()));
-  if (is_within(output, root)) {
+  const FileTreePtr tree = open_tree(data);
+  Layout layout = lay_out(*tree);
+  if (layout.val || layout.test) throw Error(fmt::format("{}: has validation images already", data.string()));
+  for (const DataProblem& problem : layout.problems) {
+    if (problem.severity == DataProblem::Severity::error) throw Error(problem.text);
+  }
+  if (is_within(output, data)) {
     throw UsageError(fmt::format("{}: lies within {}, whose images it would become a part of; choose another folder",
                                  output.string(), data.string()));
   }
-  std::vector<ClassCount> counts;
-  const std::vector<Target> targets = plan_targets(parts.train, root, options, counts);
+  SplitResult result{.classes = {}, .problems = std::move(layout.problems)};
+  const std::vector<Target> targets = plan_targets(*layout.train, options, result);
   NewFolder folder(output.has_filename() ? output : output.parent_path());
-  for (const auto& [index, target] : targets) {
+  for (const auto& [source, target] : targets) {
     if (stop != nullptr && stop->load()) return {};
     const fs::path path = folder.path() / target;
     fs::create_directories(path.parent_path());
     if (options.link) {
-      fs::create_hard_link(fs::canonical(parts.train->name(index)), path);
+      fs::create_hard_link(fs::canonical(tree->name(source)), path);
     } else {
-      write_file(path, parts.train->encoded(index).value());
+      write_file(path, tree->read(source));
     }
   }
   folder.finish();
-  return counts;
+  return result;
 } catch (const fs::filesystem_error& error) {
   throw Error(fmt::format("{}: cannot be made: {}",
                           error.path2().empty() ? error.path1().string() : error.path2().string(),

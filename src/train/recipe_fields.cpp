@@ -61,6 +61,7 @@ void add_training(Fields& fields) {
            {0, 1e12})
       .identifies_run = false;
   fields.add("batch-size", &Recipe::batch_size, "images of a step", {1, 65536});
+  fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
   fields.add("seed", &Recipe::seed, "of everything random", {0, 9007199254740992});
   fields.add("smoothing", &Recipe::smoothing, "label smoothing", kShare);

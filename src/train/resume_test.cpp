@@ -52,6 +52,7 @@ TEST_P(ResumeTest, IsBitExactAtEveryStep) {
 
 INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                          testing::Values(Memory{"sgd", [](Recipe& recipe) { recipe.nesterov = true; }},
+                                         Memory{"smaller_last_batch", [](Recipe& recipe) { recipe.drop_last = false; }},
                                          Memory{"adamw_ema_clip",
                                                 [](Recipe& recipe) {
                                                   recipe.opt = Recipe::Optimizer::adamw;

@@ -68,18 +68,24 @@ void set_color_jitter(const std::vector<double>& jitter, Augmentation& augmentat
 }  // namespace
 
 TrainVal open_run_data(const Recipe& recipe) {
-  TrainVal data;
+  const bool skip = recipe.on_bad_image == Recipe::OnBadImage::skip;
+  TrainVal data = open_train_val(recipe.data, skip ? BadFolder::problem : BadFolder::error);
   if (!recipe.val.empty()) {
-    data = {open_dataset(recipe.data, Split::train), open_dataset(recipe.val, Split::val)};
-  } else {
-    data = open_train_val(recipe.data);
-    if (data.val != nullptr && recipe.val_split > 0) {
+    const TrainVal other = open_val(recipe.val, skip ? BadFolder::problem : BadFolder::error_unless_empty);
+    data.val = other.val;
+    data.val_source = other.val_source;
+    data.problems.insert(data.problems.end(), other.problems.begin(), other.problems.end());
+  } else if (recipe.val_split > 0) {
+    if (data.val != nullptr) {
       throw UsageError(fmt::format("val-split: expected 0, because {} has validation images of its own, got {}",
                                    recipe.data, recipe.val_split));
     }
-    if (recipe.val_split > 0) return split_off_val(data.train, recipe.val_split, static_cast<uint64_t>(recipe.seed));
+    const TrainVal parts = split_off_val(data.train, recipe.val_split, static_cast<uint64_t>(recipe.seed));
+    data.train = parts.train;
+    data.val = parts.val;
+    data.val_source = fmt::format("{} of {}", recipe.val_split, data.train_source);
   }
-  if (data.val != nullptr) check_same_classes(*data.train, *data.val);
+  if (data.val != nullptr) match_classes(data);
   return data;
 }
 

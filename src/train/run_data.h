@@ -10,7 +10,7 @@
 namespace convoy {
 
 // The training and validation images; val is null when there are none. Throws UsageError when the recipe asks for a
-// split of data that has validation images of its own, Error as open_dataset and check_same_classes do.
+// split of data that has validation images of its own, Error as open_train_val and match_classes do.
 TrainVal open_run_data(const Recipe& recipe);
 
 // A hash of the names, without their folders, and the labels of all images.

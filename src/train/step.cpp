@@ -110,6 +110,16 @@ void TrainingStep::execute(const StepScalars& step, void (Program::*run)(const S
   if (update_ != nullptr && (step.step + 1) % accumulate_ == 0) (*update_.*run)(step);
 }
 
+bool can_normalise(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size) {
+  Graph graph(Mode::training);
+  build_network(model, Builder(graph), add_images(graph, batch_size, image_size), options);
+  return std::ranges::none_of(graph.nodes(), [&](const Node& node) {
+    if (node.op->name() != "batch_norm") return false;
+    const Shape& shape = graph.value(node.inputs.front()).type.shape;
+    return shape.elements() == shape[-1];
+  });
+}
+
 InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
                              bool averaged, Variables& variables, uint64_t seed, bool exact)
     : image_size_(image_size) {

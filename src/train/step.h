@@ -92,6 +92,10 @@ class TrainingStep {
   std::string plain_text_;
 };
 
+// Whether each batch norm of the network has more than one value a channel to train on: with one, as PyTorch says,
+// there is nothing to normalise.
+bool can_normalise(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size);
+
 // Forward only, with running statistics.
 class InferenceStep {
  public:

@@ -139,10 +139,11 @@ void Trainer::run_step() {
 
 double Trainer::train_batch(double rate, double momentum) {
   const Clock::time_point begin = Clock::now();
-  TrainingStep& step = *parts_[part_].step;
+  const Part& part = parts_[part_];
   const Batch& batch = loader_->next();
-  std::copy_n(batch.images.floats(), batch.images.size() / sizeof(float), step.images());
-  std::copy_n(batch.targets.floats(), batch.targets.size() / sizeof(float), step.targets());
+  TrainingStep& step = batch.size == batch_size_ ? *part.step : *part.last_step;
+  std::copy_n(batch.images.floats(), batch.size * part.stage.image_size * part.stage.image_size * 3, step.images());
+  std::copy_n(batch.targets.floats(), batch.size * model_options_.num_classes, step.targets());
   step.run({.seed = static_cast<uint64_t>(recipe_.seed),
             .step = position_.batches,
             .update = position_.batches / recipe_.grad_accum_steps,

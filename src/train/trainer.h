@@ -43,12 +43,16 @@ class Trainer {
     Stage stage;
     Preprocessing preprocessing;  // of its training images
     std::unique_ptr<TrainingStep> step;
+    std::unique_ptr<TrainingStep> last_step;  // of the smaller batch that ends an epoch; null: there is none
   };
 
   void open_data();
   void plan();
   StepOptions step_options(const Stage& stage, int64_t batch_size) const;
+  // Settles how many images the last batch of an epoch has.
+  void settle_last_batch();
   void plan_parts();
+  std::vector<TrainingStep*> steps() const;  // of all parts
   // Of the images that are prepared ahead.
   size_t loader_bytes(int64_t batch_size) const;
   // Advice that names a batch that would fit.
@@ -102,12 +106,14 @@ class Trainer {
   const Model& model_;
   ModelOptions model_options_;
   std::filesystem::path folder_;
-  DatasetPtr train_, val_;  // val_ null: there are none
+  DatasetPtr train_, val_;                 // val_ null: there are none
+  std::string train_source_, val_source_;  // where they are, for messages
   Preprocessing preprocessing_;
   std::set<std::string> frozen_;
   std::string initial_weights_;  // what the initial checkpoint gave
   RunIdentity identity_;
   int64_t batch_size_ = 0;
+  int64_t last_batch_size_ = 0;  // of the smaller batch that ends an epoch; 0: there is none
   int64_t steps_per_epoch_ = 0;
   int64_t updates_ = 0;    // of the whole run
   int64_t end_batch_ = 0;  // of the whole run

@@ -59,6 +59,9 @@ void Trainer::open_data() {
   const TrainVal data = open_run_data(recipe_);
   train_ = data.train;
   val_ = data.val;
+  train_source_ = data.train_source;
+  val_source_ = data.val_source;
+  for (const DataProblem& problem : data.problems) warn(problem.text);
   if (val_ == nullptr) {
     if (recipe_.save_best_above) {
       throw UsageError(
@@ -82,7 +85,8 @@ void Trainer::open_data() {
     warn(fmt::format("batch-size: {} has only {} training images, which make one batch; got {}", recipe_.data,
                      batch_size_, recipe_.batch_size));
   }
-  steps_per_epoch_ = train_->size() / batch_size_;
+  settle_last_batch();
+  steps_per_epoch_ = train_->size() / batch_size_ + (last_batch_size_ > 0 ? 1 : 0);
   const int64_t accumulate = recipe_.grad_accum_steps;
   end_batch_ = recipe_.epochs * steps_per_epoch_;
   if (recipe_.max_updates > 0) end_batch_ = std::min(end_batch_, recipe_.max_updates * accumulate);
@@ -93,6 +97,16 @@ void Trainer::open_data() {
   }
   schedule_ = schedule_of(recipe_, static_cast<double>(steps_per_epoch_) / static_cast<double>(accumulate));
   identity_ = {recipe_, train_->class_names(), hash_of(*train_)};
+}
+
+void Trainer::settle_last_batch() {
+  last_batch_size_ = recipe_.drop_last ? 0 : train_->size() % batch_size_;
+  for (const Stage& stage : stages_of(recipe_)) {
+    if (last_batch_size_ == 0 || can_normalise(model_, model_options_, last_batch_size_, stage.image_size)) continue;
+    warn(fmt::format("the last batch of an epoch has {} image only, too few for the batch norms of {}: it is left out",
+                     last_batch_size_, model_.name));
+    last_batch_size_ = 0;
+  }
 }
 
 StepOptions Trainer::step_options(const Stage& stage, int64_t batch_size) const {
@@ -125,8 +139,10 @@ void Trainer::plan_parts() {
     part.stage = stage;
     part.preprocessing = preprocessing_of(recipe_, stage.image_size);
     try {
-      part.step = std::make_unique<TrainingStep>(step_options(stage, batch_size_), variables_,
-                                                 static_cast<uint64_t>(recipe_.seed));
+      const auto seed = static_cast<uint64_t>(recipe_.seed);
+      part.step = std::make_unique<TrainingStep>(step_options(stage, batch_size_), variables_, seed);
+      if (last_batch_size_ == 0) continue;
+      part.last_step = std::make_unique<TrainingStep>(step_options(stage, last_batch_size_), variables_, seed);
     } catch (const Error& error) {
       if (parts_.size() == 1) throw;
       throw UsageError(fmt::format("progressive-img-size: the weights of {} depend on the image size: {}", model_.name,
@@ -135,13 +151,22 @@ void Trainer::plan_parts() {
   }
 }
 
+std::vector<TrainingStep*> Trainer::steps() const {
+  std::vector<TrainingStep*> steps;
+  for (const Part& part : parts_) {
+    steps.push_back(part.step.get());
+    if (part.last_step != nullptr) steps.push_back(part.last_step.get());
+  }
+  return steps;
+}
+
 void Trainer::plan() {
   frozen_ = frozen_parameters(model_, model_options_, *recipe_.img_size, recipe_.freeze);
   plan_parts();
   inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size,
                                                recipe_.model_ema, variables_, static_cast<uint64_t>(recipe_.seed));
   size_t arena_bytes = inference_->arena_bytes();
-  for (const Part& part : parts_) arena_bytes = std::max(arena_bytes, part.step->arena_bytes());
+  for (TrainingStep* step : steps()) arena_bytes = std::max(arena_bytes, step->arena_bytes());
   const size_t needed = arena_bytes + loader_bytes(batch_size_);
   const size_t available = require_memory(
       needed,
@@ -149,7 +174,7 @@ void Trainer::plan() {
       [this](size_t bytes) { return smaller_batch(bytes); });
   cache_bytes_ = std::min(LoaderOptions().cache_bytes, (available - needed) / 4);
   arena_ = Buffer(arena_bytes);
-  for (const Part& part : parts_) part.step->bind(variables_, arena_);
+  for (TrainingStep* step : steps()) step->bind(variables_, arena_);
   inference_->bind(variables_, arena_);
 }
 
@@ -226,7 +251,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   const Part& part = parts_[part_];
   LoaderOptions options = loader_options();
   options.shuffle = true;
-  options.drop_last = true;
+  options.drop_last = last_batch_size_ == 0;
   options.preprocessing = part.preprocessing;
   options.augmentation = augmentation_of(recipe_);
   options.augmentation->mixup_alpha = part.stage.mixup;
@@ -256,6 +281,8 @@ void Trainer::report_start() const {
   callbacks_.on_train_begin({.folder = folder_,
                              .recipe = recipe_,
                              .class_names = train_->class_names(),
+                             .train_source = train_source_,
+                             .val_source = val_source_,
                              .train_images = train_->size(),
                              .val_images = val_ == nullptr ? 0 : val_->size(),
                              .batch_size = batch_size_,

@@ -36,6 +36,7 @@ class TrainerTest : public testing::Test {
     recipe_.experiment = "run";
     recipe_.model = "tiny";
     recipe_.batch_size = 8;  // five steps an epoch, two images left out
+    recipe_.drop_last = true;
     recipe_.epochs = 3;
     recipe_.lr = 0.05;
     recipe_.workers = 1;
