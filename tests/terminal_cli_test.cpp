@@ -86,7 +86,8 @@ void expect_lines_of_at_most(size_t columns, const std::string& text) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     if (line.ends_with('\r')) line.pop_back();
-    if (!line.starts_with("  convoy ")) EXPECT_LE(line.size(), columns) << line;
+    const bool is_example = line.starts_with("  convoy ");
+    EXPECT_TRUE(is_example || line.size() <= columns) << line;
   }
 }
 
@@ -96,17 +97,17 @@ class Terminal : public TrainCli {
 };
 
 TEST_F(Terminal, TheBarFollowsTheWindow) {
-  Window window(training("60"), folder_.path(), 100);
+  Window window(training("20"), folder_.path(), 100);
   bool narrow = false;
   const std::string text = window.text([&](const std::string& so_far) {
-    if (!narrow && so_far.find("Epoch 3/60") != std::string::npos) {
+    if (!narrow && so_far.find("Epoch 3/20") != std::string::npos) {
       window.resize(40);
       narrow = true;
     }
   });
   EXPECT_EQ(window.code(), 0);
   const std::vector<std::string> bars = bars_of(text);
-  ASSERT_GE(bars.size(), 60U);
+  ASSERT_GE(bars.size(), 20U);
   EXPECT_GT(bars.front().size(), 60U);
   for (size_t i = bars.size() / 2; i < bars.size(); ++i) EXPECT_LT(bars[i].size(), 40U) << bars[i];
 }
