@@ -3,11 +3,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 
 #include "convoy/error.h"
+#include "core/buffer.h"
+#include "data/archive.h"
+#include "data/file_format.h"
 #include "data/image_folder.h"
 
 namespace convoy {
@@ -61,22 +67,67 @@ class Unlabelled : public Dataset {
   std::vector<std::string> class_names_{""};
 };
 
-// Throws Error where there is nothing.
-void append_samples(const fs::path& path, std::vector<Sample>& samples) {
+bool is_archive_name(const fs::path& file) {
+  constexpr std::array<std::string_view, 10> kEndings{".tar",     ".tar.gz", ".tgz",     ".tar.xz", ".txz",
+                                                      ".tar.bz2", ".tbz2",   ".tar.zst", ".tzst",   ".zip"};
+  std::string name = file.filename().string();
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
+bool is_hidden(const fs::path& part) { return part.native().starts_with('.'); }
+
+std::vector<fs::path> archives_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(folder, fs::directory_options::follow_directory_symlink, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const fs::path name = entry->path().filename();
+    std::error_code unknown;
+    if (is_hidden(name)) entry.disable_recursion_pending();
+    if (!is_hidden(name) && is_archive_name(name) && entry->is_regular_file(unknown)) files.push_back(entry->path());
+  }
+  if (error) throw Error(fmt::format("{}: cannot be read: {}", folder.string(), error.message()));
+  return files;
+}
+
+void append_archive(const fs::path& file, std::vector<Sample>& samples) {
+  const auto is_image = [](std::string_view path) {
+    return std::ranges::none_of(fs::path(path), is_hidden) && format_by_name(path);
+  };
+  const auto archive = std::make_shared<const Archive>(file, is_image, available_memory() / 2);
+  const std::vector<std::string> paths = archive->paths();
+  if (paths.empty()) throw Error(fmt::format("{}: no images in this archive", file.string()));
+  for (const std::string& path : paths) samples.push_back({.name = archive->name(path), .tree = archive, .path = path});
+}
+
+void append_samples(const fs::path& path, std::vector<Sample>& samples);
+
+void append_folder(const fs::path& folder, std::vector<Sample>& samples) {
+  std::vector<fs::path> files = images_below(folder);
+  std::ranges::move(archives_below(folder), std::back_inserter(files));
+  if (files.empty()) throw Error(fmt::format("{}: no images below this folder", folder.string()));
+  std::ranges::sort(files, {}, &fs::path::native);
+  for (const fs::path& file : files) append_samples(file, samples);
+}
+
+// What cannot be had becomes a sample with a problem.
+void append_samples(const fs::path& path, std::vector<Sample>& samples) try {
   std::error_code unknown;
   if (path == "-") {
     samples.push_back({.name = "-", .bytes = read_standard_input()});
   } else if (fs::is_directory(path, unknown)) {
-    const std::vector<fs::path> files = images_below(path);
-    if (files.empty()) throw Error(fmt::format("{}: no images below this folder", path.string()));
-    const FileTreePtr tree = make_folder_tree({});
-    for (const fs::path& file : files) samples.push_back({.name = file.string(), .tree = tree, .path = file.string()});
-  } else if (fs::exists(path, unknown)) {
-    samples.push_back({.name = path.string(), .tree = make_folder_tree({}), .path = path.string()});
-  } else {
+    append_folder(path, samples);
+  } else if (!fs::exists(path, unknown)) {
     const bool is_link = fs::is_symlink(path, unknown);
     throw Error(fmt::format("{}: {}", path.string(), is_link ? "is a link to nothing" : "no such file or folder"));
+  } else if (is_archive_name(path)) {
+    append_archive(path, samples);
+  } else {
+    samples.push_back({.name = path.string(), .tree = make_folder_tree({}), .path = path.string()});
   }
+} catch (const Error& error) {
+  samples.push_back({.name = path.string(), .problem = error.what()});
 }
 
 }  // namespace
@@ -84,13 +135,7 @@ void append_samples(const fs::path& path, std::vector<Sample>& samples) {
 DatasetPtr open_unlabelled(const std::vector<fs::path>& paths) {
   if (paths.empty()) throw Error("images: expected at least one");
   std::vector<Sample> samples;
-  for (const fs::path& path : paths) {
-    try {
-      append_samples(path, samples);
-    } catch (const Error& error) {
-      samples.push_back({.name = path.string(), .problem = error.what()});
-    }
-  }
+  for (const fs::path& path : paths) append_samples(path, samples);
   return std::make_shared<Unlabelled>(std::move(samples));
 }
 

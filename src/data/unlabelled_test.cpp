@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <fstream>
+
 #include "convoy/error.h"
 #include "tests/support/ppm.h"
 
@@ -68,6 +71,21 @@ TEST_F(Unlabelled, WhatIsMissingDoesNotHideTheRest) {
   EXPECT_EQ(complaint(*images, 2), (root_ / "link.jpg").string() + ": is a link to nothing");
   EXPECT_THAT(complaint(*images, 3), StartsWith((root_ / "hollow").string() + ": no images"));
   EXPECT_EQ(images->load(4).width(), 37);
+}
+
+TEST_F(Unlabelled, ReadsArchivesAndFoldersOfThem) {
+  for (const char* path : {"in/cat/1.jpg", "in/cat/2.png", "in/.hidden/3.jpg", "many/b.jpg"}) image(path);
+  const std::string root = root_.string();
+  ASSERT_EQ(std::system(("tar -czf " + root + "/many/a.TAR.gz -C " + root + "/in .").c_str()), 0);
+  std::ofstream(root_ / "many/c.tar") << "no archive";
+  std::ofstream(root_ / "many/notes.txt") << "no image";
+  const DatasetPtr images = open_unlabelled({root_ / "many", root_ / "many/a.TAR.gz"});
+  EXPECT_THAT(names(*images), ElementsAre("many/a.TAR.gz:cat/1.jpg", "many/a.TAR.gz:cat/2.png", "many/b.jpg",
+                                          "many/c.tar", "many/a.TAR.gz:cat/1.jpg", "many/a.TAR.gz:cat/2.png"));
+  EXPECT_EQ(images->load(0).width(), 37);
+  EXPECT_EQ(images->load(2).width(), 37);
+  EXPECT_THAT(complaint(*images, 3), StartsWith((root_ / "many/c.tar").string() + ": cannot be read as"));
+  EXPECT_EQ(images->load(5).width(), 37);
 }
 
 // Standard input is another file for as long as one lives.

@@ -29,7 +29,8 @@ struct DestroyContext {
 };
 using Context = std::unique_ptr<cairo_t, DestroyContext>;
 
-constexpr int kLargestSide = 32767;  // of an image, in pixels, that cairo takes
+// Of an image, in pixels: cairo draws nothing, without a word, where a side is near 32767, and refuses longer ones.
+constexpr int kLargestSide = 16384;
 
 void set_color(cairo_t* context, Color color, double opacity = 1) {
   cairo_set_source_rgba(context, color.red, color.green, color.blue, opacity);
