@@ -43,6 +43,19 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   expect_refused({"completion", "bahs"}, 2, "convoy completion: SHELL: unknown shell 'bahs' (did you mean 'bash'?)");
 }
 
+TEST(CommandLine, NamesVariablesThatItDoesNotKnow) {
+  ProcessOptions options;
+  options.environment = {{"CONVOY_EPOCS", "3"}};
+  const Finished refused = run_convoy({"models"}, options);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(refused.err,
+              StartsWith("convoy models: unknown variable 'CONVOY_EPOCS' (did you mean 'CONVOY_EPOCHS'?); "));
+  EXPECT_EQ(run_convoy({"--help"}, options).code, 0);
+  options.environment = {{"CONVOY_EPOCHS", ""}, {"CONVOY_ISA", "baseline"}};
+  EXPECT_EQ(run_convoy({"models"}, options).code, 0);
+}
+
 TEST(CommandLine, EveryCommandHasHelpWithExamples) {
   const Finished overview = run_convoy({"--help"});
   for (const cli::Command* command : cli::commands()) {

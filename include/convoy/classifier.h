@@ -23,6 +23,8 @@ struct ImagePredictions {
   std::string image;
   std::string error;                // why the image could not be read; empty when it could
   std::vector<Prediction> classes;  // the most probable first
+  // Reads the image's file again. Throws Error when that fails.
+  std::function<std::vector<uint8_t>()> read_file;
 };
 
 // What of each image the network sees; its logits are averaged.
@@ -56,8 +58,9 @@ class Classifier {
   // What training recorded, such as val_top1.
   const std::map<std::string, double>& metrics() const;
 
-  // The k most probable classes of every image: of each file, and of all images below each folder, in order. `each`
-  // hears of an image as soon as it is done. Throws Error when a path names no image, UsageError for a k below 1.
+  // The k most probable classes of every image: of each file, of all images below each folder or in each archive, and
+  // of what standard input has for the path "-", in order. `each` hears of an image as soon as it is done; what cannot
+  // be read, or is not there, has an error. Throws UsageError for a k below 1.
   void predict(const std::vector<std::filesystem::path>& paths, int k,
                const std::function<void(const ImagePredictions&)>& each);
   std::vector<ImagePredictions> predict(const std::vector<std::filesystem::path>& paths, int k = 5);

@@ -187,7 +187,7 @@ void set_field(Recipe& recipe, const RecipeField& field, std::string_view text, 
 void read_recipe(Recipe& recipe, const std::filesystem::path& file);
 void read_recipe_text(Recipe& recipe, std::string_view toml, std::string_view origin);
 
-// Sets every field whose environment variable is there: CONVOY_BATCH_SIZE for batch-size.
+// Sets every field whose environment variable is there and not empty: CONVOY_BATCH_SIZE for batch-size.
 void read_recipe_environment(Recipe& recipe);
 
 // All fields that are set, as TOML that read_recipe_text turns into an equal recipe.

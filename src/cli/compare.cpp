@@ -1,6 +1,7 @@
 // `convoy compare RUN...`: training runs beside each other, as a table and as curves.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <memory>
 #include <set>
 
@@ -8,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/table.h"
 #include "convoy/comparison.h"
+#include "core/terminal.h"
 #include "formats/csv_table.h"
 #include "report/run_charts.h"
 
@@ -203,7 +205,7 @@ int run(const Options& options) {
   } else if (options.csv) {
     print_as_csv(runs);
   } else {
-    print_text(options.markdown ? to_markdown(table_of(runs)) : to_text(table_of(runs)));
+    print_text(options.markdown ? to_markdown(table_of(runs)) : to_text(table_of(runs), terminal_width(stdout)));
     print_remarks(runs);
   }
   return 0;

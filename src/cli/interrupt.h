@@ -1,4 +1,4 @@
-// Ctrl-C while something runs that should end in good order.
+// Ctrl-C, and other requests to stop, while something runs that should end in good order.
 #pragma once
 
 #include <atomic>
@@ -9,8 +9,9 @@ namespace convoy::cli {
 // What a shell reports of a process that Ctrl-C ended.
 inline constexpr int kInterrupted = 128 + SIGINT;
 
-// While one lives, the first SIGINT or SIGTERM sets requested() and says so on standard error; the second ends the
-// process at once. At most one at a time.
+// While one lives, the first SIGINT, SIGTERM or SIGHUP sets requested() and says so on standard error; a second SIGINT
+// or SIGTERM ends the process at once. SIGHUP stays without effect where it was ignored at the start, as nohup has it.
+// At most one at a time.
 class Interrupt {
  public:
   Interrupt();
@@ -19,6 +20,9 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   const std::atomic<bool>& requested() const;
+
+ private:
+  void (*hangup_)(int);  // what SIGHUP did before
 };
 
 }  // namespace convoy::cli

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <memory>
 #include <new>
 #include <string>
@@ -11,10 +12,14 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/output.h"
 #include "convoy/error.h"
 #include "convoy/version.h"
+#include "core/process.h"
+#include "core/terminal.h"
 #include "core/text.h"
+#include "train/recipe_environment.h"
 
 namespace convoy::cli {
 namespace {
@@ -22,12 +27,9 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
-// Help without the "{false}" that CLI11 puts behind names that negate.
-class HelpFormatter : public CLI::Formatter {
-  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
-    return CLI::detail::find_and_replace(CLI::Formatter::make_option_name(option, is_positional), "{false}", "");
-  }
-};
+void print_help(const CLI::App& command, const std::string& parent) {
+  print_text(fit_help(command.help(parent), terminal_width(stdout)));
+}
 
 std::vector<std::string> flags_of(const CLI::App& app) {
   std::vector<std::string> flags;
@@ -81,7 +83,7 @@ std::function<int()> parse(CLI::App& app, int argc, char** argv, std::string& pa
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    print_text(active->help(parent));
+    print_help(*active, parent);
   } catch (const CLI::CallForVersion&) {
     print("convoy {}\n", version());
   } catch (const CLI::ParseError& error) {
@@ -97,7 +99,8 @@ int run(int argc, char** argv, std::string& path) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.footer("`convoy COMMAND --help` shows a command's flags, with examples.");
   const std::function<int()> chosen = parse(app, argc, argv, path);
-  if (argc == 1) print_text(app.help());
+  if (argc == 1) print_help(app, "");
+  if (chosen) check_environment();
   const int code = chosen ? chosen() : 0;
   finish_output();
   return code;
@@ -113,6 +116,7 @@ int report(const std::string& path, std::string_view message, int code) {
 
 int main(int argc, char** argv) {
   using namespace convoy::cli;
+  if (!convoy::open_standard_descriptors()) return kFailed;
   // A reader that goes away is no reason to stop training.
   std::signal(SIGPIPE, SIG_IGN);
   std::string path = "convoy";

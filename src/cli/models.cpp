@@ -1,10 +1,13 @@
 // `convoy models`: the networks that Convoy knows.
 #include <algorithm>
+#include <cstdint>
+#include <cstdio>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convoy/model.h"
+#include "core/terminal.h"
 #include "plan/network_graph.h"
 #include "report/summary.h"
 
@@ -19,6 +22,9 @@ int64_t parameters_of(const Model& model) {
 void list(bool as_json) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   size_t width = 0;
+  constexpr int kLeast = 60;  // columns in which a description has room
+  const int terminal = terminal_width(stdout);
+  const size_t columns = terminal < kLeast ? SIZE_MAX : static_cast<size_t>(terminal);
   for (const Model& model : models()) width = std::max(width, model.name.size());
   for (const Model& model : models()) {
     const int64_t parameters = parameters_of(model);
@@ -29,8 +35,9 @@ void list(bool as_json) {
                       {"num_classes", model.num_classes},
                       {"parameters", parameters}});
     } else {
-      print("{:<{}}  {:>4} px  {:>6.2f} M  {}\n", model.name, width, model.image_size,
-            static_cast<double>(parameters) * 1e-6, model.description);
+      const std::string head = fmt::format("{:<{}}  {:>4} px  {:>6.2f} M  ", model.name, width, model.image_size,
+                                           static_cast<double>(parameters) * 1e-6);
+      print_text(wrapped(head + model.description, columns, head.size()) + '\n');
     }
   }
   if (as_json) print_json(json);

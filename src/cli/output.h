@@ -30,10 +30,15 @@ void print(fmt::format_string<const Args&...> format, const Args&... args) {
 
 // Bytes that are not UTF-8 become U+FFFD.
 void print_json(const nlohmann::ordered_json& json);
+// On one line.
+void print_json_line(const nlohmann::ordered_json& json);
 
 // The line "<source>: <message>" on standard error, the message as printable() leaves it, after what standard output
 // has.
 void print_error(std::string_view source, std::string_view message);
+
+// Hands to the system what was printed; false when some of it was lost.
+bool flush_output();
 
 // Flushes; throws Error when some output was lost, unless its reader went away, which is its right.
 void finish_output();

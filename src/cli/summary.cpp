@@ -1,12 +1,14 @@
 // `convoy summary MODEL`: layers, parameters and work of a network.
 #include "convoy/summary.h"
 
-#include <algorithm>
+#include <cstdio>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/network.h"
 #include "cli/output.h"
+#include "cli/table.h"
+#include "core/terminal.h"
 
 namespace convoy::cli {
 namespace {
@@ -58,23 +60,18 @@ std::string grouped(int64_t number) {
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 void print_layers(const NetworkSummary& summary) {
-  size_t name_width = 5;
-  size_t op_width = 2;
-  for (const LayerSummary& layer : summary.layers) {
-    name_width = std::max(name_width, layer.name.size());
-    op_width = std::max(op_width, layer.op.size());
-  }
-  print("{:<{}}  {:<{}}  {:>16}  {:>16}  {:>12}  {:>13}  {:>13}  {:>7}  {:>7}  {:>7}\n", "layer", name_width, "op",
-        op_width, "input", "output", "parameters", "MAdd", "FLOPs", "MB", "read", "written");
+  Table table{.header = {"layer", "op", "input", "output", "parameters", "MAdd", "FLOPs", "MB", "read", "written"},
+              .rows = {},
+              .left_columns = 2};
   const auto count = [](int64_t number) { return number > 0 ? grouped(number) : ""; };
   const auto size = [](int64_t bytes) { return bytes > 0 ? fmt::format("{:.2f}", mebibytes(bytes)) : ""; };
   for (const LayerSummary& layer : summary.layers) {
     const TorchstatCounts& counts = layer.torchstat;
-    print("{:<{}}  {:<{}}  {:>16}  {:>16}  {:>12}  {:>13}  {:>13}  {:>7}  {:>7}  {:>7}\n", layer.name, name_width,
-          layer.op, op_width, layer.input.to_string(), layer.output.to_string(), count(layer.parameters),
-          count(counts.madd), count(counts.flops), size(counts.memory_bytes), size(counts.read_bytes),
-          size(counts.written_bytes));
+    table.rows.push_back({layer.name, layer.op, layer.input.to_string(), layer.output.to_string(),
+                          count(layer.parameters), count(counts.madd), count(counts.flops), size(counts.memory_bytes),
+                          size(counts.read_bytes), size(counts.written_bytes)});
   }
+  print_text(to_text(table, terminal_width(stdout)));
 }
 
 void print_totals(const Network& network, const NetworkSummary& summary) {

@@ -1,17 +1,18 @@
-// What the control group of a container (cgroup v2) lets this process use.
+// What the control groups (cgroup v1 and v2) of a container, a job or a service let this process use.
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <filesystem>
 
 namespace convoy {
 
-inline constexpr const char* kControlGroup = "/sys/fs/cgroup";
+// The functions look at this process's own group and all above it that it can see: the least of their limits counts.
+// `root` stands before the paths of /proc and of the mounts.
 
-// Processors that the quota of the group at `folder` pays for, rounded up, at least 1; INT_MAX without a quota.
-int quota_processors(const std::string& folder = kControlGroup);
+// Processors that the quotas pay for, rounded up, at least 1; INT_MAX without a quota.
+int quota_processors(const std::filesystem::path& root = "/");
 
-// Bytes left below the memory limit of the group at `folder`, the page cache counted as free; SIZE_MAX without a limit.
-size_t memory_below_limit(const std::string& folder = kControlGroup);
+// Bytes left below the memory limits, the page cache counted as free; SIZE_MAX without a limit.
+size_t memory_below_limit(const std::filesystem::path& root = "/");
 
 }  // namespace convoy

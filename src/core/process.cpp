@@ -1,6 +1,10 @@
 #include "core/process.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <initializer_list>
 
 namespace convoy {
 namespace {
@@ -23,5 +27,13 @@ double process_cpu_seconds() {
 }
 
 int64_t peak_resident_bytes() { return int64_t{1024} * usage_so_far().ru_maxrss; }
+
+bool open_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // The lowest free descriptor is the one that is given out.
+    if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR) != descriptor) return false;
+  }
+  return true;
+}
 
 }  // namespace convoy

@@ -1,4 +1,4 @@
-// What this process has used so far.
+// What this process has used so far, and its standard descriptors.
 #pragma once
 
 #include <cstdint>
@@ -10,5 +10,9 @@ double process_cpu_seconds();
 
 // The most physical memory that was in use at once.
 int64_t peak_resident_bytes();
+
+// Connects those of the descriptors 0, 1 and 2 that are closed to /dev/null: the next files to be opened would take
+// their places, and get what is printed. False where that fails.
+bool open_standard_descriptors();
 
 }  // namespace convoy

@@ -16,7 +16,8 @@ namespace {
 
 }  // namespace
 
-OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "abe")) {
+OutputFile::OutputFile(std::filesystem::path path, Start start)
+    : path_(std::move(path)), file_(std::fopen(path_.c_str(), start == Start::append ? "abe" : "wbe")) {
   if (!file_) fail(path_, "open for writing", errno);
 }
 

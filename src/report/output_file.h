@@ -1,6 +1,7 @@
-// A file written piece by piece while a run goes on.
+// A file written piece by piece while work goes on.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -10,8 +11,11 @@ namespace convoy {
 
 class OutputFile {
  public:
-  // Opens `path` to append, creating it where it is missing. Throws Error when the system refuses.
-  explicit OutputFile(std::filesystem::path path);
+  enum class Start : uint8_t { append, replace };
+
+  // Opens `path` to go on behind what it holds, or to replace that; creates it where it is missing. Throws Error when
+  // the system refuses.
+  explicit OutputFile(std::filesystem::path path, Start start = Start::append);
 
   // Appends `bytes` and hands them to the system before returning. Throws Error when it cannot take them all.
   void append(std::string_view bytes);

@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <new>
 #include <numbers>
 #include <string>
 #include <vector>
 
 #include "convoy/error.h"
 #include "core/text.h"
+#include "data/resize.h"
 #include "formats/atomic_file.h"
 
 namespace convoy {
@@ -28,6 +28,9 @@ struct DestroyContext {
   void operator()(cairo_t* context) const { cairo_destroy(context); }
 };
 using Context = std::unique_ptr<cairo_t, DestroyContext>;
+
+// Of an image, in pixels: cairo draws nothing, without a word, where a side is near 32767, and refuses longer ones.
+constexpr int kLargestSide = 16384;
 
 void set_color(cairo_t* context, Color color, double opacity = 1) {
   cairo_set_source_rgba(context, color.red, color.green, color.blue, opacity);
@@ -161,10 +164,20 @@ double Picture::text_width(std::string_view text, const TextStyle& style) const 
 }
 
 void Picture::image(const ImageView& image, const Rect& rect) {
+  if (const int side = std::max(image.width, image.height); side > kLargestSide) {
+    const auto shrunk = [&](int length) {
+      return std::max(1, static_cast<int>(int64_t{length} * kLargestSide / side));
+    };
+    this->image(resize(image, shrunk(image.width), shrunk(image.height), Interpolation::bilinear).view(), rect);
+    return;
+  }
   const std::shared_ptr<cairo_surface_t> surface(
       cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height), DestroySurface());
   unsigned char* pixels = cairo_image_surface_get_data(surface.get());
-  if (pixels == nullptr) throw std::bad_alloc();
+  if (pixels == nullptr) {
+    throw Error(fmt::format("picture: cannot draw an image of {}x{} pixels: {}", image.width, image.height,
+                            cairo_status_to_string(cairo_surface_status(surface.get()))));
+  }
   const int stride = cairo_image_surface_get_stride(surface.get());
   for (int y = 0; y < image.height; ++y) {
     const uint8_t* from = image.row(y);

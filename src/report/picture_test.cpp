@@ -87,6 +87,32 @@ TEST_F(PictureTest, AnImageKeepsItsColoursAndItsPixelsWhereItIsEnlarged) {
   EXPECT_EQ(pixel(image, 19, 9), (std::vector{0, 120, 250}));
 }
 
+TEST_F(PictureTest, AnImageWiderThanCairoTakesIsDrawnAllTheSame) {
+  Image panorama(40000, 4);
+  for (int y = 0; y < panorama.height(); ++y) {
+    for (int x = 0; x < panorama.width(); ++x) {
+      const std::vector<uint8_t> color =
+          x < 20000 ? std::vector<uint8_t>{200, 10, 30} : std::vector<uint8_t>{0, 120, 250};
+      std::ranges::copy(color, panorama.row(y) + ptrdiff_t{3} * x);
+    }
+  }
+  Picture picture(100, 10);
+  picture.image(panorama.view(), {0, 0, 100, 10});
+  const Image image = saved(picture);
+  EXPECT_EQ(pixel(image, 20, 5), (std::vector{200, 10, 30}));
+  EXPECT_EQ(pixel(image, 80, 5), (std::vector{0, 120, 250}));
+}
+
+TEST_F(PictureTest, APictureTooLargeForCairoIsNamed) {
+  try {
+    Picture(40000, 4).save(folder_ / "wide.png");
+    FAIL() << "cairo took it";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("wide.png: cannot draw the picture: invalid value"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "wide.png"));
+}
+
 TEST_F(PictureTest, TextIsAnchoredAndSharpAtEveryScale) {
   const TextStyle style{.size = 10, .anchor = TextStyle::Anchor::right};
   Picture picture(100, 20);

@@ -1,13 +1,12 @@
 #include "report/progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 
+#include "core/terminal.h"
 #include "core/text.h"
 
 namespace convoy {
@@ -15,15 +14,6 @@ namespace {
 
 constexpr int kBarWidth = 30;
 constexpr double kRedrawSeconds = 0.1;
-
-// Columns of the terminal that `out` is, 0 where it is none.
-int terminal_width(std::FILE* out) {
-  const int descriptor = fileno(out);
-  if (descriptor < 0 || isatty(descriptor) == 0) return 0;
-  winsize size{};
-  const bool known = ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : 80;
-}
 
 double seconds_per_step(const ProgressLoop& loop, const ProgressStep& step) {
   return step.seconds / static_cast<double>(std::max<int64_t>(1, step.step - loop.first_step));
@@ -92,39 +82,41 @@ std::string format_line(const ProgressLoop& loop, const ProgressStep& step) {
                             reader_cost, images_per_second, format_eta(batch_cost * steps_left));
 }
 
-Progress::Progress(std::FILE* out, double line_seconds) : Progress(out, line_seconds, terminal_width(out)) {}
+Progress::Progress(std::FILE* out, double line_seconds) : out_(out), line_seconds_(line_seconds) {
+  if (can_redraw(out)) width_ = [out] { return terminal_width(out); };
+}
 
 void Progress::begin(const ProgressLoop& loop) {
-  leave_bar();
+  end();
   loop_ = loop;
   drawn_at_ = 0;
-  if (width_ > 0 && loop.epoch != announced_epoch_) line(fmt::format("Epoch {}/{}", loop.epoch, loop.epochs));
+  if (width_ && loop.epoch != announced_epoch_) line(fmt::format("Epoch {}/{}", loop.epoch, loop.epochs));
   announced_epoch_ = loop.epoch;
 }
 
 void Progress::update(const ProgressStep& step) {
   const bool last = step.step >= loop_.steps;
-  const double pause = width_ > 0 ? kRedrawSeconds : line_seconds_;
+  const double pause = width_ ? kRedrawSeconds : line_seconds_;
   if (!last && step.seconds < drawn_at_ + pause) return;
   drawn_at_ = step.seconds;
-  if (width_ == 0) {
+  if (!width_) {
     line(format_line(loop_, step));
     return;
   }
   // Carriage return, the line, and "erase to the end of the line" for what a longer line left there.
-  std::fputs(fmt::format("\r{}\x1b[K", format_bar(loop_, step, width_)).c_str(), out_);
+  std::fputs(fmt::format("\r{}\x1b[K", format_bar(loop_, step, width_())).c_str(), out_);
   std::fflush(out_);
   in_bar_ = true;
-  if (last) leave_bar();
+  if (last) end();
 }
 
 void Progress::line(std::string_view text) {
-  leave_bar();
+  end();
   std::fputs(fmt::format("{}\n", printable(text)).c_str(), out_);
   std::fflush(out_);
 }
 
-void Progress::leave_bar() {
+void Progress::end() {
   if (!in_bar_) return;
   in_bar_ = false;
   std::fputc('\n', out_);

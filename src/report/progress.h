@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace convoy {
 
@@ -38,7 +40,7 @@ struct ProgressStep {
   std::span<const Metric> metrics;
 };
 
-// On a terminal one line that is drawn over and over, at most ten times a second and no wider than `width`:
+// On a terminal one line that is drawn over and over, at most ten times a second and as wide as the terminal then is:
 //   step 12/45 [=>....] - loss: 1.2345 - acc: 0.5123 - ETA: 1:23 - 45ms/step
 // elsewhere a line at most every `line_seconds`, the last step always:
 //   [Train][Epoch 3/120][Iter: 10/391] lr: 0.1, loss: 1.2345, batch_cost: 0.045s, reader_cost: 0.001s, ips: 711.1
@@ -46,11 +48,12 @@ struct ProgressStep {
 // where eta counts the steps of later epochs, too. Failing writes are no error: nobody is looking.
 class Progress {
  public:
-  // Looks at what `out` is connected to; `line_seconds` 0 prints every step.
+  // Looks at what `out` is connected to, where TERM=dumb counts as none; `line_seconds` 0 prints every step.
   explicit Progress(std::FILE* out, double line_seconds = 5);
-  // A terminal `width` columns wide, or none where it is 0.
-  Progress(std::FILE* out, double line_seconds, int width) : out_(out), line_seconds_(line_seconds), width_(width) {}
-  ~Progress() { leave_bar(); }
+  // A terminal width() columns wide, which is asked at every redraw; none where there is no function.
+  Progress(std::FILE* out, double line_seconds, std::function<int()> width)
+      : out_(out), line_seconds_(line_seconds), width_(std::move(width)) {}
+  ~Progress() { end(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
@@ -58,13 +61,13 @@ class Progress {
   void update(const ProgressStep& step);
   // Prints a line of its own, below a bar that is being drawn.
   void line(std::string_view text);
+  // Ends the line of a bar that is being drawn, so that others may write.
+  void end();
 
  private:
-  void leave_bar();
-
   std::FILE* out_;
   double line_seconds_;
-  int width_;
+  std::function<int()> width_;
   ProgressLoop loop_;
   int announced_epoch_ = 0;
   double drawn_at_ = 0;

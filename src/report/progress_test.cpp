@@ -91,7 +91,7 @@ class Written {
 
 TEST(Progress, RedrawsOneLineOnATerminal) {
   const Written written;
-  Progress progress(written.file(), 5, 60);
+  Progress progress(written.file(), 5, [] { return 60; });
   progress.begin(loop_of(3));
   progress.update(step_of(1, 0.2));
   progress.update(step_of(2, 0.25));
@@ -102,6 +102,36 @@ TEST(Progress, RedrawsOneLineOnATerminal) {
             "\rstep 1/3 - loss: 1.2345 - acc: 0.5123 - ETA: 0s - 200ms/ste\x1b[K\n"
             "photos/a?[2J.jpg: truncated, skipped\n"
             "\rstep 3/3 [======] - loss: 1.2345 - acc: 0.5123 - 100ms/step\x1b[K\n");
+}
+
+TEST(Progress, FollowsATerminalThatChangesItsWidth) {
+  const Written written;
+  int width = 60;
+  Progress progress(written.file(), 5, [&] { return width; });
+  progress.begin(loop_of(3));
+  progress.update(step_of(1, 0.2));
+  width = 20;
+  progress.update(step_of(2, 0.4));
+  width = 60;
+  progress.update(step_of(3, 0.6));
+  EXPECT_EQ(written.text(),
+            "Epoch 3/5\n"
+            "\rstep 1/3 - loss: 1.2345 - acc: 0.5123 - ETA: 0s - 200ms/ste\x1b[K"
+            "\rstep 2/3 - loss: 1.\x1b[K"
+            "\rstep 3/3 [======] - loss: 1.2345 - acc: 0.5123 - 200ms/step\x1b[K\n");
+}
+
+TEST(Progress, EndsTheLineOfABarForOthersToWrite) {
+  const Written written;
+  {
+    Progress progress(written.file(), 5, [] { return 21; });
+    progress.begin(loop_of(3));
+    progress.update(step_of(1, 0.2));
+    progress.end();
+    std::fputs("stopped\n", written.file());
+    progress.end();
+  }
+  EXPECT_EQ(written.text(), "Epoch 3/5\n\rstep 1/3 - loss: 1.2\x1b[K\nstopped\n");
 }
 
 TEST(Progress, PrintsALineNowAndThenElsewhere) {

@@ -85,6 +85,7 @@ void RunReport::Parts::save_summary(const RunCost& cost, bool finished) const {
 }
 
 void RunReport::Parts::end(const TrainResult& result) {
+  if (progress) progress->end();
   save_summary(result.cost, result.ending == TrainEnding::finished || result.ending == TrainEnding::no_progress);
   const RunSummary run = read_run(start.folder);
   save_png_and_svg(results_chart(run), start.folder / "results");
@@ -152,8 +153,8 @@ void RunReport::Parts::epoch(const EpochReport& report) {
   events->append(report.batches, scalars);
 
   if (progress) {
-    std::string line = fmt::format("epoch {}/{}: train loss {:.4f}, acc {:.4f}", report.epoch + 1, start.recipe.epochs,
-                                   report.train_loss, report.train_top1);
+    std::string line = fmt::format("epoch {}/{}: lr {:.6g}, train loss {:.4f}, acc {:.4f}", report.epoch + 1,
+                                   start.recipe.epochs, report.lr, report.train_loss, report.train_top1);
     if (has_val) line += fmt::format("; val loss {:.4f}, acc {:.4f}", val.loss, val.top1);
     progress->line(line + (report.best ? " (best)" : ""));
     if (report.saved_best && start.recipe.save_best_above) {

@@ -100,7 +100,7 @@ TEST_F(RunReportTest, TellsOfStepsValidationAndWarnings) {
                                        "batch_cost: 1.000s, reader_cost: 0.000s, ips: 8.0 images/s, eta: 8s\n"));
   EXPECT_THAT(text, testing::HasSubstr("warning: photos/a.jpg: truncated, skipped\n"));
   EXPECT_THAT(text, testing::HasSubstr("[Eval][Epoch 1/3][Iter: 2/2] loss: 1.2500, acc: 0.5000"));
-  EXPECT_THAT(text, testing::HasSubstr("epoch 1/3: train loss 1.5000, acc 0.5000 (best)\n"));
+  EXPECT_THAT(text, testing::HasSubstr("epoch 1/3: lr 0.125, train loss 1.5000, acc 0.5000 (best)\n"));
 }
 
 }  // namespace

@@ -83,13 +83,13 @@ const std::map<std::string, double>& Classifier::metrics() const { return parts_
 
 namespace {
 
-ImagePredictions predictions_of(std::string image, std::span<const float> logits, int k,
-                                const std::vector<std::string>& class_names) {
-  ImagePredictions result{.image = std::move(image), .error = {}, .classes = {}};
+std::vector<Prediction> predictions_of(std::span<const float> logits, int k,
+                                       const std::vector<std::string>& class_names) {
+  std::vector<Prediction> result;
   const std::vector<double> probabilities = softmax_of(logits);
   for (const int label : top_classes(logits, k)) {
     const auto index = static_cast<size_t>(label);
-    result.classes.push_back({class_names[index], label, probabilities[index]});
+    result.push_back({class_names[index], label, probabilities[index]});
   }
   return result;
 }
@@ -126,22 +126,25 @@ void Classifier::predict(const std::vector<std::filesystem::path>& paths, int k,
   const auto loader = parts_->prepare(images, OnBadImage::leave_out);
   const int64_t classes = parts_->classes();
   int64_t next = 0;  // the first image that `each` has not heard of
-  const auto tell_bad_until = [&](int64_t end) {
-    for (; next < end; ++next) {
-      const std::string name = images->name(next);
-      each({.image = name, .error = reason_for(name, loader->bad_images()), .classes = {}});
-    }
+  const auto tell = [&](std::string error, std::vector<Prediction> found) {
+    each({.image = images->name(next),
+          .error = std::move(error),
+          .classes = std::move(found),
+          .read_file = [images, index = next] { return *images->encoded(index); }});
+    ++next;
   };
-  infer_epoch(
-      *parts_->step, *loader, classes, parts_->options.tta, [&](const Batch& batch, std::span<const float> logits) {
-        for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
-          tell_bad_until(batch.indices[i]);
-          const auto width = static_cast<size_t>(classes);
-          each(predictions_of(images->name(next), logits.subspan(i * width, width), k, parts_->card.class_names));
-          ++next;
-        }
-        return true;
-      });
+  const auto tell_bad_until = [&](int64_t end) {
+    while (next < end) tell(reason_for(images->name(next), loader->bad_images()), {});
+  };
+  const auto width = static_cast<size_t>(classes);
+  infer_epoch(*parts_->step, *loader, classes, parts_->options.tta,
+              [&](const Batch& batch, std::span<const float> logits) {
+                for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+                  tell_bad_until(batch.indices[i]);
+                  tell("", predictions_of(logits.subspan(i * width, width), k, parts_->card.class_names));
+                }
+                return true;
+              });
   tell_bad_until(images->size());
 }
 

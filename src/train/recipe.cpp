@@ -4,8 +4,6 @@
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
-#include <cctype>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -119,16 +117,6 @@ void read_recipe(Recipe& recipe, const std::filesystem::path& file) {
   }
   if (!in.eof()) throw Error(fmt::format("{}: cannot read the recipe", file.string()));
   read_recipe_text(recipe, text, file.string());
-}
-
-void read_recipe_environment(Recipe& recipe) {
-  for (const RecipeField& field : recipe_fields()) {
-    std::string variable = "CONVOY_";
-    for (const char c : field.name) {
-      variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    }
-    if (const char* text = std::getenv(variable.c_str())) set_field(recipe, field, text, variable);
-  }
 }
 
 std::string to_toml(const Recipe& recipe) {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "convoy/error.h"
+#include "train/recipe_environment.h"
 
 namespace convoy {
 namespace {
@@ -126,7 +127,29 @@ TEST(Recipe, EnvironmentSets) {
   ASSERT_EQ(setenv("CONVOY_BATCH_SIZE", "many", 1), 0);
   EXPECT_EQ(complaint([&] { read_recipe_environment(recipe); }),
             "CONVOY_BATCH_SIZE: expected an integer from 1 to 65536, got 'many'");
+  ASSERT_EQ(setenv("CONVOY_BATCH_SIZE", "", 1), 0);
+  read_recipe_environment(recipe);
+  EXPECT_EQ(recipe.batch_size, 12);
   unsetenv("CONVOY_BATCH_SIZE");
+}
+
+TEST(Recipe, EnvironmentHasNoUnknownNames) {
+  for (const char* known : {"CONVOY_BATCH_SIZE", "CONVOY_DATA", "CONVOY_ISA", "CONVOYS_BATCHSIZE"}) {
+    ASSERT_EQ(setenv(known, "", 1), 0);
+    EXPECT_EQ(complaint(check_environment), "") << known;
+    unsetenv(known);
+  }
+  const auto complaint_about = [](const char* variable) {
+    setenv(variable, "1", 1);
+    const std::string text = complaint(check_environment);
+    unsetenv(variable);
+    return text;
+  };
+  EXPECT_THAT(complaint_about("CONVOY_BATCHSIZE"),
+              testing::StartsWith("unknown variable 'CONVOY_BATCHSIZE' (did you mean 'CONVOY_BATCH_SIZE'?); "));
+  EXPECT_THAT(complaint_about("CONVOY_batch_size"), HasSubstr("(did you mean 'CONVOY_BATCH_SIZE'?)"));
+  EXPECT_THAT(complaint_about("CONVOY_ISAA"), HasSubstr("(did you mean 'CONVOY_ISA'?)"));
+  EXPECT_THAT(complaint_about("CONVOY_HOMEPAGE"), testing::StartsWith("unknown variable 'CONVOY_HOMEPAGE'; "));
 }
 
 TEST(Recipe, CheckFindsWhatAProgramSetWrong) {

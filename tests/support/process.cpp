@@ -25,8 +25,13 @@ std::string contents(std::FILE* file) {
 // In the child, between fork and exec.
 void become(char* const* arguments, const ProcessOptions& options, int out, int err) {
   if (!options.out.empty()) out = open(options.out.c_str(), O_WRONLY | O_CREAT, 0644);
+  if (!options.in.empty()) dup2(open(options.in.c_str(), O_RDONLY), STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
+  if (options.closed) {
+    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(descriptor);
+  }
+  for (const int signal : options.ignored) std::signal(signal, SIG_IGN);
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
   if (options.file_limit > 0) {
     // Writing beyond the limit then fails, as on a full disk, in place of killing the process.

@@ -22,6 +22,12 @@ struct ProcessOptions {
   std::filesystem::path folder = ".";
   // Where standard output goes; collected when empty.
   std::filesystem::path out;
+  // What standard input reads; the test's own when empty.
+  std::filesystem::path in;
+  // Starts without any of the standard descriptors, as daemons may; nothing is collected then.
+  bool closed = false;
+  // Signals that are ignored from the start, as by nohup.
+  std::vector<int> ignored;
   // The largest file that it may write, in bytes; 0 for any.
   unsigned long file_limit = 0;
 };
