@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "core/finite.h"
 #include "core/parallel.h"
 #include "core/text.h"
 #include "data/loader.h"
@@ -94,6 +95,16 @@ ImagePredictions predictions_of(std::string image, std::span<const float> logits
   return result;
 }
 
+// Throws Error for an image whose outputs are not finite: its weights are, but sums of them overflow.
+void check_outputs(std::span<const float> logits, const std::string& image, const std::filesystem::path& model_file) {
+  if (first_not_finite(logits)) {
+    throw Error(
+        fmt::format("{}: the network's outputs for {} are not finite numbers; its weights are too large, or a "
+                    "running variance is negative",
+                    model_file.string(), image));
+  }
+}
+
 // Why the loader could not read the image of that name.
 std::string reason_for(const std::string& image, const std::vector<std::string>& bad_images) {
   for (const std::string& reason : bad_images) {
@@ -132,16 +143,18 @@ void Classifier::predict(const std::vector<std::filesystem::path>& paths, int k,
       each({.image = name, .error = reason_for(name, loader->bad_images()), .classes = {}});
     }
   };
-  infer_epoch(
-      *parts_->step, *loader, classes, parts_->options.tta, [&](const Batch& batch, std::span<const float> logits) {
-        for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
-          tell_bad_until(batch.indices[i]);
-          const auto width = static_cast<size_t>(classes);
-          each(predictions_of(images->name(next), logits.subspan(i * width, width), k, parts_->card.class_names));
-          ++next;
-        }
-        return true;
-      });
+  infer_epoch(*parts_->step, *loader, classes, parts_->options.tta,
+              [&](const Batch& batch, std::span<const float> logits) {
+                for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+                  tell_bad_until(batch.indices[i]);
+                  const auto width = static_cast<size_t>(classes);
+                  const std::span<const float> outputs = logits.subspan(i * width, width);
+                  check_outputs(outputs, images->name(next), parts_->path);
+                  each(predictions_of(images->name(next), outputs, k, parts_->card.class_names));
+                  ++next;
+                }
+                return true;
+              });
   tell_bad_until(images->size());
 }
 
@@ -163,6 +176,10 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
   std::vector<ImageOutcome> outcomes;
   int64_t step = 0;
   const auto visit = [&](const Batch& batch, std::span<const float> logits) {
+    const size_t width = logits.size() / static_cast<size_t>(batch.size);
+    for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+      check_outputs(logits.subspan(i * width, width), dataset->name(batch.indices[i]), parts_->path);
+    }
     std::vector<int> labels;
     for (const int label : labels_of(batch)) labels.push_back(class_of[static_cast<size_t>(label)]);
     add_batch(logits, labels, sums);
