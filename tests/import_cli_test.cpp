@@ -43,7 +43,9 @@ TEST(ImportCommand, SaysWhatDoesNotFit) {
 
 TEST(ImportCommand, RefusesWrongUse) {
   for (const auto& [arguments, expected] : std::vector<std::pair<std::vector<std::string>, std::string>>{
-           {{"import", kCheckpoint, "-o", "x"}, "--model: expected"},
+           {{"import", kCheckpoint, "-o", "x"}, "model: expected the network that the weights of"},
+           {{"import", kCheckpoint, "--model", "resnet9", "-o", "x", "--rename", "=b"}, "--rename: expected OLD=NEW"},
+           {{"import", kCheckpoint, "--model", "resnet9", "-o", "x", "--source-layout", "x"}, "--source-layout"},
            {{"import", kCheckpoint, "--model", "resnet9"}, "--output: expected"},
            {{"import", kCheckpoint, "--model", "resnte9", "-o", "x"}, "did you mean 'resnet9'?"},
            {{"import", kCheckpoint, "--model", "resnet9", "-o", "x", "--num-classes", "0"}, "--num-classes"},
@@ -62,6 +64,9 @@ TEST(ImportCommand, ClassNamesAreOneOnALine) {
            {"", names + ": expected the name of a class on each line, got an empty file\n"},
            {"cat\n\ndog\n", names + ":2: expected the name of a class, got an empty line\n"},
            {"cat\r\n \t\r\n", names + ":2: expected the name of a class, got an empty line\n"},
+           {"\xEF\xBB\xBF"
+            "ant\r\nant\r\n",
+            names + ":2: expected the name of a class, got \"ant\" once more\n"},
            {"cat\ndog\ncat\n", names + ":3: expected the name of a class, got \"cat\" once more\n"},
        }) {
     std::ofstream(names) << text;

@@ -8,8 +8,18 @@ Equal calls make files of equal content.
 from __future__ import annotations
 
 import argparse
-from collections import OrderedDict
-from pathlib import Path
+import datetime
+import decimal
+import functools
+import http
+import json
+import logging
+import pickle
+import sys
+import types
+from collections import OrderedDict, defaultdict, deque
+from pathlib import Path, PurePosixPath
+from unittest import mock
 
 import numpy as np
 
@@ -88,6 +98,115 @@ def make_torch(out: Path) -> None:
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), out / "whole_model.pth")
 
 
+def make_plain(out: Path) -> None:
+    """One dictionary by every protocol of pickle, and as JSON."""
+    value = {
+        "none": None,
+        "true": True,
+        "false": False,
+        "integers": [0, 255, 256, 65536, -1, -70000, 2**40, -(2**63)],
+        "numbers": [0.5, -1e-300, 1e300],
+        "text": "a 'quoted' \"text\" with \\, a line\nand \u00e9 \u20ac \U0001f600",
+        "long": "x" * 300,
+        "empty": {"list": [], "dict": {}},
+        "set": [7],
+        "bytes": "abc",
+        "tuples": [[], [1], [1, 2], [1, 2, 3], [1, 2, 3, 4]],
+        "0": "a key that is a number",
+        "bird": {"name": "wren", "legs": 2},
+    }
+    (out / "plain.json").write_text(json.dumps(value, indent=1) + "\n")
+    del value["0"]
+    value[0] = "a key that is a number"
+    value["set"], value["bytes"], value["tuples"] = {7}, b"abc", [tuple(item) for item in value["tuples"]]
+    value["bird"] = types.SimpleNamespace(name="wren", legs=2, _secret=1)
+    for protocol in range(6):
+        (out / f"plain_{protocol}.pkl").write_bytes(pickle.dumps(value, protocol))
+
+
+def training_state() -> dict[str, object]:
+    """What training scripts keep beside the weights."""
+    import torch
+
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    return {
+        "arch": "resnet18",
+        "args": argparse.Namespace(model="resnet18", device=torch.device("cuda", 0), betas=(0.9, 0.999), out=PurePosixPath("runs/1")),
+        "scheduler": torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5]).state_dict(),
+        "seen": {1, 2, 3},
+        "frozen": frozenset(["a"]),
+        "generator": np.random.default_rng(1),
+        "state": np.random.RandomState(1).get_state(),
+        "large": 2**100,
+        "dtype": torch.float16,
+        "level": logging.Formatter("%(message)s"),
+        "enum": http.HTTPStatus.OK,
+        "when": datetime.datetime(2024, 1, 2, 3, 4),
+        "partial": functools.partial(int, base=2),
+        "space": types.SimpleNamespace(a=1),
+        "default": defaultdict(list, a=[1]),
+        "queue": deque([1, 2], maxlen=3),
+        "complex": 1 + 2j,
+        "range": range(3),
+        "decimal": decimal.Decimal("1.5"),
+        "words": np.array(["a", "b"]),
+        "objects": np.array([None, 1], dtype=object),
+        "method": "text".upper,
+    }
+
+
+def make_networks(out: Path) -> None:
+    """Networks saved as a whole, and weights among everything else that scripts save."""
+    import torch
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1 = torch.nn.Conv2d(3, 4, 3, padding=1, bias=False)
+            self.bn1 = torch.nn.BatchNorm2d(4)
+            self.conv2 = torch.nn.Conv2d(4, 6, 1)
+            self.fc1 = torch.nn.Linear(6, 6)
+            self.fc2 = torch.nn.Linear(6, 5)
+            self.act = torch.nn.ReLU()
+            self.register_buffer("scratch", torch.zeros(3), persistent=False)
+            self.names = {0: "ant", 1: "bee"}
+
+    # As if it were a module of its own, which the reader does not have.
+    Network.__module__, Network.__qualname__ = "birds.models", "Network"
+    sys.modules["birds"] = types.ModuleType("birds")
+    sys.modules["birds.models"] = types.ModuleType("birds.models")
+    sys.modules["birds.models"].Network = Network
+
+    network = Network()
+    network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights().items()}, strict=False)
+    torch.save(network, out / "network.pth")
+    with mock.patch("inspect.getsourcelines", return_value=(["class Module: ...\n"], 1)):  # instead of long texts
+        torch.save(network, out / "network_legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save({"epoch": 3, "best_fitness": 0.5, "model": network, "ema": None, "train_args": {"imgsz": 64}}, out / "in_training.pth")
+    state = OrderedDict((name, torch.from_numpy(value.copy())) for name, value in weights().items())
+    torch.save({"state_dict": state, **training_state()}, out / "everything.pth")
+    (out / "arrays.pkl").write_bytes(pickle.dumps(dict(weights()), 5))
+    sound = torch.quantize_per_tensor(state["fc1.weight"], 0.1, 0, torch.qint8)
+    torch.save({"fc1.weight": sound, "fc1.bias": state["fc1.bias"]}, out / "quantized.pth")
+
+
+def make_sharded(out: Path) -> None:
+    """As transformers saves large networks."""
+    from safetensors.numpy import save_file
+
+    folder = out / "sharded"
+    folder.mkdir(exist_ok=True)
+    names = list(SHAPES)
+    files = {"model-00001-of-00002.safetensors": names[:6], "model-00002-of-00002.safetensors": names[6:]}
+    for file, own in files.items():
+        save_file({name: weights()[name] for name in own}, folder / file, {"format": "pt"})
+    index = {"metadata": {"total_size": 1234}, "weight_map": {name: file for file, own in files.items() for name in own}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
+    config = {"architectures": ["ResNetForImageClassification"], "id2label": {"1": "bee", "0": "ant"}}
+    (folder / "config.json").write_text(json.dumps(config) + "\n")
+
+
 def make_paddle(out: Path) -> None:
     import paddle
 
@@ -129,7 +248,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("tests/checkpoints"))
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    for make in (make_torch, make_paddle):
+    for make in (make_plain, make_torch, make_networks, make_sharded, make_paddle):
         try:
             make(out)
         except ModuleNotFoundError as missing:

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "convoy/recipe.h"
+#include "convoy/source_layout.h"
 
 namespace convoy {
 
@@ -35,26 +37,37 @@ struct ImportReport {
   std::vector<ImportedTensor> imported;
   std::vector<std::string> missing;     // of the network; they keep their random start
   std::vector<std::string> unexpected;  // of the file
+  std::vector<std::string> unread;      // "NAME is an object of CLASS": of the file, perhaps tensors
   std::vector<MisshapenTensor> misshapen;
   std::vector<std::string> new_head;  // start anew for another number of classes
   int64_t integers = 0;               // tensors that no network has, such as counters of batches
   int64_t num_classes = 0;            // of the network
   int64_t file_classes = 0;
+
+  std::string model;              // the recipe's, or else what the file says
+  bool told_class_names = false;  // by the file
+  std::string preprocessing;      // that the model file records: "224 px, bilinear, crop 0.875, mean ..., std ..."
+  bool told_preprocessing = false;
 };
 
 struct ImportOptions {
-  // model and, where they are set, what describes images and network: img_size, crop_pct, mean, drop, ... What it
-  // leaves at the default of the images' preparation is taken from the file where that is one of Convoy's. Its seed
-  // starts what the file lacks.
+  // model and, where they are set, what describes images and network: img_size, crop_pct, mean, drop, ... A model that
+  // it leaves empty, and what it leaves at the default of the images' preparation, is taken from the file, or from
+  // config.json beside it, where these say. Its seed starts what the file lacks.
   Recipe recipe;
   std::optional<int64_t> num_classes = {};    // unset: as the file; another number gives the network a new head
-  std::vector<std::string> class_names = {};  // empty: "0", "1", ...
+  std::vector<std::string> class_names = {};  // empty: as the file says, or "0", "1", ...
   std::string key = {};                       // the dictionary that holds the weights; empty: the usual ones
+  std::string strip = {};                     // taken off the names in the file that begin with it
+  // Then, in this order: in every name, each place of the first text becomes the second.
+  std::vector<std::pair<std::string, std::string>> rename = {};
+  std::optional<SourceLayout> source_layout = {};  // of matrices; unset: as the file's format or shapes tell
   bool allow_missing = false;
   bool allow_unexpected = false;
 };
 
-// Reads a checkpoint of PyTorch (.pth, .pt), Paddle (.pdparams) or safetensors and writes the model file `output` for
+// Reads a checkpoint of PyTorch (.pth, .pt), Paddle (.pdparams) or safetensors, which may be an index of several files
+// or the folder of one, and writes the model file `output` for
 // Classifier and training. Tensors are matched by name or, where the file has other names, by order and shape, if these
 // leave no doubt. Nothing of the file is executed.
 // Throws Error for a file that cannot be read, and UsageError for tensors that do not fit; `report`, when given, is

@@ -29,6 +29,9 @@ struct Options {
   std::string class_names;
   std::string output;
   std::string key;
+  std::string strip;
+  std::vector<std::string> rename;
+  std::string source_layout;
   bool allow_missing = false;
   bool allow_unexpected = false;
   bool show_mapping = false;
@@ -41,6 +44,8 @@ std::vector<std::string> read_class_names(const std::string& file) {
   std::set<std::string> known;
   std::ifstream stream(file);
   for (std::string line; std::getline(stream, line);) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (names.empty() && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     if (!line.empty() && line.back() == '\r') line.pop_back();
     const auto fail = [&](std::string_view what) {
       throw Error(fmt::format("{}:{}: expected the name of a class, got {}", file, names.size() + 1, what));
@@ -87,6 +92,9 @@ nlohmann::ordered_json to_json(const Options& options, const ImportReport& repor
                                  {"matched_by", report.by_order ? "order" : "name"},
                                  {"missing", report.missing},
                                  {"unexpected", report.unexpected},
+                                 {"unread", report.unread},
+                                 {"model", report.model},
+                                 {"preprocessing", report.preprocessing},
                                  {"new_head", report.new_head},
                                  {"integers", report.integers},
                                  {"num_classes", report.num_classes},
@@ -156,11 +164,20 @@ void print_report(const Options& options, const ImportReport& report) {
         fmt::format("{}: expected {}, got {}", tensor.name, joined(tensor.expected, "x"), joined(tensor.got, "x")));
   }
   print_names("of the wrong shape", shapes, options.show_mapping);
+  print_names("not read", report.unread, options.show_mapping);
 }
 
-void check_flags(const Options& options, const Recipe& recipe) {
-  if (recipe.model.empty()) throw UsageError("--model: expected the network that the weights belong to");
-  if (options.output.empty()) throw UsageError("--output: expected the model file to write");
+// "conv=net.conv" in two; OLD may not be empty.
+std::vector<std::pair<std::string, std::string>> renamings(const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const std::string& text : texts) {
+    const size_t sign = text.find('=');
+    if (sign == std::string::npos || sign == 0) {
+      throw UsageError(fmt::format("--rename: expected OLD=NEW, got '{}'", text));
+    }
+    pairs.emplace_back(text.substr(0, sign), text.substr(sign + 1));
+  }
+  return pairs;
 }
 
 int run(const Options& options) {
@@ -172,9 +189,14 @@ int run(const Options& options) {
                        .num_classes = options.num_classes,
                        .class_names = {},
                        .key = options.key,
+                       .strip = options.strip,
+                       .rename = renamings(options.rename),
                        .allow_missing = options.allow_missing,
                        .allow_unexpected = options.allow_unexpected};
-  check_flags(options, wanted.recipe);
+  if (options.output.empty()) throw UsageError("--output: expected the model file to write");
+  if (!options.source_layout.empty()) {
+    wanted.source_layout = options.source_layout == "torch" ? SourceLayout::torch : SourceLayout::paddle;
+  }
   if (!options.class_names.empty()) wanted.class_names = read_class_names(options.class_names);
   ImportReport report;
   std::exception_ptr fault;
@@ -192,13 +214,18 @@ int run(const Options& options) {
     print_report(options, report);
   }
   if (fault) std::rethrow_exception(fault);
-  if (!options.json) print("wrote {}: {}, {} classes\n", options.output, wanted.recipe.model, report.num_classes);
+  if (options.json) return 0;
+  print("images: {}{}\n", report.preprocessing,
+        report.told_preprocessing ? "; as the file says" : "; the network's defaults");
+  print("wrote {}: {}, {} classes{}\n", options.output, report.model, report.num_classes,
+        report.told_class_names ? ", named as in the file" : "");
   return 0;
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("FILE", options->file, "A checkpoint: .pth, .pt, .pdparams or .safetensors")
+  app.add_option("FILE", options->file,
+                 "A checkpoint: .pth, .pt, .pdparams, .safetensors, an index of several, or the folder of one")
       ->required()
       ->type_name("FILE");
   app.add_option("-o,--output", options->output, "The model file to write")->type_name("FILE");
@@ -210,6 +237,16 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("FILE");
   app.add_option("--key", options->key, "The dictionary in the file that holds the weights [the usual ones]")
       ->type_name("KEY");
+  app.add_option("--strip", options->strip, "Take PREFIX off the names in the file that begin with it")
+      ->type_name("PREFIX");
+  app.add_option("--rename", options->rename,
+                 "Replace OLD by NEW wherever it stands in a name of the file, after --strip; may be repeated")
+      ->type_name("OLD=NEW")
+      ->allow_extra_args(false);
+  app.add_option("--source-layout", options->source_layout,
+                 "How matrices lie in the file: torch {out, in} or paddle {in, out} [as format and shapes tell]")
+      ->check(CLI::IsMember({"torch", "paddle"}))
+      ->type_name("LAYOUT");
   app.add_flag("--allow-missing", options->allow_missing, "Start tensors at random that the file lacks");
   app.add_flag("--allow-unexpected", options->allow_unexpected, "Leave out tensors that the network lacks");
   app.add_flag("--show-mapping", options->show_mapping, "Show which tensor of the file became which of the network");

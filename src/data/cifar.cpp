@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "convoy/error.h"
+#include "data/pickled_cifar.h"
 
 namespace convoy {
 namespace {
@@ -18,9 +19,10 @@ struct Variant {
   std::string_view folder;  // as the published archive unpacks
   size_t classes;
   size_t label_bytes;  // before the pixels; the last one is the label
-  std::string_view names_file;
+  std::string names_file;
   std::vector<std::string> train_files;
   std::string test_file;
+  bool pickled = false;
 
   size_t record_bytes() const { return label_bytes + 3 * kPlane; }
 };
@@ -33,7 +35,15 @@ const std::vector<Variant>& variants() {
        "batches.meta.txt",
        {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
        "test_batch.bin"},
-      {"cifar-100-binary", 100, 2, "fine_label_names.txt", {"train.bin"}, "test.bin"}};
+      {"cifar-100-binary", 100, 2, "fine_label_names.txt", {"train.bin"}, "test.bin"},
+      {"cifar-10-batches-py",
+       10,
+       1,
+       "batches.meta",
+       {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"},
+       "test_batch",
+       true},
+      {"cifar-100-python", 100, 1, "meta", {"train"}, "test", true}};
   return all;
 }
 
@@ -112,6 +122,8 @@ struct Found {
 std::optional<Found> find_files(const FileTree& tree, const std::string& root) {
   for (const Variant& variant : variants()) {
     for (const std::string& folder : {root, fmt::format("{}{}/", root, variant.folder)}) {
+      // Names without endings are CIFAR's only where they come together.
+      if (variant.pickled && !tree.has(folder + variant.names_file)) continue;
       for (const std::string& file : {variant.train_files.front(), variant.test_file}) {
         if (tree.has(folder + file)) return Found{&variant, folder};
       }
@@ -120,6 +132,7 @@ std::optional<Found> find_files(const FileTree& tree, const std::string& root) {
   return std::nullopt;
 }
 
+// One a line.
 std::vector<std::string> read_class_names(const FileTree& tree, const std::string& file, size_t classes) {
   if (!tree.has(file)) {
     throw Error(fmt::format("{}: no such file; it names the classes of the CIFAR files beside it", tree.name(file)));
@@ -146,11 +159,16 @@ DatasetPtr open_cifar(const FileTree& tree, const std::string& root, Split split
   const std::optional<Found> found = find_files(tree, root);
   if (!found) return nullptr;
   const auto& [variant, folder] = *found;
+  const std::string names_file = folder + variant->names_file;
   auto dataset = std::make_shared<CifarFiles>(
-      *variant, read_class_names(tree, fmt::format("{}{}", folder, variant->names_file), variant->classes));
+      *variant, variant->pickled
+                    ? read_pickled_cifar_names(tree.read(names_file), tree.name(names_file), variant->classes)
+                    : read_class_names(tree, names_file, variant->classes));
   const std::vector<std::string> test_files{variant->test_file};
   for (const std::string& file : split == Split::val ? test_files : variant->train_files) {
-    dataset->add(tree.name(folder + file), tree.read(folder + file));
+    const std::string name = tree.name(folder + file);
+    std::vector<uint8_t> bytes = tree.read(folder + file);
+    dataset->add(name, variant->pickled ? read_pickled_cifar_records(bytes, name, variant->classes) : std::move(bytes));
   }
   return dataset;
 }

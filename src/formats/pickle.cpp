@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
-#include <string>
 #include <unordered_map>
 
 #include "convoy/error.h"
+#include "formats/pickle_calls.h"
 #include "formats/pickle_globals.h"
+#include "formats/pickle_opcodes.h"
+#include "formats/pickle_stream.h"
+#include "formats/pickle_text.h"
 
 namespace convoy {
 namespace {
@@ -17,104 +19,29 @@ namespace {
 // A network of a thousand tensors with its optimizer's state takes some hundred thousand.
 constexpr size_t kMostValues = 1'000'000;
 
-// Opcodes, as Python's pickletools names them.
-enum Opcode : uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kPop = '0',
-  kPopMark = '1',
-  kDup = '2',
-  kBinFloat = 'G',
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kNone = 'N',
-  kBinPersId = 'Q',
-  kReduce = 'R',
-  kBinString = 'T',
-  kShortBinString = 'U',
-  kBinUnicode = 'X',
-  kAppend = 'a',
-  kBuild = 'b',
-  kGlobal = 'c',
-  kAppends = 'e',
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kSetItem = 's',
-  kTuple = 't',
-  kSetItems = 'u',
-  kEmptyTuple = ')',
-  kEmptyList = ']',
-  kEmptyDict = '}',
-  kBinBytes = 'B',
-  kShortBinBytes = 'C',
-  kProto = 0x80,
-  kNewObj = 0x81,
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kLong1 = 0x8a,
-  kShortBinUnicode = 0x8c,
-  kBinUnicode8 = 0x8d,
-  kBinBytes8 = 0x8e,
-  kStackGlobal = 0x93,
-  kMemoize = 0x94,
-  kFrame = 0x95,
-};
-
 }  // namespace
 
 // The stack machine that a pickle is a program of.
 class PickleMachine {
  public:
   PickleMachine(std::span<const std::byte> bytes, Pickle& pickle)
-      : bytes_(bytes), pickle_(pickle), copies_left_(bytes.size()) {}
+      : stream_(bytes), pickle_(pickle), calls_(pickle, bytes.size()) {}
 
   void run() {
     for (;;) {
-      const auto opcode = integer<uint8_t>();
+      const auto opcode = stream_.integer<uint8_t>();
       if (opcode == kStop) break;
-      if (!push_plain(opcode) && !run_memo(opcode) && !run_container(opcode) && !run_object(opcode)) {
-        throw Error(fmt::format("a pickle's byte {} is the opcode 0x{:02x}, which is not supported", at_ - 1, opcode));
+      if (!push_number(opcode) && !push_text(opcode) && !run_memo(opcode) && !run_stack(opcode) &&
+          !run_container(opcode) && !run_object(opcode)) {
+        throw Error(fmt::format("a pickle's byte {} is the opcode 0x{:02x}, which Python does not have",
+                                stream_.position() - 1, opcode));
       }
     }
     pickle_.root_ = pop();
-    pickle_.size_ = at_;
+    pickle_.size_ = stream_.position();
   }
 
  private:
-  std::span<const std::byte> take(uint64_t count) {
-    if (count > bytes_.size() - at_) throw Error("a pickle ends in the middle of a value");
-    const auto taken = bytes_.subspan(at_, static_cast<size_t>(count));
-    at_ += taken.size();
-    return taken;
-  }
-
-  template <class Integer>
-  Integer integer() {
-    Integer value;
-    std::memcpy(&value, take(sizeof(value)).data(), sizeof(value));
-    return value;
-  }
-
-  std::string_view text(uint64_t count) {
-    const auto taken = take(count);
-    return {reinterpret_cast<const char*>(taken.data()), taken.size()};
-  }
-
-  std::string_view line() {
-    const auto rest = bytes_.subspan(at_);
-    const auto end = std::ranges::find(rest, std::byte{'\n'});
-    if (end == rest.end()) throw Error("a pickle ends in the middle of a name");
-    const std::string_view found = text(static_cast<uint64_t>(end - rest.begin()));
-    ++at_;
-    return found;
-  }
-
   void push_id(PickleId id) {
     if (stack_.size() >= kMostValues) throw Error("a pickle's stack grows too high");
     stack_.push_back(id);
@@ -159,92 +86,140 @@ class PickleMachine {
     push(std::move(list));
   }
 
-  PickleValue& value(PickleId id) { return pickle_.values_[static_cast<size_t>(id)]; }
-
-  template <class Kind>
-  Kind& expect(PickleId id, std::string_view what) {
-    auto* found = std::get_if<Kind>(&value(id));
-    if (found == nullptr) throw Error(fmt::format("a pickle uses something else as {}", what));
-    return *found;
+  void push_integer(std::optional<int64_t> integer) {
+    if (integer) {
+      push(*integer);
+    } else {
+      push(PickleObject{.module = "builtins", .name = "int", .items = {}, .problem = {}});
+    }
   }
 
-  int64_t long_integer(size_t count) {
-    const auto digits = take(count);
-    if (count > sizeof(int64_t)) throw Error("a pickle holds an integer beyond 64 bits");
-    if (count == 0) return 0;
-    uint64_t number = std::to_integer<int8_t>(digits.back()) < 0 ? ~uint64_t{0} : 0;
-    std::memcpy(&number, digits.data(), count);
-    return static_cast<int64_t>(number);
-  }
-
-  bool push_plain(uint8_t opcode) {
+  bool push_number(uint8_t opcode) {
     switch (opcode) {
       case kNone: push(std::monostate{}); return true;
       case kNewTrue: push(true); return true;
       case kNewFalse: push(false); return true;
-      case kBinInt: push(int64_t{integer<int32_t>()}); return true;
-      case kBinInt1: push(int64_t{integer<uint8_t>()}); return true;
-      case kBinInt2: push(int64_t{integer<uint16_t>()}); return true;
-      case kLong1: push(long_integer(integer<uint8_t>())); return true;
-      case kBinFloat: push(std::bit_cast<double>(__builtin_bswap64(integer<uint64_t>()))); return true;
-      case kShortBinString:
-      case kShortBinUnicode: push(text(integer<uint8_t>())); return true;
-      case kBinString:
-      case kBinUnicode: push(text(integer<uint32_t>())); return true;
-      case kBinUnicode8: push(text(integer<uint64_t>())); return true;
-      case kShortBinBytes: push(PickleBytes{take(integer<uint8_t>())}); return true;
-      case kBinBytes: push(PickleBytes{take(integer<uint32_t>())}); return true;
-      case kBinBytes8: push(PickleBytes{take(integer<uint64_t>())}); return true;
+      case kInt: {
+        const std::string_view line = stream_.line();
+        if (line == "00" || line == "01") {
+          push(line == "01");
+        } else {
+          push_integer(decimal_integer(line));
+        }
+        return true;
+      }
+      case kLong: push_integer(decimal_integer(stream_.line())); return true;
+      case kBinInt: push(int64_t{stream_.integer<int32_t>()}); return true;
+      case kBinInt1: push(int64_t{stream_.integer<uint8_t>()}); return true;
+      case kBinInt2: push(int64_t{stream_.integer<uint16_t>()}); return true;
+      case kLong1: push_integer(binary_integer(stream_.take(stream_.integer<uint8_t>()))); return true;
+      case kLong4: push_integer(binary_integer(stream_.take(stream_.integer<uint32_t>()))); return true;
+      case kFloat: push(decimal_number(stream_.line())); return true;
+      case kBinFloat: push(std::bit_cast<double>(__builtin_bswap64(stream_.integer<uint64_t>()))); return true;
       default: return false;
     }
   }
 
-  void remember(uint32_t slot) {
+  void push_decoded(std::string text) { push(std::string_view(pickle_.decoded_.emplace_back(std::move(text)))); }
+
+  bool push_text(uint8_t opcode) {
+    switch (opcode) {
+      case kString: push_decoded(unquoted(stream_.line())); return true;
+      case kUnicode: push_decoded(unescaped(stream_.line())); return true;
+      case kShortBinString:
+      case kShortBinUnicode: push(stream_.text(stream_.integer<uint8_t>())); return true;
+      case kBinString:
+      case kBinUnicode: push(stream_.text(stream_.integer<uint32_t>())); return true;
+      case kBinUnicode8: push(stream_.text(stream_.integer<uint64_t>())); return true;
+      case kShortBinBytes: push(PickleBytes{stream_.take(stream_.integer<uint8_t>())}); return true;
+      case kBinBytes: push(PickleBytes{stream_.take(stream_.integer<uint32_t>())}); return true;
+      case kBinBytes8:
+      case kByteArray8: push(PickleBytes{stream_.take(stream_.integer<uint64_t>())}); return true;
+      case kNextBuffer:
+      case kReadOnlyBuffer:
+        throw Error(
+            "keeps buffers outside of its pickle (protocol 5), which are not in the file; save it without "
+            "buffer_callback");
+      default: return false;
+    }
+  }
+
+  void remember(uint64_t slot) {
     if (memo_.size() >= kMostValues) throw Error(fmt::format("a pickle keeps more than {} values", kMostValues));
     memo_[slot] = top();
   }
 
-  void recall(uint32_t slot) {
+  void recall(uint64_t slot) {
     const auto found = memo_.find(slot);
     if (found == memo_.end()) throw Error(fmt::format("a pickle recalls value {}, which it never kept", slot));
     push_id(found->second);
   }
 
+  uint64_t slot_of_line() {
+    const std::optional<int64_t> slot = decimal_integer(stream_.line());
+    if (!slot || *slot < 0) throw Error("a pickle keeps a value under no number");
+    return static_cast<uint64_t>(*slot);
+  }
+
   bool run_memo(uint8_t opcode) {
     switch (opcode) {
       case kProto:
-        if (const auto protocol = integer<uint8_t>(); protocol > 4) {
-          throw Error(fmt::format("a pickle is of protocol {}, expected 2, 3 or 4", protocol));
+        if (const auto protocol = stream_.integer<uint8_t>(); protocol > 5) {
+          throw Error(fmt::format("a pickle is of protocol {}, expected 0 to 5", protocol));
         }
         return true;
-      case kFrame: take(sizeof(uint64_t)); return true;
-      case kBinPut: remember(integer<uint8_t>()); return true;
-      case kLongBinPut: remember(integer<uint32_t>()); return true;
-      case kMemoize: remember(static_cast<uint32_t>(memo_.size())); return true;
-      case kBinGet: recall(integer<uint8_t>()); return true;
-      case kLongBinGet: recall(integer<uint32_t>()); return true;
+      case kFrame: stream_.take(sizeof(uint64_t)); return true;
+      case kPut: remember(slot_of_line()); return true;
+      case kBinPut: remember(stream_.integer<uint8_t>()); return true;
+      case kLongBinPut: remember(stream_.integer<uint32_t>()); return true;
+      case kMemoize: remember(memo_.size()); return true;
+      case kGet: recall(slot_of_line()); return true;
+      case kBinGet: recall(stream_.integer<uint8_t>()); return true;
+      case kLongBinGet: recall(stream_.integer<uint32_t>()); return true;
+      default: return false;
+    }
+  }
+
+  bool run_stack(uint8_t opcode) {
+    switch (opcode) {
+      case kMark:
+        if (marks_.size() >= kMostValues) throw Error("a pickle's stack grows too high");
+        marks_.push_back(stack_.size());
+        return true;
+      case kPop:  // of a mark, too, where nothing stands above it
+        if (!marks_.empty() && stack_.size() == marks_.back()) {
+          marks_.pop_back();
+        } else {
+          pop();
+        }
+        return true;
+      case kPopMark: pop_to_mark(); return true;
+      case kDup: push_id(top()); return true;
       default: return false;
     }
   }
 
   bool run_container(uint8_t opcode) {
     switch (opcode) {
-      case kMark:
-        if (marks_.size() >= kMostValues) throw Error("a pickle's stack grows too high");
-        marks_.push_back(stack_.size());
-        return true;
-      case kPop: pop(); return true;
-      case kPopMark: pop_to_mark(); return true;
-      case kDup: push_id(top()); return true;
-      case kEmptyList: push(PickleList{}); return true;
+      case kEmptyList:
+      case kEmptySet: push(PickleList{}); return true;
       case kEmptyDict: push(PickleDict{}); return true;
       case kEmptyTuple: push_tuple(0); return true;
       case kTuple1: push_tuple(1); return true;
       case kTuple2: push_tuple(2); return true;
       case kTuple3: push_tuple(3); return true;
-      case kTuple: push(PickleList{pop_to_mark()}); return true;
+      case kTuple:
+      case kList:
+      case kFrozenSet: push(PickleList{pop_to_mark()}); return true;
+      case kDict: {
+        const std::vector<PickleId> items = pop_to_mark();
+        push(PickleDict{});
+        set_items(items);
+        return true;
+      }
       case kAppend: append({pop()}); return true;
-      case kAppends: append(pop_to_mark()); return true;
+      case kAppends:
+      case kAddItems: append(pop_to_mark()); return true;
       case kSetItems: set_items(pop_to_mark()); return true;
       case kSetItem: {
         const PickleId item = pop(), key = pop();
@@ -255,136 +230,128 @@ class PickleMachine {
     }
   }
 
+  PickleValue& value(PickleId id) { return pickle_.values_[static_cast<size_t>(id)]; }
+
+  // What is appended to an opaque object is left out.
   void append(const std::vector<PickleId>& items) {
-    auto& list = expect<PickleList>(top(), "a list").items;
-    list.insert(list.end(), items.begin(), items.end());
+    PickleValue& to = value(top());
+    if (auto* list = std::get_if<PickleList>(&to)) {
+      list->items.insert(list->items.end(), items.begin(), items.end());
+    } else if (!std::holds_alternative<PickleObject>(to)) {
+      throw Error("a pickle uses something else as a list");
+    }
   }
 
   void set_items(const std::vector<PickleId>& items) {
-    auto& dict = expect<PickleDict>(top(), "a dictionary").items;
+    PickleValue& to = value(top());
+    auto* dict = std::get_if<PickleDict>(&to);
+    if (auto* object = std::get_if<PickleObject>(&to)) dict = &object->items;
+    if (dict == nullptr) throw Error("a pickle uses something else as a dictionary");
     if (items.size() % 2 != 0) throw Error("a pickle sets a key without a value");
-    for (size_t i = 0; i < items.size(); i += 2) dict.emplace_back(items[i], items[i + 1]);
+    for (size_t i = 0; i < items.size(); i += 2) dict->items.emplace_back(items[i], items[i + 1]);
   }
 
-  void push_global(std::string_view module, std::string_view name) { push(&find_pickle_global(module, name)); }
+  void push_result(PickleCalls::Result result) {
+    if (const auto* known = std::get_if<PickleId>(&result)) {
+      push_id(*known);
+    } else {
+      push(std::move(std::get<PickleValue>(result)));
+    }
+  }
+
+  void push_global(std::string_view module, std::string_view name) { push(calls_.global(module, name)); }
+
+  std::string_view name_on_stack() {
+    const std::optional<std::string_view> name = pickle_.text(pop());
+    if (!name) throw Error("a pickle uses something else as a name");
+    return *name;
+  }
+
+  // Calls the function below the arguments that stand above the last mark.
+  void call_marked(std::vector<PickleId> items) {
+    if (items.empty()) throw Error("a pickle makes an object without a class");
+    const PickleId function = items.front();
+    items.erase(items.begin());
+    push(PickleList{std::move(items)});
+    push_result(calls_.call(function, pop()));
+  }
 
   bool run_object(uint8_t opcode) {
     switch (opcode) {
       case kGlobal: {
-        const std::string_view module = line();
-        push_global(module, line());
+        const std::string_view module = stream_.line();
+        push_global(module, stream_.line());
         return true;
       }
       case kStackGlobal: {
-        const std::string_view name = expect<std::string_view>(pop(), "a name");
-        push_global(expect<std::string_view>(pop(), "a module's name"), name);
+        const std::string_view name = name_on_stack();
+        push_global(name_on_stack(), name);
         return true;
       }
+      case kExt1:
+        stream_.take(1);
+        push_global("copyreg", "extension");
+        return true;
+      case kExt2:
+        stream_.take(2);
+        push_global("copyreg", "extension");
+        return true;
+      case kExt4:
+        stream_.take(4);
+        push_global("copyreg", "extension");
+        return true;
+      case kInst: {
+        const std::string_view module = stream_.line();
+        std::vector<PickleId> items = pop_to_mark();
+        push_global(module, stream_.line());
+        items.insert(items.begin(), pop());
+        call_marked(std::move(items));
+        return true;
+      }
+      case kObj: call_marked(pop_to_mark()); return true;
+      case kNewObjEx: pop(); [[fallthrough]];  // the named arguments
       case kNewObj:
       case kReduce: {
         const PickleId arguments = pop();
-        call(*expect<const PickleGlobal*>(pop(), "a function"), arguments);
+        push_result(calls_.call(pop(), arguments));
         return true;
       }
-      case kBinPersId: push(torch_storage(pickle_, expect<PickleList>(pop(), "a storage's description"))); return true;
+      case kPersId:
+        stream_.line();
+        push_global("", "persistent object");
+        return true;
+      case kBinPersId: push_result(calls_.persistent(pop())); return true;
       case kBuild: {
         const PickleId state = pop();
-        build(top(), state);
+        calls_.set_state(top(), state);
         return true;
       }
       default: return false;
     }
   }
 
-  void call(const PickleGlobal& function, PickleId arguments_id) {
-    const PickleList& arguments = expect<PickleList>(arguments_id, "arguments");
-    switch (function.meaning) {
-      case PickleGlobal::Meaning::dictionary: push(dictionary_of(arguments)); return;
-      case PickleGlobal::Meaning::sequence:
-      case PickleGlobal::Meaning::torch_parameter:
-        if (arguments.items.empty()) throw Error(fmt::format("a pickle calls {} without arguments", function.name));
-        push_id(arguments.items[0]);
-        return;
-      case PickleGlobal::Meaning::latin1_bytes: push(PickleBytes{latin1_bytes(arguments)}); return;
-      case PickleGlobal::Meaning::torch_tensor: push(torch_tensor(pickle_, arguments)); return;
-      case PickleGlobal::Meaning::array_shell: push(PickleArrayShell{}); return;
-      case PickleGlobal::Meaning::array_scalar: push(array_scalar(pickle_, arguments)); return;
-      case PickleGlobal::Meaning::array_type: push(array_type(pickle_, arguments)); return;
-      case PickleGlobal::Meaning::storage:
-      case PickleGlobal::Meaning::array_class: break;
-    }
-    throw Error(fmt::format("a pickle calls {}.{}", function.module, function.name));
-  }
-
-  void count_copies(size_t count) {
-    if (count > copies_left_) throw Error("a pickle copies the same value again and again");
-    copies_left_ -= count;
-  }
-
-  // Of nothing, or of a list of pairs, as protocol 2 writes ordered dictionaries.
-  PickleDict dictionary_of(const PickleList& arguments) {
-    PickleDict dict;
-    if (arguments.items.empty()) return dict;
-    const auto& pairs = expect<PickleList>(arguments.items[0], "a dictionary's items").items;
-    count_copies(pairs.size());
-    for (const PickleId pair : pairs) {
-      const auto& items = expect<PickleList>(pair, "a dictionary's item").items;
-      if (items.size() != 2) throw Error("a pickle sets a key without a value");
-      dict.items.emplace_back(items[0], items[1]);
-    }
-    return dict;
-  }
-
-  // The bytes of a text whose characters are all below 256, in UTF-8.
-  std::span<const std::byte> latin1_bytes(const PickleList& arguments) {
-    if (arguments.items.size() != 2 || expect<std::string_view>(arguments.items[1], "an encoding") != "latin1") {
-      throw Error("a pickle encodes text other than as latin1");
-    }
-    const std::string_view characters = expect<std::string_view>(arguments.items[0], "a text");
-    count_copies(characters.size());
-    std::vector<std::byte>& decoded = pickle_.decoded_.emplace_back();
-    decoded.reserve(characters.size());
-    for (size_t i = 0; i < characters.size(); ++i) {
-      const auto lead = static_cast<uint8_t>(characters[i]);
-      if (lead < 0x80) {
-        decoded.push_back(std::byte{lead});
-        continue;
-      }
-      const auto next = i + 1 < characters.size() ? static_cast<uint8_t>(characters[++i]) : uint8_t{0};
-      if ((lead & 0xFC) != 0xC0 || (next & 0xC0) != 0x80) throw Error("a pickle's text holds characters beyond latin1");
-      decoded.push_back(static_cast<std::byte>((lead & 0x03) << 6 | (next & 0x3F)));
-    }
-    return decoded;
-  }
-
-  // Sets the state of the value that was made last. Attributes of dictionaries, as torch's _metadata, are left out.
-  void build(PickleId id, PickleId state) {
-    if (std::holds_alternative<PickleArrayShell>(value(id))) {
-      value(id) = array_of_state(pickle_, expect<PickleList>(state, "an array's state"));
-    } else if (std::holds_alternative<StoredType>(value(id))) {
-      check_array_type_state(pickle_, expect<PickleList>(state, "a type's state"));
-    } else if (!std::holds_alternative<PickleDict>(value(id))) {
-      throw Error("a pickle sets the state of something that has none");
-    }
-  }
-
-  std::span<const std::byte> bytes_;
-  size_t at_ = 0;
+  PickleStream stream_;
   Pickle& pickle_;
-  size_t copies_left_;  // bytes or items that may still be made of values that are kept
+  PickleCalls calls_;
   std::vector<PickleId> stack_;
   std::vector<size_t> marks_;  // heights of the stack
-  std::unordered_map<uint32_t, PickleId> memo_;
+  std::unordered_map<uint64_t, PickleId> memo_;
 };
 
 Pickle::Pickle(std::span<const std::byte> bytes) { PickleMachine(bytes, *this).run(); }
+Pickle::~Pickle() = default;
+
+std::optional<std::string_view> Pickle::text(PickleId id) const {
+  if (const auto* text = get<std::string_view>(id)) return *text;
+  const auto* raw = get<PickleBytes>(id);
+  if (raw == nullptr) return std::nullopt;
+  return std::string_view(reinterpret_cast<const char*>(raw->bytes.data()), raw->bytes.size());
+}
 
 PickleId Pickle::find(const PickleDict& dict, std::string_view key) const {
-  for (const auto& [name, item] : dict.items) {
-    const auto* text = get<std::string_view>(name);
-    if (text != nullptr && *text == key) return item;
-  }
-  return -1;
+  const auto found =
+      std::find_if(dict.items.rbegin(), dict.items.rend(), [&](const auto& item) { return text(item.first) == key; });
+  return found == dict.items.rend() ? -1 : found->second;
 }
 
 }  // namespace convoy

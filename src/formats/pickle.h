@@ -1,10 +1,13 @@
-// Python's pickle format (protocols 2 to 4), as far as checkpoints need it: it builds data and runs nothing.
+// Python's pickle format (protocols 0 to 5): it builds data and runs nothing.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -19,7 +22,7 @@ struct PickleGlobal;  // formats/pickle_globals.h
 // Values refer to each other by their place in the pickle, since lists may hold themselves.
 using PickleId = int32_t;
 
-struct PickleList {  // a list or a tuple
+struct PickleList {  // a list, a tuple or a set
   std::vector<PickleId> items;
 };
 
@@ -49,20 +52,32 @@ struct PickleTensor {
   std::span<const std::byte> bytes;
 };
 
-// A NumPy array or type before its state is set.
+// A NumPy array before its state is set.
 struct PickleArrayShell {};
+
+// What Python would make by calling a class or function that is not one of the few known ones. Nothing is called: the
+// parts are kept as they stand in the pickle.
+struct PickleObject {
+  std::string_view module, name;  // of what would be called
+  PickleId arguments = -1;        // a list; -1: none
+  PickleId state = -1;            // set last; -1: none
+  PickleDict items;               // set as those of a dictionary
+  std::string_view problem;       // why it is no tensor or array, where it would be one
+};
 
 using PickleValue =
     std::variant<std::monostate, bool, int64_t, double, std::string_view, PickleBytes, PickleList, PickleDict,
-                 PickleTensor, PickleStorage, StoredType, PickleArrayShell, const PickleGlobal*>;
+                 PickleTensor, PickleStorage, StoredType, PickleArrayShell, PickleObject, const PickleGlobal*>;
 
 // A pickle that was read as a whole. Views in its values point into the bytes that it was made of, or into the Pickle.
 class Pickle {
  public:
   // Reads the first pickle in `bytes`, which must outlive the object. Throws Error for a damaged pickle, for one that
-  // takes much more memory than its bytes, and for one that asks for anything but what PickleValue lists: it is named,
-  // and nothing of it is run.
+  // takes much more memory than its bytes, and for one whose buffers lie outside of it.
   explicit Pickle(std::span<const std::byte> bytes);
+  ~Pickle();
+  Pickle(const Pickle&) = delete;
+  Pickle& operator=(const Pickle&) = delete;
 
   PickleId root() const { return root_; }
   // All that was built, also on the way.
@@ -73,6 +88,8 @@ class Pickle {
   const Kind* get(PickleId id) const {
     return std::get_if<Kind>(&at(id));
   }
+  // A text, or bytes, which the texts of Python 2 are; nullopt for anything else.
+  std::optional<std::string_view> text(PickleId id) const;
   // The value under a text key of a dictionary; -1 when there is none.
   PickleId find(const PickleDict& dict, std::string_view key) const;
   // Bytes that the pickle takes of those given.
@@ -80,9 +97,12 @@ class Pickle {
 
  private:
   friend class PickleMachine;
+  friend class PickleCalls;
 
   std::vector<PickleValue> values_;
-  std::deque<std::vector<std::byte>> decoded_;  // bytes that were written as text
+  std::deque<std::string> decoded_;       // texts and bytes that were written with escapes
+  std::deque<PickleGlobal> other_names_;  // that are not among the known ones
+  std::set<std::string> problems_;        // of objects
   PickleId root_ = -1;
   size_t size_ = 0;
 };

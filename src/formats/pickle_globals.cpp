@@ -16,10 +16,13 @@ using Meaning = PickleGlobal::Meaning;
 
 constexpr PickleGlobal kGlobals[] = {
     {"collections", "OrderedDict", Meaning::dictionary},
-    {"argparse", "Namespace", Meaning::dictionary},  // the options that training scripts keep
-    {"builtins", "tuple", Meaning::sequence},
-    {"__builtin__", "tuple", Meaning::sequence},
-    {"torch", "Size", Meaning::sequence},
+    {"builtins", "tuple", Meaning::first_argument},
+    {"builtins", "set", Meaning::first_argument},
+    {"builtins", "frozenset", Meaning::first_argument},
+    {"__builtin__", "tuple", Meaning::first_argument},
+    {"__builtin__", "set", Meaning::first_argument},
+    {"__builtin__", "frozenset", Meaning::first_argument},
+    {"torch", "Size", Meaning::first_argument},
     {"_codecs", "encode", Meaning::latin1_bytes},
     {"torch", "DoubleStorage", Meaning::storage, StoredType::f64},
     {"torch", "FloatStorage", Meaning::storage, StoredType::f32},
@@ -31,13 +34,25 @@ constexpr PickleGlobal kGlobals[] = {
     {"torch", "CharStorage", Meaning::storage, StoredType::i8},
     {"torch", "ByteStorage", Meaning::storage, StoredType::u8},
     {"torch", "BoolStorage", Meaning::storage, StoredType::boolean},
+    {"torch.storage", "UntypedStorage", Meaning::storage, StoredType::u8},
+    {"torch", "float8_e4m3fn", Meaning::element_type, StoredType::f8_e4m3},
+    {"torch", "float8_e5m2", Meaning::element_type, StoredType::f8_e5m2},
+    {"torch", "uint16", Meaning::element_type, StoredType::u16},
+    {"torch", "uint32", Meaning::element_type, StoredType::u32},
+    {"torch", "uint64", Meaning::element_type, StoredType::u64},
     {"torch._utils", "_rebuild_tensor", Meaning::torch_tensor},
     {"torch._utils", "_rebuild_tensor_v2", Meaning::torch_tensor},
-    {"torch._utils", "_rebuild_parameter", Meaning::torch_parameter},
-    {"numpy", "ndarray", Meaning::array_class},
+    {"torch._utils", "_rebuild_tensor_v3", Meaning::torch_tensor_v3},
+    {"torch._utils", "_rebuild_parameter", Meaning::first_argument},
+    {"torch._utils", "_rebuild_parameter_with_state", Meaning::first_argument},
+    {"torch._utils", "_rebuild_device_tensor_from_numpy", Meaning::first_argument},
+    {"torch._tensor", "_rebuild_from_type", Meaning::torch_subclass},
+    {"torch._tensor", "_rebuild_from_type_v2", Meaning::torch_subclass},
     {"numpy", "dtype", Meaning::array_type},
     {"numpy.core.multiarray", "_reconstruct", Meaning::array_shell},
     {"numpy._core.multiarray", "_reconstruct", Meaning::array_shell},
+    {"numpy.core.numeric", "_frombuffer", Meaning::array_of_buffer},
+    {"numpy._core.numeric", "_frombuffer", Meaning::array_of_buffer},
     {"numpy.core.multiarray", "scalar", Meaning::array_scalar},
     {"numpy._core.multiarray", "scalar", Meaning::array_scalar},
 };
@@ -47,10 +62,10 @@ struct ArrayType {
   StoredType type;
 };
 // NumPy has no bfloat16: Paddle writes the bits of one as an unsigned integer.
-constexpr ArrayType kArrayTypes[] = {{"f8", StoredType::f64},    {"f4", StoredType::f32}, {"f2", StoredType::f16},
-                                     {"u2", StoredType::bf16},   {"i8", StoredType::i64}, {"i4", StoredType::i32},
-                                     {"i2", StoredType::i16},    {"i1", StoredType::i8},  {"u1", StoredType::u8},
-                                     {"b1", StoredType::boolean}};
+constexpr ArrayType kArrayTypes[] = {{"f8", StoredType::f64},  {"f4", StoredType::f32}, {"f2", StoredType::f16},
+                                     {"u2", StoredType::bf16}, {"i8", StoredType::i64}, {"i4", StoredType::i32},
+                                     {"i2", StoredType::i16},  {"i1", StoredType::i8},  {"u8", StoredType::u64},
+                                     {"u4", StoredType::u32},  {"u1", StoredType::u8},  {"b1", StoredType::boolean}};
 
 // The i-th item, which must be of this kind.
 template <class Kind>
@@ -58,6 +73,13 @@ const Kind& item(const Pickle& pickle, const PickleList& list, size_t i, std::st
   const Kind* found = i < list.items.size() ? pickle.get<Kind>(list.items[i]) : nullptr;
   if (found == nullptr) throw Error(fmt::format("{} is not written as expected (its part {})", owner, i));
   return *found;
+}
+
+// Bytes, or the text that they are in Python 2.
+std::span<const std::byte> raw_bytes(const Pickle& pickle, const PickleList& list, size_t i, std::string_view owner) {
+  const auto found = i < list.items.size() ? pickle.text(list.items[i]) : std::nullopt;
+  if (!found) throw Error(fmt::format("{} is not written as expected (its part {})", owner, i));
+  return std::as_bytes(std::span(*found));
 }
 
 std::vector<int64_t> sizes(const Pickle& pickle, const PickleList& list, std::string_view owner) {
@@ -87,14 +109,11 @@ std::vector<int64_t> dense_strides(const std::vector<int64_t>& shape, bool colum
 
 }  // namespace
 
-const PickleGlobal& find_pickle_global(std::string_view module, std::string_view name) {
+const PickleGlobal* find_pickle_global(std::string_view module, std::string_view name) {
   for (const PickleGlobal& global : kGlobals) {
-    if (global.module == module && global.name == name) return global;
+    if (global.module == module && global.name == name) return &global;
   }
-  throw Error(
-      fmt::format("holds an object of {}, and nothing but tensors, dictionaries, lists, text and numbers is read "
-                  "from a checkpoint; save the network's state_dict() alone",
-                  quote_name(fmt::format("{}.{}", module, name))));
+  return nullptr;
 }
 
 PickleTensor torch_tensor(const Pickle& pickle, const PickleList& arguments) {
@@ -108,6 +127,18 @@ PickleTensor torch_tensor(const Pickle& pickle, const PickleList& arguments) {
   if (tensor.offset < 0 || tensor.strides.size() != tensor.shape.size()) {
     throw Error("a tensor's offset, shape and strides do not agree");
   }
+  return tensor;
+}
+
+PickleTensor torch_tensor_v3(const Pickle& pickle, const PickleList& arguments) {
+  constexpr size_t kType = 6;
+  PickleTensor tensor = torch_tensor(pickle, arguments);
+  const PickleGlobal* type = item<const PickleGlobal*>(pickle, arguments, kType, "a tensor");
+  if (type->meaning != Meaning::element_type) {
+    throw Error(fmt::format("a tensor of type {} is not supported", quote_name(type->name)));
+  }
+  tensor.type = tensor.storage.type = type->type;
+  tensor.storage.elements /= size_of(type->type);
   return tensor;
 }
 
@@ -125,7 +156,11 @@ PickleStorage torch_storage(const Pickle& pickle, const PickleList& id) {
 }
 
 StoredType array_type(const Pickle& pickle, const PickleList& arguments) {
-  std::string_view name = item<std::string_view>(pickle, arguments, 0, "an array's type");
+  constexpr std::string_view kOwner = "an array's type";
+  if (arguments.items.empty() || !pickle.text(arguments.items[0])) {
+    throw Error(fmt::format("{} is not written as expected", kOwner));
+  }
+  std::string_view name = *pickle.text(arguments.items[0]);
   if (!name.empty() && std::string_view("<|=").find(name[0]) != std::string_view::npos) name.remove_prefix(1);
   for (const ArrayType& candidate : kArrayTypes) {
     if (candidate.name == name) return candidate.type;
@@ -134,7 +169,7 @@ StoredType array_type(const Pickle& pickle, const PickleList& arguments) {
 }
 
 void check_array_type_state(const Pickle& pickle, const PickleList& state) {
-  const std::string_view order = item<std::string_view>(pickle, state, 1, "an array's type");
+  const auto order = state.items.size() > 1 ? pickle.text(state.items[1]) : std::nullopt;
   if (order != "<" && order != "|" && order != "=") throw Error("arrays are not stored in little-endian order");
 }
 
@@ -144,14 +179,26 @@ PickleTensor array_of_state(const Pickle& pickle, const PickleList& state) {
   tensor.shape = sizes(pickle, item<PickleList>(pickle, state, 1, kOwner), kOwner);
   tensor.type = item<StoredType>(pickle, state, 2, kOwner);
   tensor.strides = dense_strides(tensor.shape, item<bool>(pickle, state, 3, kOwner));
-  tensor.bytes = item<PickleBytes>(pickle, state, 4, kOwner).bytes;
+  tensor.bytes = raw_bytes(pickle, state, 4, kOwner);
+  return tensor;
+}
+
+PickleTensor array_of_buffer(const Pickle& pickle, const PickleList& arguments) {
+  constexpr std::string_view kOwner = "an array";
+  PickleTensor tensor;
+  tensor.bytes = raw_bytes(pickle, arguments, 0, kOwner);
+  tensor.type = item<StoredType>(pickle, arguments, 1, kOwner);
+  tensor.shape = sizes(pickle, item<PickleList>(pickle, arguments, 2, kOwner), kOwner);
+  const std::string_view order = item<std::string_view>(pickle, arguments, 3, kOwner);
+  if (order != "C" && order != "F") throw Error(fmt::format("an array's order is {}", quote_name(order)));
+  tensor.strides = dense_strides(tensor.shape, order == "F");
   return tensor;
 }
 
 PickleTensor array_scalar(const Pickle& pickle, const PickleList& arguments) {
   PickleTensor tensor;
   tensor.type = item<StoredType>(pickle, arguments, 0, "a number");
-  tensor.bytes = item<PickleBytes>(pickle, arguments, 1, "a number").bytes;
+  tensor.bytes = raw_bytes(pickle, arguments, 1, "a number");
   return tensor;
 }
 

@@ -10,6 +10,7 @@
 
 #include "convoy/error.h"
 #include "core/text.h"
+#include "formats/pickled_module.h"
 #include "formats/strict_json.h"
 
 namespace convoy {
@@ -20,18 +21,24 @@ constexpr std::array<std::string_view, 12> kUsualKeys = {
     "state_dict_ema", "model_ema", "ema_state_dict", "ema",    "state_dict", "model_state_dict", "model",
     "network",        "net",       "weights",        "params", "module"};
 
-// A tensor, or Paddle's pair of a name and a tensor; nullptr for anything else.
+// What paddle.save adds to the weights of a network.
+constexpr std::string_view kPaddleNames = "StructuredToParameterName@@";
+
+// Paddle's form of a tensor within other data: its name and its numbers.
+bool is_named_pair(const Pickle& pickle, PickleId id) {
+  const auto* pair = pickle.get<PickleList>(id);
+  return pair != nullptr && pair->items.size() == 2 && pickle.get<std::string_view>(pair->items[0]) != nullptr &&
+         pickle.get<PickleTensor>(pair->items[1]) != nullptr;
+}
+
+// nullptr for anything but a tensor.
 const PickleTensor* tensor_of(const Pickle& pickle, PickleId id) {
-  if (const auto* pair = pickle.get<PickleList>(id);
-      pair != nullptr && pair->items.size() == 2 && pickle.get<std::string_view>(pair->items[0]) != nullptr) {
-    id = pair->items[1];
-  }
-  return pickle.get<PickleTensor>(id);
+  return pickle.get<PickleTensor>(is_named_pair(pickle, id) ? pickle.get<PickleList>(id)->items[1] : id);
 }
 
 struct Candidate {
   std::string key;
-  const PickleDict* dict = nullptr;
+  PickleId id = -1;  // a dictionary or a module
   size_t tensors = 0;
 
   // Its place among the usual keys.
@@ -47,22 +54,66 @@ struct Candidate {
   }
 };
 
-// Adds the dictionary and those in it that hold tensors, each once.
-void collect(const Pickle& pickle, PickleId id, const std::string& key, int depth, std::set<PickleId>& seen,
-             std::vector<Candidate>& found) {
-  constexpr int kDeepest = 4;
-  constexpr size_t kMost = 10'000;  // an optimizer may have one a parameter
-  const auto* dict = pickle.get<PickleDict>(id);
-  if (dict == nullptr || depth > kDeepest || !seen.insert(id).second) return;
-  const auto tensors =
-      std::ranges::count_if(dict->items, [&](const auto& item) { return tensor_of(pickle, item.second) != nullptr; });
-  if (tensors > 0) found.push_back({key, dict, static_cast<size_t>(tensors)});
-  if (found.size() > kMost) throw Error(fmt::format("holds more than {} dictionaries of tensors", kMost));
-  for (const auto& [name, value] : dict->items) {
-    const auto* text = pickle.get<std::string_view>(name);
-    if (text == nullptr || text->size() > 1000) continue;
-    collect(pickle, value, key.empty() ? std::string(*text) : fmt::format("{}.{}", key, *text), depth + 1, seen, found);
+constexpr int64_t kMostAttributes = 10'000'000;  // looked at in modules
+
+// Calls visit(name, value) with what may be tensors of a dictionary or, under its full name, of a module.
+void for_each_entry(const Pickle& pickle, PickleId id, int64_t& budget, const PickledEntryVisitor& visit) {
+  if (is_module(pickle, id)) {
+    visit_module(pickle, id, budget, visit);
+  } else if (const PickleDict* dict = dictionary_in(pickle, id)) {
+    for (const auto& [name, value] : dict->items) {
+      if (const auto text = pickle.text(name)) visit(*text, value);
+    }
   }
+}
+
+// Finds the dictionaries and modules that hold tensors, each once.
+class Search {
+ public:
+  explicit Search(const Pickle& pickle) : pickle_(pickle) { collect(pickle.root(), "", 0); }
+  const std::vector<Candidate>& found() const { return found_; }
+
+ private:
+  void collect(PickleId id, const std::string& key, int depth) {
+    constexpr int kDeepest = 4;
+    constexpr size_t kMost = 10'000;  // an optimizer may have one a parameter
+    const PickleDict* dict = dictionary_in(pickle_, id);
+    const PickleDict* inner = dict == nullptr ? attributes_in(pickle_, id) : dict;
+    if (inner == nullptr || depth > kDeepest || !seen_.insert(inner).second) return;
+    const bool module = is_module(pickle_, id);
+    if (module || dict != nullptr) {
+      size_t tensors = 0;
+      for_each_entry(pickle_, id, budget_, [&](std::string_view, PickleId value) {
+        if (tensor_of(pickle_, value) != nullptr) ++tensors;
+      });
+      if (tensors > 0) found_.push_back({key, id, tensors});
+      if (found_.size() > kMost) throw Error(fmt::format("holds more than {} dictionaries of tensors", kMost));
+    }
+    if (module) return;
+    for (const auto& [name, value] : inner->items) {
+      const auto text = pickle_.text(name);
+      if (!text || text->size() > 1000) continue;
+      collect(value, key.empty() ? std::string(*text) : fmt::format("{}.{}", key, *text), depth + 1);
+    }
+  }
+
+  const Pickle& pickle_;
+  int64_t budget_ = kMostAttributes;
+  std::set<const PickleDict*> seen_;
+  std::vector<Candidate> found_;
+};
+
+// Why the file has no tensors that can be read, where an object that would be one tells.
+std::string problem_of_first(const Pickle& pickle) {
+  for (const PickleValue& value : pickle.values()) {
+    const auto* object = std::get_if<PickleObject>(&value);
+    if (object != nullptr && !object->problem.empty()) return "; it holds " + describe(*object);
+  }
+  for (const PickleValue& value : pickle.values()) {
+    const auto* object = std::get_if<PickleObject>(&value);
+    if (object != nullptr && !object->name.empty()) return "; it holds " + describe(*object);
+  }
+  return "";
 }
 
 const Candidate& choose(const std::vector<Candidate>& candidates, const std::string& key) {
@@ -73,7 +124,6 @@ const Candidate& choose(const std::vector<Candidate>& candidates, const std::str
     for (const Candidate& candidate : candidates) keys.push_back(candidate.key);
     throw Error(unknown_name("dictionary of tensors", key, keys));
   }
-  if (candidates.empty()) throw Error("holds no dictionary of tensors");
   const auto likely = std::ranges::min_element(candidates, {}, &Candidate::rank);
   // A number beside the weights, as the metric of timm's checkpoints, is a tensor, too.
   const bool at_top = candidates.front().key.empty() && candidates.front().tensors >= likely->tensors;
@@ -88,91 +138,46 @@ const Candidate& choose(const std::vector<Candidate>& candidates, const std::str
                           more > 0 ? fmt::format(" and {} more", more) : ""));
 }
 
-// The last element that a tensor of at least one element reaches.
-int64_t last_element(const PickleTensor& tensor) {
-  int64_t last = tensor.offset;
-  for (size_t axis = 0; axis < tensor.shape.size(); ++axis) {
-    int64_t step = 0;
-    if (__builtin_mul_overflow(tensor.shape[axis] - 1, tensor.strides[axis], &step) ||
-        __builtin_add_overflow(last, step, &last)) {
-      throw Error("reaches beyond its data");
-    }
-  }
-  return last;
-}
-
-bool is_dense(const PickleTensor& tensor) {
-  int64_t next = 1;
-  for (size_t axis = tensor.shape.size(); axis-- > 0;) {
-    if (tensor.shape[axis] != 1 && tensor.strides[axis] != next) return false;
-    next *= tensor.shape[axis];
-  }
-  return true;
-}
-
 }  // namespace
 
+std::string describe(const PickleObject& object) {
+  const std::string name =
+      quote_name(fmt::format("{}{}{}", object.module, object.module.empty() ? "" : ".", object.name));
+  return fmt::format("an object of {}{}{}", name, object.problem.empty() ? "" : ": ", object.problem);
+}
+
 PickledWeights find_pickled_weights(const Pickle& pickle, const std::string& key) {
-  std::vector<Candidate> candidates;
-  std::set<PickleId> seen;
-  collect(pickle, pickle.root(), "", 0, seen, candidates);
-  const Candidate& chosen = choose(candidates, key);
-  PickledWeights weights{.key = chosen.key, .other_keys = {}, .tensors = {}};
-  for (const Candidate& candidate : candidates) {
+  const Search search(pickle);
+  if (search.found().empty()) {
+    throw Error("holds no dictionary of tensors and no network" + problem_of_first(pickle));
+  }
+  const Candidate& chosen = choose(search.found(), key);
+  PickledWeights weights{.key = chosen.key, .other_keys = {}, .tensors = {}, .unread = {}};
+  for (const Candidate& candidate : search.found()) {
     if (&candidate != &chosen && !candidate.key.empty()) weights.other_keys.push_back(candidate.key);
   }
-  std::map<std::string_view, size_t> places;
-  for (const auto& [name, value] : chosen.dict->items) {
-    const auto* text = pickle.get<std::string_view>(name);
-    if (text != nullptr && *text == "UnpackBigParamInfor@@") {
+  std::map<std::string, size_t, std::less<>> places;
+  int64_t budget = kMostAttributes;
+  for_each_entry(pickle, chosen.id, budget, [&](std::string_view name, PickleId value) {
+    if (name == "UnpackBigParamInfor@@") {
       throw Error("holds tensors in pieces, as paddle.save writes them with protocol 2 or 3; use its protocol 4");
     }
+    if (name == kPaddleNames || name.ends_with("._mean") || is_named_pair(pickle, value)) weights.by_paddle = true;
     const PickleTensor* tensor = tensor_of(pickle, value);
-    if (text == nullptr || tensor == nullptr) continue;
-    const auto [place, is_new] = places.emplace(*text, weights.tensors.size());
+    if (tensor == nullptr) {
+      const auto* object = pickle.get<PickleObject>(value);
+      const bool may_be_tensor = object != nullptr && (!object->problem.empty() || name.find('.') != name.npos);
+      if (may_be_tensor) weights.unread.push_back(fmt::format("{} is {}", quote_name(name), describe(*object)));
+      return;
+    }
+    const auto [place, is_new] = places.emplace(name, weights.tensors.size());
     if (is_new) {
-      weights.tensors.push_back({std::string(*text), *tensor});
+      weights.tensors.push_back({std::string(name), *tensor});
     } else {
       weights.tensors[place->second].tensor = *tensor;  // a key that is set twice
     }
-  }
+  });
   return weights;
-}
-
-std::vector<float> pickled_floats(const PickleTensor& tensor,
-                                  const std::function<std::span<const std::byte>(const PickleStorage&)>& storage) {
-  const std::span<const std::byte> bytes = tensor.storage.key.empty() ? tensor.bytes : storage(tensor.storage);
-  const auto available = static_cast<int64_t>(bytes.size() / static_cast<size_t>(size_of(tensor.type)));
-  int64_t elements = 1;
-  for (const int64_t extent : tensor.shape) {
-    if (__builtin_mul_overflow(elements, extent, &elements)) throw Error("has more than 2^63 elements");
-  }
-  if (elements == 0) return {};
-  if (elements > available || last_element(tensor) >= available) throw Error("reaches beyond its data");
-  const auto count = static_cast<size_t>(elements);
-  const auto numbers = [&](size_t first, size_t length) {
-    const auto size = static_cast<size_t>(size_of(tensor.type));
-    std::vector<float> result(length);
-    for_each_element(tensor.type, bytes.subspan(first * size, length * size),
-                     [&](size_t i, auto value) { result[i] = static_cast<float>(value); });
-    return result;
-  };
-  if (is_dense(tensor)) return numbers(static_cast<size_t>(tensor.offset), count);
-  const std::vector<float> all = numbers(0, static_cast<size_t>(available));
-  std::vector<float> values;
-  values.reserve(count);
-  std::vector<int64_t> index(tensor.shape.size(), 0);
-  for (int64_t at = tensor.offset; values.size() < count;) {
-    values.push_back(all[static_cast<size_t>(at)]);
-    for (size_t axis = index.size(); axis-- > 0;) {
-      if (tensor.shape[axis] == 1) continue;  // its stride may be anything
-      at += tensor.strides[axis];
-      if (++index[axis] < tensor.shape[axis]) break;
-      at -= tensor.strides[axis] * tensor.shape[axis];
-      index[axis] = 0;
-    }
-  }
-  return values;
 }
 
 }  // namespace convoy

@@ -37,6 +37,7 @@ SafetensorsReader::SafetensorsReader(SafetensorsReader&& other) noexcept
       descriptor_(std::exchange(other.descriptor_, -1)),
       metadata_(std::move(other.metadata_)),
       tensors_(std::move(other.tensors_)),
+      unread_(std::move(other.unread_)),
       index_(std::move(other.index_)) {}
 
 SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&& other) noexcept {
@@ -44,6 +45,7 @@ SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&& other) noexc
   std::swap(descriptor_, other.descriptor_);
   std::swap(metadata_, other.metadata_);
   std::swap(tensors_, other.tensors_);
+  std::swap(unread_, other.unread_);
   std::swap(index_, other.index_);
   return *this;
 }
@@ -83,6 +85,7 @@ void SafetensorsReader::read_header() {
     SafetensorsHeader header = parse_safetensors_header(text, file_size - data_start);
     metadata_ = std::move(header.metadata);
     tensors_ = std::move(header.tensors);
+    unread_ = std::move(header.unread);
   } catch (const Error& error) {
     fail(error.what());
   }
@@ -147,7 +150,8 @@ std::vector<int64_t> SafetensorsReader::integers(std::string_view name) const {
   std::vector<int64_t> values(static_cast<size_t>(stored.elements));
   for_each_element(stored.type, bytes(name), [&](size_t i, auto value) {
     if constexpr (std::is_integral_v<decltype(value)>) {
-      values[i] = value;
+      if (!std::in_range<int64_t>(value)) fail(fmt::format("tensor {} holds {}, beyond 2^63", quote_name(name), value));
+      values[i] = static_cast<int64_t>(value);
     } else {
       fail(fmt::format("tensor {} is of type {}, expected integers", quote_name(name), to_string(stored.type)));
     }

@@ -23,6 +23,13 @@ struct StoredTensor {
   uint64_t offset = 0;  // of its first byte in the file
 };
 
+// A tensor of a type that Convoy does not compute with, such as C64 or F4.
+struct UnreadTensor {
+  std::string name;
+  std::string type;
+  uint64_t offset = 0, bytes = 0;
+};
+
 // A file open for reading. The header is checked as a whole when it is opened: sizes, types, shapes, byte counts, and
 // that the tensors cover the data without gap or overlap; data is read when asked for. Whatever the file holds, the
 // worst that it can cause is an Error, which names file and tensor.
@@ -37,6 +44,7 @@ class SafetensorsReader {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   // In the order of their data.
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
+  const std::vector<UnreadTensor>& unread() const { return unread_; }
   // nullptr when there is none of that name.
   const StoredTensor* find(std::string_view name) const;
   // Throws Error when there is none of that name.
@@ -59,6 +67,7 @@ class SafetensorsReader {
   int descriptor_ = -1;
   std::map<std::string, std::string> metadata_;
   std::vector<StoredTensor> tensors_;
+  std::vector<UnreadTensor> unread_;
   std::map<std::string, size_t, std::less<>> index_;  // name -> position in tensors_
 };
 

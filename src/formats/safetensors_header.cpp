@@ -36,17 +36,10 @@ std::vector<int64_t> extents(const json& entry, const char* key, const std::stri
   return array->get<std::vector<int64_t>>();
 }
 
-StoredType type_of(const json& entry, const std::string& tensor) {
+std::string type_name(const json& entry, const std::string& tensor) {
   const json* name = member(entry, "dtype");
   if (name == nullptr || !name->is_string()) throw Error(fmt::format("tensor {}: \"dtype\" is missing", tensor));
-  const std::optional<StoredType> type = stored_type_from_string(name->get_ref<const std::string&>());
-  if (!type) {
-    throw Error(
-        fmt::format("tensor {}: type {} is not supported, expected F64, F32, F16, BF16, I64, I32, I16, "
-                    "I8, U8 or BOOL",
-                    tensor, quote_name(name->get_ref<const std::string&>())));
-  }
-  return *type;
+  return name->get<std::string>();
 }
 
 // Product of the extents, if it is at most `limit`.
@@ -60,7 +53,7 @@ std::optional<int64_t> product_up_to(int64_t limit, const std::vector<int64_t>& 
   return product;
 }
 
-StoredTensor parse_tensor(const std::string& name, const json& entry, uint64_t data_bytes) {
+void parse_tensor(const std::string& name, const json& entry, uint64_t data_bytes, SafetensorsHeader& header) {
   const std::string shown = quote_name(name);
   if (!entry.is_object()) throw Error(fmt::format("tensor {}: its entry is not an object", shown));
   const std::vector<int64_t> offsets = extents(entry, "data_offsets", shown);
@@ -68,16 +61,21 @@ StoredTensor parse_tensor(const std::string& name, const json& entry, uint64_t d
     throw Error(fmt::format("tensor {}: data_offsets [{}] lie outside the {} bytes of data", shown,
                             fmt::join(offsets, ", "), data_bytes));
   }
-  StoredTensor tensor{.name = name, .type = type_of(entry, shown), .shape = extents(entry, "shape", shown)};
-  tensor.offset = static_cast<uint64_t>(offsets[0]);
+  const auto offset = static_cast<uint64_t>(offsets[0]);
   const int64_t bytes = offsets[1] - offsets[0];
-  const std::optional<int64_t> elements = product_up_to(bytes / size_of(tensor.type), tensor.shape);
-  if (!elements || *elements * size_of(tensor.type) != bytes) {
-    throw Error(fmt::format("tensor {}: {} bytes of data do not agree with type {} and shape [{}]", shown, bytes,
-                            to_string(tensor.type), fmt::join(tensor.shape, ", ")));
+  const std::string type = type_name(entry, shown);
+  const std::vector<int64_t> shape = extents(entry, "shape", shown);
+  const std::optional<StoredType> known = stored_type_from_string(type);
+  if (!known) {
+    header.unread.push_back({name, type, offset, static_cast<uint64_t>(bytes)});
+    return;
   }
-  tensor.elements = *elements;
-  return tensor;
+  const std::optional<int64_t> elements = product_up_to(bytes / size_of(*known), shape);
+  if (!elements || *elements * size_of(*known) != bytes) {
+    throw Error(fmt::format("tensor {}: {} bytes of data do not agree with type {} and shape [{}]", shown, bytes, type,
+                            fmt::join(shape, ", ")));
+  }
+  header.tensors.push_back({name, *known, shape, *elements, offset});
 }
 
 std::map<std::string, std::string> parse_metadata(const json& entry) {
@@ -91,15 +89,25 @@ std::map<std::string, std::string> parse_metadata(const json& entry) {
 }
 
 // The format allows neither gap nor overlap, so that no byte is hidden or shared.
-void check_coverage(const std::vector<StoredTensor>& tensors, uint64_t data_bytes) {
+void check_coverage(const SafetensorsHeader& header, uint64_t data_bytes) {
+  struct Part {
+    uint64_t offset, bytes;
+    std::string_view name;
+  };
+  std::vector<Part> parts;
+  for (const StoredTensor& tensor : header.tensors) {
+    parts.push_back({tensor.offset, static_cast<uint64_t>(tensor.elements * size_of(tensor.type)), tensor.name});
+  }
+  for (const UnreadTensor& tensor : header.unread) parts.push_back({tensor.offset, tensor.bytes, tensor.name});
+  std::ranges::stable_sort(parts, {}, [](const Part& part) { return std::pair(part.offset, part.bytes); });
   uint64_t end = 0;
-  for (const StoredTensor& tensor : tensors) {
-    if (tensor.offset != end) {
+  for (const Part& part : parts) {
+    if (part.offset != end) {
       throw Error(
           fmt::format("tensor {} starts at data byte {}, expected {}: tensors may neither overlap nor leave gaps",
-                      quote_name(tensor.name), tensor.offset, end));
+                      quote_name(part.name), part.offset, end));
     }
-    end += static_cast<uint64_t>(tensor.elements * size_of(tensor.type));
+    end += part.bytes;
   }
   if (end != data_bytes) throw Error(fmt::format("the tensors cover {} of {} bytes of data", end, data_bytes));
 }
@@ -113,13 +121,13 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, uint64_t data_
     if (name == "__metadata__") {
       header.metadata = parse_metadata(entry);
     } else {
-      header.tensors.push_back(parse_tensor(name, entry, data_bytes));
+      parse_tensor(name, entry, data_bytes, header);
     }
   }
   const auto place = [](const StoredTensor& t) { return std::pair(t.offset, t.elements); };
   std::stable_sort(header.tensors.begin(), header.tensors.end(),
                    [&](const StoredTensor& a, const StoredTensor& b) { return place(a) < place(b); });
-  check_coverage(header.tensors, data_bytes);
+  check_coverage(header, data_bytes);
   return header;
 }
 

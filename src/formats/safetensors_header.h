@@ -16,6 +16,7 @@ inline constexpr uint64_t kLargestHeader = uint64_t{16} << 20;
 struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
   std::vector<StoredTensor> tensors;  // by offset, which counts from the end of the header
+  std::vector<UnreadTensor> unread;   // likewise
 };
 
 // Checks the header against the number of data bytes behind it. Throws Error, whose text names no file.

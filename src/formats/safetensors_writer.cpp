@@ -33,7 +33,7 @@ void write_safetensors(const std::filesystem::path& path, std::vector<TensorToSt
   };
   std::sort(tensors.begin(), tensors.end(), less);
 
-  SafetensorsHeader header{.metadata = metadata, .tensors = {}};
+  SafetensorsHeader header{.metadata = metadata, .tensors = {}, .unread = {}};
   std::vector<std::span<const std::byte>> pieces(2);
   uint64_t offset = 0;
   for (const TensorToStore& tensor : tensors) {

@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <set>
 #include <utility>
 #include <variant>
 
 #include "convoy/error.h"
+#include "formats/foreign_format.h"
 #include "formats/strict_json.h"
 
 namespace convoy {
@@ -88,6 +90,8 @@ TorchFile TorchFile::read_zip(const std::filesystem::path& path) {
   uint64_t left = std::filesystem::file_size(path);
   TorchFile file;
   bool has_pickle = false;
+  constexpr size_t kMostEntries = 1'000'000;
+  std::set<std::string, std::less<>> entries;  // with and without the folder around them
   for (archive_entry* entry = nullptr;;) {
     const int status = archive_read_next_header(open.get(), &entry);
     if (status == ARCHIVE_EOF) break;
@@ -96,6 +100,9 @@ TorchFile TorchFile::read_zip(const std::filesystem::path& path) {
     const std::string name(without_folder(full_name == nullptr ? "" : full_name));
     constexpr std::string_view kData = "data/";
     const bool is_pickle = name == "data.pkl";
+    entries.insert(full_name == nullptr ? std::string() : std::string(full_name));
+    entries.insert(name);
+    if (entries.size() > kMostEntries) throw Error("is a zip archive of too many files");
     if (!is_pickle && name != "byteorder" && !name.starts_with(kData)) continue;
     std::vector<std::byte> content = read_entry(open.get(), left);
     left -= content.size();
@@ -108,6 +115,7 @@ TorchFile TorchFile::read_zip(const std::filesystem::path& path) {
       file.entries_.insert_or_assign(name.substr(kData.size()), std::move(content));
     }
   }
+  if (const std::string foreign = foreign_archive(entries); !foreign.empty()) throw Error(foreign);
   if (!has_pickle) throw Error("is a zip archive without data.pkl, not one that torch.save wrote");
   for (const auto& [key, content] : file.entries_) file.storages_.emplace(key, content);
   file.pickle_ = std::make_unique<Pickle>(file.bytes_);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "core/finite.h"
 #include "core/parallel.h"
 #include "core/text.h"
 #include "data/loader.h"
@@ -94,6 +95,16 @@ std::vector<Prediction> predictions_of(std::span<const float> logits, int k,
   return result;
 }
 
+// Throws Error for an image whose outputs are not finite: its weights are, but sums of them overflow.
+void check_outputs(std::span<const float> logits, const std::string& image, const std::filesystem::path& model_file) {
+  if (first_not_finite(logits)) {
+    throw Error(
+        fmt::format("{}: the network's outputs for {} are not finite numbers; its weights are too large, or a "
+                    "running variance is negative",
+                    model_file.string(), image));
+  }
+}
+
 // Why the loader could not read the image of that name.
 std::string reason_for(const std::string& image, const std::vector<std::string>& bad_images) {
   for (const std::string& reason : bad_images) {
@@ -141,7 +152,9 @@ void Classifier::predict(const std::vector<std::filesystem::path>& paths, int k,
               [&](const Batch& batch, std::span<const float> logits) {
                 for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
                   tell_bad_until(batch.indices[i]);
-                  tell("", predictions_of(logits.subspan(i * width, width), k, parts_->card.class_names));
+                  const std::span<const float> outputs = logits.subspan(i * width, width);
+                  check_outputs(outputs, images->name(next), parts_->path);
+                  tell("", predictions_of(outputs, k, parts_->card.class_names));
                 }
                 return true;
               });
@@ -166,6 +179,10 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
   std::vector<ImageOutcome> outcomes;
   int64_t step = 0;
   const auto visit = [&](const Batch& batch, std::span<const float> logits) {
+    const size_t width = logits.size() / static_cast<size_t>(batch.size);
+    for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+      check_outputs(logits.subspan(i * width, width), dataset->name(batch.indices[i]), parts_->path);
+    }
     std::vector<int> labels;
     for (const int label : labels_of(batch)) labels.push_back(class_of[static_cast<size_t>(label)]);
     add_batch(logits, labels, sums);

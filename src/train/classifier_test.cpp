@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <limits>
 
 #include "convoy/error.h"
 #include "core/parallel.h"
@@ -232,6 +233,28 @@ TEST_F(ClassifierTest, RefusesACardThatIsNotOfItsWeights) {
   card.architecture = "tinny";
   const auto unknown = rewritten("unknown.safetensors", card);
   EXPECT_THAT(complaint([&] { Classifier{unknown}; }), HasSubstr("unknown.safetensors: unknown model 'tinny'"));
+}
+
+// A copy of the model file whose first tensor is one number throughout.
+TEST_F(ClassifierTest, WeightsAndOutputsThatAreNotFiniteAreRefused) {
+  const SafetensorsReader sound(model_file());
+  const StoredTensor& tensor = sound.tensors().front();
+  const auto with = [&](float value) {
+    const auto path = root_ / "changed.safetensors";
+    std::filesystem::copy_file(model_file(), path, std::filesystem::copy_options::overwrite_existing);
+    std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(tensor.offset));
+    for (int64_t i = 0; i < tensor.elements; ++i) stream.write(reinterpret_cast<const char*>(&value), sizeof(value));
+    return path;
+  };
+  for (const float wrong : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    EXPECT_THAT(complaint([&] { Classifier{with(wrong)}; }),
+                testing::AllOf(HasSubstr("changed.safetensors: tensor"), HasSubstr(tensor.name)));
+  }
+  Classifier classifier(with(std::numeric_limits<float>::max()));
+  EXPECT_THAT(complaint([&] { classifier.predict({root_ / "data/val"}); }),
+              HasSubstr("changed.safetensors: the network's outputs for"));
+  EXPECT_THAT(complaint([&] { classifier.evaluate(root_ / "data"); }), HasSubstr("are not finite numbers"));
 }
 
 TEST_F(ClassifierTest, RefusesWhatItCannotDo) {

@@ -87,7 +87,8 @@ class Import : public testing::Test {
 
 TEST_F(Import, EveryFormOfFileGivesTheSameWeights) {
   for (const char* name : {"tiny.safetensors", "tiny.pth", "tiny_legacy.pth", "nested.pth", "ema.pth", "tiny.pdparams",
-                           "tiny_protocol2.pdparams", "nested.pdparams", "renamed.pdparams", "moved.pth"}) {
+                           "tiny_protocol2.pdparams", "nested.pdparams", "renamed.pdparams", "moved.pth", "network.pth",
+                           "network_legacy.pth", "in_training.pth", "everything.pth", "arrays.pkl", "sharded"}) {
     SCOPED_TRACE(name);
     const ImportReport report = import(kFolder / name);
     EXPECT_EQ(report.imported.size(), 11);
@@ -163,6 +164,58 @@ TEST_F(Import, AModelFileKeepsItsPreparationOfImages) {
   expected.crop_pct = 0.5;
   EXPECT_TRUE(read_model_card(SafetensorsReader(output_)).preprocessing == expected);
   EXPECT_EQ(before.mean[0], 0.1F);
+}
+
+// moved.pth has the same weights under other names and in another order.
+TEST_F(Import, NamesCanBeEdited) {
+  ImportOptions options;
+  options.rename = {{"stem.", "conv1."}, {"n.", "bn1."}, {"mix.", "conv2."},
+                    {"a.", "fc1."},      {"head", "fc"}, {"fc.", "fc2."}};
+  EXPECT_FALSE(import(kFolder / "moved.pth", options).by_order);
+  expect_weights();
+  options.rename.push_back({"tail", "fc"});
+  import(kFolder / "moved.pth", options);
+  EXPECT_THAT(problem_, HasSubstr("moved.pth has \"tail\" in its name"));
+  options.rename = {{"stem.", "mix."}};
+  import(kFolder / "moved.pth", options);
+  EXPECT_THAT(problem_, HasSubstr("two tensors would be called \"mix.weight\""));
+  std::filesystem::remove(output_);
+  EXPECT_EQ(import(kFolder / "nested.pth", {.recipe = {}, .strip = "module."}).prefix, "");
+  expect_weights();
+  std::filesystem::remove(output_);
+  import(kFolder / "nested.pth", {.recipe = {}, .strip = "net."});
+  EXPECT_THAT(problem_, HasSubstr("a name that begins with \"net.\""));
+}
+
+TEST_F(Import, TheLayoutOfMatricesCanBeTold) {
+  import(kFolder / "arrays.pkl", {.recipe = {}, .source_layout = SourceLayout::torch});
+  expect_weights();
+  std::filesystem::remove(output_);
+  const ImportReport report = import(kFolder / "arrays.pkl", {.recipe = {}, .source_layout = SourceLayout::paddle});
+  EXPECT_THAT(problem_, HasSubstr("1 of the wrong shape"));
+  ASSERT_EQ(report.misshapen.size(), 1);
+  EXPECT_EQ(report.misshapen[0].name, "fc2.weight");
+}
+
+TEST_F(Import, WeightsThatAreNotFiniteAreRefusedByName) {
+  const SafetensorsReader sound(kFolder / "tiny.safetensors");
+  const std::filesystem::path path = testing::TempDir() + "not_finite.safetensors";
+  std::filesystem::copy_file(sound.path(), path, std::filesystem::copy_options::overwrite_existing);
+  const uint64_t place = sound.tensor("fc1.weight").offset + 7 * sizeof(float);
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(static_cast<std::streamoff>(place))
+      << std::string("\x00\x00\xc0\x7f", 4);
+  import(path);
+  EXPECT_THAT(problem_, HasSubstr("not_finite.safetensors: tensor \"fc1.weight\" holds nan (its number 8 of 36)"));
+  std::filesystem::remove(path);
+}
+
+TEST_F(Import, TensorsThatCannotBeReadAreNamed) {
+  const ImportReport report = import(kFolder / "quantized.pth", {.recipe = {}, .allow_missing = true});
+  EXPECT_THAT(report.unread, ElementsAre(HasSubstr("\"fc1.weight\" is an object of")));
+}
+
+TEST_F(Import, AFileThatNamesNoNetworkNeedsOne) {
+  EXPECT_THROW(import_model(kFolder / "tiny.pth", {}, output_), UsageError);
 }
 
 TEST_F(Import, ClassNamesMustBeAsManyAsClasses) {

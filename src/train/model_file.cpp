@@ -8,6 +8,7 @@
 
 #include "convoy/error.h"
 #include "convoy/version.h"
+#include "core/finite.h"
 #include "formats/layout.h"
 #include "formats/strict_json.h"
 #include "plan/network_graph.h"
@@ -174,9 +175,18 @@ ModelCard read_model_card(const SafetensorsReader& file) {
 }
 
 std::optional<ModelCard> find_model_card(const Checkpoint& file) {
-  if (file.format() != Checkpoint::Format::safetensors) return std::nullopt;
-  const SafetensorsReader reader(file.path());
-  return reader.metadata().contains(kMetadataKey) ? std::optional(read_model_card(reader)) : std::nullopt;
+  const json& notes = file.notes();
+  if (!notes.contains("metadata") || !notes["metadata"].contains(kMetadataKey)) return std::nullopt;
+  return read_model_card(SafetensorsReader(file.path()));
+}
+
+void check_finite(std::span<const float> values, const std::filesystem::path& file, const std::string& tensor) {
+  if (const std::optional<size_t> place = first_not_finite(values)) {
+    throw Error(fmt::format(
+        "{}: tensor {} holds {} (its number {} of {}), and no network computes with that; the training that made it "
+        "diverged, or the file is damaged",
+        file.string(), quote_name(tensor), values[*place], *place + 1, values.size()));
+  }
 }
 
 Graph graph_of(const ModelCard& card, const std::filesystem::path& file) {
@@ -200,6 +210,7 @@ void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& 
     const ValueInfo& info = graph.value(id);
     if (!info.is_variable()) continue;
     const std::vector<float> stored = file.floats(info.name);
+    check_finite(stored, file.path(), info.name);
     from_file_layout(info.type.shape, info.layout, stored, {variables.at(info.name).data, stored.size()});
   }
 }

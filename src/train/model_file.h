@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,9 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
 // Throws Error when the file is none that write_model_file wrote, or its card does not hold together.
 ModelCard read_model_card(const SafetensorsReader& file);
 
+// Throws Error that names the file and its tensor when one of its values is infinite or not a number.
+void check_finite(std::span<const float> values, const std::filesystem::path& file, const std::string& tensor);
+
 // The card of a checkpoint that is a model file; nullopt: it is another program's.
 std::optional<ModelCard> find_model_card(const Checkpoint& file);
 
@@ -41,7 +45,8 @@ std::optional<ModelCard> find_model_card(const Checkpoint& file);
 Graph graph_of(const ModelCard& card, const std::filesystem::path& file);
 
 // Adds the parameters and states of `graph` to the variables and sets them. Throws Error that lists missing, unexpected
-// and misshapen tensors; then nothing is changed, and no memory was taken for more than the file holds.
+// and misshapen tensors; then nothing is changed, and no memory was taken for more than the file holds. Throws Error
+// for a tensor with numbers that are not finite.
 void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& variables);
 
 }  // namespace convoy

@@ -10,6 +10,7 @@
 #include "formats/layout.h"
 #include "formats/strict_json.h"
 #include "plan/network_graph.h"
+#include "train/matrix_layout.h"
 #include "train/model_file.h"
 
 namespace convoy {
@@ -46,6 +47,7 @@ WeightImport::WeightImport(Checkpoint file, const Model& model, const ModelOptio
     return network_tensors(inference_graph(model, one, images), inference_graph(model, more, images));
   };
   wanted_ = tensors_for(num_classes.value_or(model.num_classes));
+  if (!file_.layout()) file_.set_layout(layout_by_shapes(file_, wanted_));
   const int64_t told = classes_of(file_, wanted_);
   constexpr int64_t kMostClasses = 1'000'000;
   report_.file_classes = told > 0 && told <= kMostClasses ? told : num_classes.value_or(model.num_classes);
@@ -118,6 +120,7 @@ void WeightImport::load(const Variables& variables) const {
     if (is_new_head(pair.wanted)) continue;
     const NetworkTensor& tensor = wanted_[pair.wanted];
     std::vector<float> values = file_.floats(pair.found);
+    check_finite(values, file_.path(), file_.tensors()[pair.found].name);
     if (pair.transposed) {
       values = transposed(values, static_cast<size_t>(tensor.shape[1]), static_cast<size_t>(tensor.shape[0]));
     }

@@ -33,7 +33,7 @@ Extents without_trailing_ones(Extents shape) {
 
 // Whether the file has this tensor as {in, out}.
 bool is_transposed(const Checkpoint& file, const NetworkTensor& tensor) {
-  return file.format() == Checkpoint::Format::paddle && tensor.layout == FileLayout::linear;
+  return file.layout() == SourceLayout::paddle && tensor.layout == FileLayout::linear;
 }
 
 // The tensor's shape as the file's framework writes it.
@@ -265,7 +265,7 @@ int64_t classes_of(const Checkpoint& file, std::span<const NetworkTensor> wanted
   for (size_t f = file.tensors().size(); f-- > 0;) {
     const Checkpoint::Tensor& tensor = file.tensors()[f];
     if (!is_floating(tensor.type) || tensor.shape.size() < 2) continue;
-    return tensor.shape[file.format() == Checkpoint::Format::paddle && tensor.shape.size() == 2 ? 1 : 0];
+    return tensor.shape[file.layout() == SourceLayout::paddle && tensor.shape.size() == 2 ? 1 : 0];
   }
   return 0;
 }
