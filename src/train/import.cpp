@@ -6,6 +6,7 @@
 #include "plan/network_graph.h"
 #include "train/model_file.h"
 #include "train/run_data.h"
+#include "train/source_options.h"
 #include "train/weight_import.h"
 
 namespace convoy {
@@ -36,7 +37,7 @@ Preprocessing merged(const Recipe& recipe, const Model& model, const std::option
 void import_model(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,
                   ImportReport* report) {
   const Recipe& recipe = options.recipe;
-  const Model& model = find_model(recipe.model);
+  const Model& model = find_model_or_source(recipe.model);
   Checkpoint checkpoint(file, options.key);
   const std::optional<ModelCard> source = find_model_card(checkpoint);
   ModelCard card{.architecture = model.name,
@@ -46,11 +47,16 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
                  .metrics = {}};
   check(card.preprocessing);
   const int64_t image_size = card.preprocessing.image_size;
-  const WeightImport weights(std::move(checkpoint), model, card.options, image_size, options.num_classes);
+  const WeightImport weights(std::move(checkpoint), model, card.options, image_size, options.num_classes,
+                             options.by_order);
   if (report != nullptr) *report = weights.report();
   if (const std::string problem = weights.problem(options.allow_missing, options.allow_unexpected); !problem.empty()) {
     throw UsageError(problem);
   }
+  const std::vector<SourceNetwork> networks = networks_behind(weights.naming(), source, model);
+  const SourceNetwork* network = choose_network(networks, recipe, file.string());
+  if (network != nullptr) apply(*network, recipe, card.options);
+  if (report != nullptr && network != nullptr) report->options = flags_of(*network);
   card.options.num_classes = weights.report().num_classes;
   if (card.class_names.empty() && source && weights.report().new_head.empty()) card.class_names = source->class_names;
   if (card.class_names.empty()) card.class_names = numbered_classes(card.options.num_classes);
