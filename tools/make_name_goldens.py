@@ -21,6 +21,7 @@ CLASSES = 10
 RESNETS = (18, 34, 50, 101, 152)
 VGGS = [f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")]
 # library's name -> ours; 0: no logits, else the side of the images
+SCALE = {"efficientnetv2_s": 0.5}  # of matrices and kernels, without which the logits grow beyond what float32 can follow
 TORCHVISION = {f"resnet{n}": (f"resnet{n}", 0) for n in RESNETS}
 TORCHVISION |= {name: (name, 0) for name in VGGS}
 TORCHVISION |= {name: (name, 64) for name in ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")}
@@ -98,8 +99,11 @@ def line(library: str, name: str, ours: str, side: int, make) -> dict[str, objec
             network = make(name)
         return {"library": library, "network": name, "model": ours, "digest": digest(network.state_dict())}
     network = make(name).eval()
-    result = {"library": library, "network": name, "model": ours, "digest": digest(network.state_dict()), "side": side}
+    result = {"library": library, "network": name, "model": ours, "digest": digest(network.state_dict()), "side": side, "scale": SCALE.get(ours, 1)}
     formula.fill(network, 0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(SCALE.get(ours, 1) if parameter.dim() > 1 else 1)
     images, _ = formula.batch(0, 2, side, CLASSES)
     with torch.no_grad():
         result["logits"] = [float(f"{x:.9g}") for x in network.double()(images.double()).flatten()]
