@@ -30,11 +30,13 @@ TEST(ImportCommand, ListsWhatIsInAFile) {
 TEST(ImportCommand, SaysWhatDoesNotFit) {
   const TemporaryFolder folder;
   const std::string output = folder / "model.safetensors";
-  Finished finished = run_convoy({"import", kCheckpoint, "--model", "resnet9", "-o", output});
+  Finished finished = run_convoy({"import", kCheckpoint, "--model", "resnet9", "-o", output, "--by-order"});
   EXPECT_EQ(finished.code, 2);
   EXPECT_THAT(finished.err,
               StartsWith("convoy import: " + kCheckpoint + ": none of its tensors is one of the network's"));
   EXPECT_THAT(finished.out, HasSubstr("no match by order and shape: the network has"));
+  finished = run_convoy({"import", kCheckpoint, "--model", "resnet9", "-o", output});
+  EXPECT_THAT(finished.err, HasSubstr("--by-order matches by order and shape"));
   finished = run_convoy({"import", kCheckpoint, "--model", "resnet9", "-o", output, "--json"});
   EXPECT_EQ(finished.code, 2);
   EXPECT_TRUE(nlohmann::json::parse(finished.out).contains("error"));

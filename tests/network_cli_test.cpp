@@ -45,7 +45,7 @@ TEST(NetworkCli, AnImpossibleArchitectureIsOneLineThatNamesTheNearest) {
   refused({"asymmnet_large", "--width", "0"}, "expected a number above 0 and at most 16");
   refused({"resnet18", "--width", "0.5"}, "asymmnet_large, asymmnet_small have it");
   refused({"darknet53", "--act", "leaky"}, "leaky_relu");
-  refused({"vgg11", "--act", "silu"}, "darknet53");
+  refused({"mobilenet_v3_small", "--act", "silu"}, "darknet53");
   refused({"swin_t", "--acnet"}, "no k x k convolution");
   refused({"acnet_resnet18", "--acnet"}, "is an ACNet already");
   refused({"vgg11", "--img-size", "16"}, "expected at least 32 for vgg11, got 16");

@@ -15,7 +15,7 @@ namespace convoy {
 
 struct ImportedTensor {
   std::string name;    // in the network
-  std::string source;  // in the file
+  std::string source;  // in the file; "a, b" where its rows are those of several
   bool transposed = false;
 };
 
@@ -31,7 +31,9 @@ struct ImportReport {
   std::string key;                      // of the dictionary in the file; empty: the file itself
   std::vector<std::string> other_keys;  // dictionaries of tensors that were passed over
   std::string prefix;                   // taken off the names of the file, "module."
-  bool by_order = false;                // names differ: matched by order and shape
+  std::string names;                    // whose names the file has, "timm", "hf" or "paddle"; empty: the network's own
+  std::string options;                  // what the network of such names asks for, "--bn-eps 0.001 --padding same"
+  bool by_order = false;                // matched by order and shape
   std::string order_problem;            // why that was impossible, where it was tried
 
   std::vector<ImportedTensor> imported;
@@ -64,12 +66,16 @@ struct ImportOptions {
   std::optional<SourceLayout> source_layout = {};  // of matrices; unset: as the file's format or shapes tell
   bool allow_missing = false;
   bool allow_unexpected = false;
+  // Matches by order and shape, if these leave no doubt, instead of by name. That shows nothing of a network's epsilon,
+  // padding and activations: they are as in the recipe.
+  bool by_order = false;
 };
 
 // Reads a checkpoint of PyTorch (.pth, .pt), Paddle (.pdparams) or safetensors, which may be an index of several files
-// or the folder of one, and writes the model file `output` for
-// Classifier and training. Tensors are matched by name or, where the file has other names, by order and shape, if these
-// leave no doubt. Nothing of the file is executed.
+// or the folder of one, and writes the model file `output` for Classifier and training. Tensors are matched by name:
+// ours, which are torchvision's, or those of timm, transformers and PaddleClas, whose epsilon, padding and activations
+// the network then gets. Where different networks of a source share the names, the recipe's model,
+// "tf_mobilenetv3_large_100", or its bn_eps, padding and act choose. Nothing of the file is executed.
 // Throws Error for a file that cannot be read, and UsageError for tensors that do not fit; `report`, when given, is
 // filled also then. No file is written in that case.
 void import_model(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,

@@ -28,10 +28,14 @@ struct ModelOptions {
   double width = 1;  // multiplier of the channels, up to kMaxWidth
   // AsymmNet's copies of the input on either side of an expansion, up to kMaxAsymmetryRate; below 0: the network's own.
   int64_t asymmetry_rate = -1;
-  Activation activation = Activation::none;  // in place of the network's usual one
+  Activation activation = Activation::none;  // in place of Model::activation
   // Every trained k x k convolution, k odd and above 1, becomes the asymmetric block of ACNet (Ding et al., arXiv
   // 1908.03930).
   bool acnet = false;
+  float bn_eps = -1;  // of every batch norm; below 0: the network's own
+  // Convolutions with strides are padded as TensorFlow's "same" does: what an even map lacks stands below and at the
+  // right. Otherwise, as in torch, on either side alike.
+  bool same_padding = false;
   // Every linear branch as one convolution (convoy/fuse.h): only to infer.
   bool fused = false;
 };
@@ -51,8 +55,9 @@ struct Model {
   int64_t num_classes = 1000;
   // Which of the options that only some networks take this one does.
   struct Takes {
-    bool dropout = false, drop_path = false, width = false, asymmetry_rate = false, activation = false, acnet = true;
+    bool dropout = false, drop_path = false, width = false, asymmetry_rate = false, acnet = true;
   } takes = {};
+  Activation activation = Activation::none;  // that ModelOptions::activation may replace; none: it is not to be chosen
   // Builds the network on images {N, H, W, 3} and returns its logits {N, num_classes}. Parameter names follow from the
   // builder. Throws Error when the images are too small.
   std::function<Value(Builder, Value images, const ModelOptions&)> build;

@@ -26,7 +26,8 @@ struct Conv2d {
   int64_t out_channels = 0;
   Size2 kernel = 1;
   Size2 stride = 1;
-  Size2 padding = 0;  // zeros on either side
+  Size2 padding = 0;        // zeros on either side
+  Size2 extra_padding = 0;  // further zeros below and at the right
   Size2 dilation = 1;
   int64_t groups = 1;
   bool bias = true;
@@ -36,8 +37,8 @@ struct Conv2d {
   bool weight_trained = true;  // false: the weight stays as it starts or is read
 };
 
-// {N, H, W, C} -> {N, (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, likewise, out_channels}, rounded down.
-// Parameters weight, bias.
+// {N, H, W, C} -> {N, (H + 2 padding + extra_padding - dilation (kernel - 1) - 1) / stride + 1, likewise,
+// out_channels}, rounded down. Parameters weight, bias.
 Value conv2d(Builder b, Value x, const Conv2d& options);
 
 struct Linear {

@@ -29,6 +29,7 @@ struct Recipe {
   enum class Resize : uint8_t { crop, squash };
   enum class Interpolation : uint8_t { nearest, box, bilinear, bicubic };
   enum class OnBadImage : uint8_t { strict, error, skip };
+  enum class Padding : uint8_t { usual, symmetric, same };
 
   // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, CIFAR's files, or a tar
   // or zip archive of one of these.
@@ -44,6 +45,8 @@ struct Recipe {
   double width = 1;                       // multiplier of the channels
   std::optional<int64_t> asymmetry_rate;  // unset: the network's own
   Activation act = Activation::none;      // none: the network's own
+  std::optional<double> bn_eps;           // of every batch norm; unset: the network's own
+  Padding padding = Padding::usual;       // of convolutions with strides; usual: symmetric, which imports may overrule
   bool acnet = false;                     // k x k convolutions become ACNet's asymmetric blocks
   // A file of weights to start from, as import_model takes it; the head starts anew where the classes are others.
   std::string initial_checkpoint;

@@ -24,6 +24,7 @@ extern const Command kEval;
 extern const Command kCompare;
 extern const Command kPredict;
 extern const Command kImport;
+extern const Command kExport;
 extern const Command kFuse;
 extern const Command kModels;
 extern const Command kSummary;

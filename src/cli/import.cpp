@@ -19,8 +19,8 @@
 namespace convoy::cli {
 namespace {
 
-constexpr std::string_view kFields[] = {"model", "img-size", "width", "asymmetry-rate",
-                                        "act",   "acnet",    "seed",  "Preprocessing"};
+constexpr std::string_view kFields[] = {"model",  "img-size", "width", "asymmetry-rate", "act",
+                                        "bn-eps", "padding",  "acnet", "seed",           "Preprocessing"};
 
 struct Options {
   std::string file;
@@ -34,6 +34,7 @@ struct Options {
   std::string source_layout;
   bool allow_missing = false;
   bool allow_unexpected = false;
+  bool by_order = false;
   bool show_mapping = false;
   bool list = false;
   bool json = false;
@@ -89,6 +90,8 @@ nlohmann::ordered_json to_json(const Options& options, const ImportReport& repor
                                  {"key", report.key},
                                  {"other_keys", report.other_keys},
                                  {"prefix", report.prefix},
+                                 {"names", report.names},
+                                 {"options", report.options},
                                  {"matched_by", report.by_order ? "order" : "name"},
                                  {"missing", report.missing},
                                  {"unexpected", report.unexpected},
@@ -142,8 +145,16 @@ void print_report(const Options& options, const ImportReport& report) {
       report.imported.size() + report.missing.size() + report.misshapen.size() + report.new_head.size();
   print(
       "{} of {} tensors matched by {}{}\n", report.imported.size(), total,
-      report.by_order ? "order and shape, since the names differ" : "name",
+      report.by_order        ? "order and shape"
+      : report.names.empty() ? "name"
+                             : "the names of " + report.names,
       report.integers > 0 ? fmt::format("; {} integers, such as counters of batches, left out", report.integers) : "");
+  if (!report.options.empty()) print("the network computes as theirs: {}\n", report.options);
+  if (report.by_order) {
+    print_text(
+        "what shapes cannot show is as in the recipe: epsilon (--bn-eps), padding (--padding) and activations "
+        "(--act)\n");
+  }
   std::vector<std::string> mapping;
   for (const ImportedTensor& tensor : report.imported) {
     mapping.push_back(
@@ -192,7 +203,8 @@ int run(const Options& options) {
                        .strip = options.strip,
                        .rename = renamings(options.rename),
                        .allow_missing = options.allow_missing,
-                       .allow_unexpected = options.allow_unexpected};
+                       .allow_unexpected = options.allow_unexpected,
+                       .by_order = options.by_order};
   if (options.output.empty()) throw UsageError("--output: expected the model file to write");
   if (!options.source_layout.empty()) {
     wanted.source_layout = options.source_layout == "torch" ? SourceLayout::torch : SourceLayout::paddle;
@@ -249,6 +261,8 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("LAYOUT");
   app.add_flag("--allow-missing", options->allow_missing, "Start tensors at random that the file lacks");
   app.add_flag("--allow-unexpected", options->allow_unexpected, "Leave out tensors that the network lacks");
+  app.add_flag("--by-order", options->by_order,
+               "Match tensors by order and shape where the names are none that are known");
   app.add_flag("--show-mapping", options->show_mapping, "Show which tensor of the file became which of the network");
   app.add_flag("--list", options->list, "Only show the tensors of the file");
   app.add_flag("--json", options->json, "Print one JSON object");

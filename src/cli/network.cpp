@@ -12,7 +12,7 @@
 namespace convoy::cli {
 namespace {
 
-constexpr std::string_view kFields[] = {"img-size", "width", "asymmetry-rate", "act", "acnet"};
+constexpr std::string_view kFields[] = {"img-size", "width", "asymmetry-rate", "act", "bn-eps", "padding", "acnet"};
 
 [[noreturn]] void refuse(std::string_view flag) {
   throw UsageError(fmt::format("--{}: expected none beside a model file, which has its own", flag));

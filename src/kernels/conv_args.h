@@ -12,8 +12,9 @@
 namespace convoy::kernels {
 
 // in_c and out_c are multiples of groups; groups == in_c == out_c is depthwise. Output pixel (y, x) sees the input rows
-// y * stride_h - pad_h + i * dilation_h, 0 <= i < kernel_h, and the columns likewise;
-// out_h = (in_h + 2 pad_h - dilation_h (kernel_h - 1) - 1) / stride_h + 1.
+// y * stride_h - pad_h + i * dilation_h, 0 <= i < kernel_h, and the columns likewise; those outside count as zeros.
+// out_h is free: (in_h + 2 pad_h - dilation_h (kernel_h - 1) - 1) / stride_h + 1 where zeros stand on either side
+// alike.
 struct ConvGeometry {
   int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1, out_h = 1, out_w = 1, out_c = 1;
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;

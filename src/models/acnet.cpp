@@ -116,6 +116,7 @@ std::vector<Model> acnet_models() {
                         .description = deploy ? "ACNet (Ding et al., 2019) with its branches merged, for inference"
                                               : "ACNet (Ding et al., 2019): square, vertical and horizontal branches",
                         .takes = {.dropout = variant.dropout, .acnet = false},
+                        .activation = Activation::relu,
                         .build = [build = variant.build, deploy](Builder b, Value images, const ModelOptions& options) {
                           return build(b, images, options, deploy);
                         }});

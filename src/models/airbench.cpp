@@ -127,6 +127,7 @@ std::vector<Model> airbench_models() {
            .description = "Keller Jordan's CIFAR-10 speed-run network (2024)",
            .image_size = 32,
            .num_classes = 10,
+           .activation = Activation::gelu,
            .build = airbench94,
            .start_from_images = whiten}};
 }

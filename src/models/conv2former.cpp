@@ -148,11 +148,13 @@ std::vector<Model> conv2former_models() {
                              .image_size = 32,
                              .num_classes = 10,
                              .takes = {.drop_path = true},
+                             .activation = Activation::gelu,
                              .build = tutorial_network}};
   for (const Variant& variant : kPaper) {
     family.push_back({.name = variant.name,
                       .description = variant.description,
                       .takes = {.drop_path = true},
+                      .activation = Activation::gelu,
                       .build = [&variant](Builder b, Value images, const ModelOptions& options) {
                         return paper_network(b, images, variant, options);
                       }});

@@ -129,6 +129,7 @@ std::vector<Model> efficientnet_v2_models() {
     family.push_back({.name = variant.name,
                       .description = "EfficientNetV2 (Tan and Le, 2021)",
                       .takes = {.dropout = true, .drop_path = true},
+                      .activation = Activation::silu,
                       .build = [&variant](Builder b, Value images, const ModelOptions& options) {
                         return efficientnet_v2(b, images, variant, options);
                       }});

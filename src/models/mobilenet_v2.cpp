@@ -59,6 +59,7 @@ std::vector<Model> mobilenet_v2_models() {
   return {{.name = "mobilenet_v2",
            .description = "MobileNetV2 (Sandler et al., 2018), torchvision's",
            .takes = {.dropout = true},
+           .activation = Activation::relu6,
            .build = mobilenet_v2}};
 }
 

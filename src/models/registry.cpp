@@ -9,6 +9,7 @@
 #include "graph/graph.h"
 #include "models/families.h"
 #include "models/layers/asymmetric.h"
+#include "models/layers/variant.h"
 
 namespace convoy {
 namespace {
@@ -23,22 +24,23 @@ std::vector<Model>& registry() {
 }
 
 void check_options(const Model& model, const ModelOptions& options, Mode mode) {
-  const auto refuse = [&model](std::string_view option, bool given, bool Model::Takes::*member) {
-    if (!given || model.takes.*member) return;
+  const auto refuse = [&model](std::string_view option, bool given, const auto& takes) {
+    if (!given || takes(model)) return;
     std::vector<std::string> takers;
     for (const Model& other : models()) {
-      if (other.takes.*member) takers.push_back(other.name);
+      if (takes(other)) takers.push_back(other.name);
     }
     throw UsageError(
         fmt::format("{}: model '{}' has no such option; {} have it", option, model.name, fmt::join(takers, ", ")));
   };
   // Inference drops nothing: model files may hold a rate that their networks never used.
   const bool drops = mode == Mode::training;
-  refuse("drop", drops && options.dropout > 0, &Model::Takes::dropout);
-  refuse("drop-path", drops && options.drop_path > 0, &Model::Takes::drop_path);
-  refuse("width", options.width != 1, &Model::Takes::width);
-  refuse("asymmetry-rate", options.asymmetry_rate >= 0, &Model::Takes::asymmetry_rate);
-  refuse("act", options.activation != Activation::none, &Model::Takes::activation);
+  refuse("drop", drops && options.dropout > 0, [](const Model& one) { return one.takes.dropout; });
+  refuse("drop-path", drops && options.drop_path > 0, [](const Model& one) { return one.takes.drop_path; });
+  refuse("width", options.width != 1, [](const Model& one) { return one.takes.width; });
+  refuse("asymmetry-rate", options.asymmetry_rate >= 0, [](const Model& one) { return one.takes.asymmetry_rate; });
+  refuse("act", options.activation != Activation::none,
+         [](const Model& one) { return one.activation != Activation::none; });
   if (options.acnet && !model.takes.acnet) {
     throw UsageError(fmt::format("acnet: model '{}' is an ACNet already; leave the option out", model.name));
   }
@@ -87,9 +89,15 @@ Value build_network(const Model& model, Builder b, Value images, const ModelOpti
   Graph& graph = b.graph();
   const size_t first = graph.nodes().size();
   const Value logits = build(model, b, images, options);
-  if (options.acnet && add_asymmetric_branches(graph, first) == 0) {
-    throw UsageError(
-        fmt::format("acnet: model '{}' has no k x k convolution of odd k; leave the option out", model.name));
+  const auto require = [&model](std::string_view option, int changed, std::string_view what) {
+    if (changed > 0) return;
+    throw UsageError(fmt::format("{}: model '{}' has no {}; leave the option out", option, model.name, what));
+  };
+  if (options.acnet) require("acnet", add_asymmetric_branches(graph, first), "k x k convolution of odd k");
+  if (options.bn_eps >= 0) require("bn-eps", set_norm_eps(graph, first, options.bn_eps), "batch norm");
+  if (options.same_padding) require("padding", pad_as_tensorflow(graph, first), "padded convolution with strides");
+  if (options.activation != Activation::none) {
+    replace_activation(graph, first, model.activation, options.activation);
   }
   return logits;
 }

@@ -132,6 +132,34 @@ TEST(Models, OptionsChangeTheNetworkThatTakesThem) {
   EXPECT_NE(leaky.find(") leaky_relu :"), std::string::npos);
 }
 
+// Zeros as TensorFlow documents them: an even map lacks one row for a 3x3 convolution with stride 2, below; an odd one
+// has one on either side. A 5x5 one lacks three, a 7x7 one five.
+TEST(Models, SamePaddingIsTensorFlows) {
+  const auto text = [](const char* name, int64_t side) {
+    Graph graph(Mode::inference);
+    const Value images(&graph, graph.add_input("images", {{1, side, side, 3}}));
+    build_network(find_model(name), Builder(graph), images, {.same_padding = true});
+    return graph.to_string();
+  };
+  const std::string even = text("mobilenet_v3_large", 224), odd = text("mobilenet_v3_large", 225);
+  const std::string first = "kernel=3x3 stride=2x2 ";
+  EXPECT_NE(even.find(first + "extra_padding=1x1"), std::string::npos);
+  EXPECT_EQ(even.find(first + "padding"), std::string::npos);
+  EXPECT_NE(odd.find(first + "padding=1x1"), std::string::npos);
+  EXPECT_NE(even.find("kernel=5x5 stride=2x2 padding=1x1 extra_padding=1x1"), std::string::npos);
+  EXPECT_NE(text("resnet18", 224).find("kernel=7x7 stride=2x2 padding=2x2 extra_padding=1x1"), std::string::npos);
+}
+
+TEST(Models, EpsilonIsThatOfEveryBatchNorm) {
+  const std::string text = build(find_model("mobilenet_v3_large"), Mode::training, {.bn_eps = 0.25F}).to_string();
+  size_t norms = 0;
+  for (size_t at = text.find("batch_norm("); at != std::string::npos; at = text.find("batch_norm(", at + 1)) ++norms;
+  size_t with_it = 0;
+  for (size_t at = text.find("eps=0.25"); at != std::string::npos; at = text.find("eps=0.25", at + 1)) ++with_it;
+  EXPECT_EQ(norms, 46U);
+  EXPECT_EQ(with_it, norms);
+}
+
 std::multiset<std::string> ops_of(const Graph& graph) {
   std::multiset<std::string> ops;
   for (const Node& node : graph.nodes()) {
@@ -177,7 +205,9 @@ TEST(Models, AnOptionThatANetworkDoesNotTakeIsAnErrorThatNamesThoseThatDo) {
     EXPECT_NE(std::string(error.what()).find("asymmnet_small"), std::string::npos) << error.what();
   }
   EXPECT_THROW(build(find_model("vgg11"), Mode::inference, {.asymmetry_rate = 1}), UsageError);
-  EXPECT_THROW(build(find_model("vgg11"), Mode::inference, {.activation = Activation::relu}), UsageError);
+  EXPECT_THROW(build(find_model("mobilenet_v3_small"), Mode::inference, {.activation = Activation::relu}), UsageError);
+  EXPECT_THROW(build(find_model("vgg11"), Mode::inference, {.bn_eps = 1e-3F}), UsageError);
+  EXPECT_THROW(build(find_model("vgg11"), Mode::inference, {.same_padding = true}), UsageError);
 }
 
 TEST(Models, OnlyThoseThatDropTakeARate) {

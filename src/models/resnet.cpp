@@ -68,6 +68,7 @@ std::vector<Model> resnet_models() {
   for (const Variant& variant : kVariants) {
     family.push_back({.name = variant.name,
                       .description = "ResNet (He et al., 2015), torchvision's",
+                      .activation = Activation::relu,
                       .build = [&variant](Builder b, Value images, const ModelOptions& options) {
                         return resnet(b, images, variant, options);
                       }});

@@ -31,6 +31,7 @@ std::vector<Model> resnet9_models() {
            .description = "ResNet-9 (Page, 2018) at half width: small and fast, for 32x32 images",
            .image_size = 32,
            .num_classes = 10,
+           .activation = Activation::relu,
            .build = resnet9}};
 }
 

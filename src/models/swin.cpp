@@ -95,6 +95,7 @@ std::vector<Model> swin_models() {
   return {{.name = "swin_t",
            .description = "Swin Transformer (Liu et al., 2021), Swin-T",
            .takes = {.drop_path = true},
+           .activation = Activation::gelu,
            .build = swin_t}};
 }
 

@@ -64,6 +64,7 @@ std::vector<Model> vgg_models() {
                         .description = norm ? "VGG with batch norm, torchvision's"
                                             : "VGG (Simonyan and Zisserman, 2014), torchvision's",
                         .takes = {.dropout = true},
+                        .activation = Activation::relu,
                         .build = [&variant, norm](Builder b, Value images, const ModelOptions& options) {
                           const Value maps = features(b / "features", images, variant, norm);
                           return classifier(b / "classifier", flatten(adaptive_avg_pool(maps, 7)), options);

@@ -92,7 +92,8 @@ class Branches {
   // Whether a 1x1 convolution and the branch before it make one convolution of no more multiplications.
   static bool can_multiply(const LinearForm& before, const LinearForm& conv) {
     const Size2 one = 1, none = 0;
-    const bool pointwise = conv.conv.kernel == one && conv.conv.stride == one && conv.conv.padding == none;
+    const bool pointwise = conv.conv.kernel == one && conv.conv.stride == one && conv.conv.padding == none &&
+                           conv.conv.extra_padding == none;
     if (!pointwise || before.is_identity() || before.conv.groups != 1 || conv.conv.groups != 1) return false;
     const int64_t inputs = before.conv.kernel.h * before.conv.kernel.w * before.group_channels;
     return inputs * conv.out_channels <= (inputs + conv.out_channels) * before.out_channels;

@@ -11,6 +11,7 @@
 #include "train/model_file.h"
 #include "train/run_data.h"
 #include "train/source_card.h"
+#include "train/source_options.h"
 #include "train/weight_import.h"
 
 namespace convoy {
@@ -100,6 +101,12 @@ std::string model_name(const Recipe& recipe, const SourceCard& source, const std
   return source.model;
 }
 
+// Whether `name` is what another library calls a network that has the names of this one.
+bool is_variant_of(const Model& model, const std::string& name) {
+  const SourceNetwork* network = find_source_network(name);
+  return network != nullptr && network->model == model.name;
+}
+
 }  // namespace
 
 void import_model(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,
@@ -107,10 +114,12 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
   Checkpoint checkpoint(file, options.key);
   if (!options.strip.empty() || !options.rename.empty()) edit_names(checkpoint, options);
   if (options.source_layout) checkpoint.set_layout(*options.source_layout);
-  const SourceCard source = source_of(find_model_card(checkpoint), source_card(checkpoint.notes()));
+  const std::optional<ModelCard> own_card = find_model_card(checkpoint);
+  const SourceCard source = source_of(own_card, source_card(checkpoint.notes()));
   Recipe recipe = options.recipe;
   recipe.model = model_name(recipe, source, file);
-  const Model& model = find_model(recipe.model);
+  const Model& model = find_model_or_source(recipe.model);
+  if (recipe.model == model.name && is_variant_of(model, source.model)) recipe.model = source.model;
   const std::vector<std::string> unread = checkpoint.unread();
   ModelCard card{.architecture = model.name,
                  .options = model_options(recipe),
@@ -119,7 +128,8 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
                  .metrics = {}};
   check(card.preprocessing);
   const int64_t image_size = card.preprocessing.image_size;
-  const WeightImport weights(std::move(checkpoint), model, card.options, image_size, options.num_classes);
+  const WeightImport weights(std::move(checkpoint), model, card.options, image_size, options.num_classes,
+                             options.by_order);
   const bool told_names = options.class_names.empty() && weights.report().new_head.empty() &&
                           source.class_names.size() == static_cast<size_t>(weights.report().num_classes);
   if (report != nullptr) {
@@ -133,6 +143,10 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
   if (const std::string problem = weights.problem(options.allow_missing, options.allow_unexpected); !problem.empty()) {
     throw UsageError(problem);
   }
+  const std::vector<SourceNetwork> networks = networks_behind(weights.naming(), own_card, model);
+  const SourceNetwork* network = choose_network(networks, recipe, file.string());
+  if (network != nullptr) apply(*network, recipe, card.options);
+  if (report != nullptr && network != nullptr) report->options = flags_of(*network);
   card.options.num_classes = weights.report().num_classes;
   if (told_names) card.class_names = source.class_names;
   if (card.class_names.empty()) card.class_names = numbered_classes(card.options.num_classes);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <deque>
 #include <set>
 
 #include "convoy/error.h"
@@ -12,6 +13,7 @@
 #include "formats/layout.h"
 #include "formats/strict_json.h"
 #include "plan/network_graph.h"
+#include "train/buffers.h"
 
 namespace convoy {
 namespace {
@@ -19,7 +21,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kMetadataKey = "convoy";
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;  // 2: bn_eps, same_padding, tensors of integers
 
 json to_json(const ModelCard& card) {
   const Preprocessing& preprocessing = card.preprocessing;
@@ -34,6 +36,8 @@ json to_json(const ModelCard& card) {
             {"asymmetry_rate", card.options.asymmetry_rate},
             {"activation", to_string(card.options.activation)},
             {"acnet", card.options.acnet},
+            {"bn_eps", card.options.bn_eps},
+            {"same_padding", card.options.same_padding},
             {"fused", card.options.fused}}},
           {"preprocessing",
            {{"image_size", preprocessing.image_size},
@@ -83,6 +87,8 @@ ModelCard from_json(const json& root) {
   const json activation = options.value("activation", json("none"));
   card.options.activation = known(activation_from_string(activation.get<std::string>()), activation);
   card.options.acnet = options.value("acnet", false);
+  card.options.bn_eps = static_cast<float>(number(options.value("bn_eps", json(-1)), -1, 1));
+  card.options.same_padding = options.value("same_padding", false);
   card.options.fused = options.value("fused", false);
   const json& node = root.at("preprocessing");
   Preprocessing& preprocessing = card.preprocessing;
@@ -126,7 +132,7 @@ void check_tensors(const SafetensorsReader& file, const std::map<std::string, Sh
     }
   }
   for (const StoredTensor& stored : file.tensors()) {
-    if (!wanted.contains(stored.name)) unexpected.push_back(quote_name(stored.name));
+    if (is_floating(stored.type) && !wanted.contains(stored.name)) unexpected.push_back(quote_name(stored.name));
   }
   if (missing.empty() && misshapen.empty() && unexpected.empty()) return;
   std::string message = fmt::format("{}: the tensors are not those of the network", file.path().string());
@@ -141,6 +147,7 @@ void check_tensors(const SafetensorsReader& file, const std::map<std::string, Sh
 void write_model_file(const std::filesystem::path& path, const ModelCard& card, const Graph& graph,
                       std::string_view prefix, const Variables& variables) {
   std::vector<std::vector<float>> converted;
+  std::deque<IntegerBuffer> buffers;
   std::vector<TensorToStore> tensors;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     if (!graph.value(id).is_variable()) continue;
@@ -154,8 +161,11 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
                        .type = StoredType::f32,
                        .shape = extents_of(file_shape(variable.shape, graph.value(id).layout)),
                        .data = std::as_bytes(std::span(stored))});
+    IntegerBuffer& buffer = buffers.emplace_back(integer_buffer_beside(tensors.back().name, tensors.back().shape));
+    if (buffer.values.empty()) continue;
+    tensors.push_back({buffer.name, StoredType::i64, buffer.shape, std::as_bytes(std::span(buffer.values))});
   }
-  write_safetensors(path, std::move(tensors), {{kMetadataKey, to_json(card).dump()}});
+  write_safetensors(path, std::move(tensors), {{kMetadataKey, to_json(card).dump()}, {"format", "pt"}});
 }
 
 ModelCard read_model_card(const SafetensorsReader& file) {

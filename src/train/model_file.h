@@ -28,7 +28,8 @@ struct ModelCard {
 };
 
 // Writes the parameters and states of `graph`, with `prefix` taken off their names, each in the order of axes that
-// PyTorch uses, and the card as the metadata "convoy". Atomic; throws Error when the file cannot be written.
+// PyTorch uses, the buffers of integers that torch's networks have beside them (train/buffers.h), the card as the
+// metadata "convoy" and torch's "format". Atomic; throws Error when the file cannot be written.
 void write_model_file(const std::filesystem::path& path, const ModelCard& card, const Graph& graph,
                       std::string_view prefix, const Variables& variables);
 
@@ -44,9 +45,9 @@ std::optional<ModelCard> find_model_card(const Checkpoint& file);
 // The network that a card describes, for one image. Throws Error, which names the file, when there is none such.
 Graph graph_of(const ModelCard& card, const std::filesystem::path& file);
 
-// Adds the parameters and states of `graph` to the variables and sets them. Throws Error that lists missing, unexpected
-// and misshapen tensors; then nothing is changed, and no memory was taken for more than the file holds. Throws Error
-// for a tensor with numbers that are not finite.
+// Adds the parameters and states of `graph` to the variables and sets them; integers are left alone. Throws Error that
+// lists missing, unexpected and misshapen tensors; then nothing is changed, and no memory was taken for more than the
+// file holds. Throws Error for a tensor with numbers that are not finite.
 void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& variables);
 
 }  // namespace convoy

@@ -39,6 +39,8 @@ ModelCard make_card() {
   card.options.asymmetry_rate = 2;
   card.options.activation = Activation::leaky_relu;
   card.options.acnet = true;
+  card.options.bn_eps = 0.001F;
+  card.options.same_padding = true;
   card.preprocessing.image_size = 64;
   card.preprocessing.resize_mode = ResizeMode::squash;
   card.preprocessing.interpolation = Interpolation::bicubic;
@@ -77,9 +79,13 @@ TEST(ModelFile, CardAndWeightsComeBack) {
   EXPECT_EQ(card.options.asymmetry_rate, expected.options.asymmetry_rate);
   EXPECT_EQ(card.options.activation, expected.options.activation);
   EXPECT_EQ(card.options.acnet, expected.options.acnet);
+  EXPECT_EQ(card.options.bn_eps, expected.options.bn_eps);
+  EXPECT_TRUE(card.options.same_padding);
   EXPECT_TRUE(card.preprocessing == expected.preprocessing);
   EXPECT_EQ(card.class_names, expected.class_names);
   EXPECT_EQ(card.metrics, expected.metrics);
+  EXPECT_EQ(file.metadata().at("format"), "pt");
+  EXPECT_THAT(file.integers("bn.num_batches_tracked"), testing::ElementsAre(0));
 
   Variables again;
   again.add(graph, 2);

@@ -146,6 +146,8 @@ ModelOptions model_options(const Recipe& recipe) {
   options.asymmetry_rate = recipe.asymmetry_rate.value_or(-1);
   options.activation = recipe.act;
   options.acnet = recipe.acnet;
+  if (recipe.bn_eps) options.bn_eps = static_cast<float>(*recipe.bn_eps);
+  options.same_padding = recipe.padding == Recipe::Padding::same;
   return options;
 }
 

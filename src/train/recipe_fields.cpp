@@ -46,7 +46,12 @@ void add_network(Fields& fields) {
                                     Activation::hard_swish, Activation::gelu}) {
     activations.emplace_back(to_string(function), function);
   }
-  fields.add("act", &Recipe::act, activations, "activation function, for DarkNet-53; auto: the network's own");
+  fields.add("act", &Recipe::act, activations, "activation function; auto: the network's own");
+  fields.add("bn-eps", &Recipe::bn_eps, "epsilon of every batch norm; auto: the network's own", {0, 1});
+  using Padding = Recipe::Padding;
+  fields.add("padding", &Recipe::padding,
+             Choices<Padding>{{"auto", Padding::usual}, {"symmetric", Padding::symmetric}, {"same", Padding::same}},
+             "of convolutions with strides: on either side alike, or as TensorFlow's \"same\"; auto: symmetric");
   fields.add("acnet", &Recipe::acnet, "turn every k x k convolution into ACNet's k x k, k x 1 and 1 x k branches");
   fields.add("initial-checkpoint", &Recipe::initial_checkpoint,
              "weights to start from: a model file, or any file that `convoy import` reads");

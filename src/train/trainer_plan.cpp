@@ -16,6 +16,7 @@
 #include "train/optimizer_options.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
+#include "train/source_options.h"
 #include "train/trainer.h"
 #include "train/updates.h"
 #include "train/weight_import.h"
@@ -186,6 +187,17 @@ void Trainer::load_initial_checkpoint() {
   if (card && card->class_names != train_->class_names()) weights.replace_head();
   if (const std::string problem = weights.problem(false, false); !problem.empty()) {
     throw UsageError(problem + "; `convoy import` shows which, and can leave some out");
+  }
+  const std::vector<SourceNetwork> networks = networks_behind(weights.naming(), card, model_);
+  if (const SourceNetwork* network = choose_network(networks, recipe_, path.string())) {
+    ModelOptions theirs = model_options_;
+    apply(*network, recipe_, theirs);
+    const bool same = theirs.bn_eps == model_options_.bn_eps && theirs.same_padding == model_options_.same_padding &&
+                      theirs.activation == model_options_.activation;
+    if (!same) {
+      throw UsageError(fmt::format("initial-checkpoint: {} comes from {}; expected {} with it, or other values",
+                                   path.string(), network->name, flags_of(*network)));
+    }
   }
   weights.load(variables_);
   const ImportReport& report = weights.report();

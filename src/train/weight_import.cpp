@@ -34,7 +34,7 @@ bool holds_optimizer_state(const Checkpoint& file) {
 }  // namespace
 
 WeightImport::WeightImport(Checkpoint file, const Model& model, const ModelOptions& options, int64_t image_size,
-                           std::optional<int64_t> num_classes)
+                           std::optional<int64_t> num_classes, bool by_order)
     : file_(std::move(file)) {
   if (const std::optional<ModelCard> card = find_model_card(file_); card && card->options.fused) {
     throw Error(fmt::format("{}: is fused; use the model file that it was made of", file_.path().string()));
@@ -48,12 +48,12 @@ WeightImport::WeightImport(Checkpoint file, const Model& model, const ModelOptio
   };
   wanted_ = tensors_for(num_classes.value_or(model.num_classes));
   if (!file_.layout()) file_.set_layout(layout_by_shapes(file_, wanted_));
-  const int64_t told = classes_of(file_, wanted_);
+  const int64_t told = classes_of(file_, model.name, wanted_);
   constexpr int64_t kMostClasses = 1'000'000;
   report_.file_classes = told > 0 && told <= kMostClasses ? told : num_classes.value_or(model.num_classes);
   report_.num_classes = num_classes.value_or(report_.file_classes);
   wanted_ = tensors_for(report_.file_classes);
-  match_ = match_weights(file_, wanted_);
+  match_ = match_weights(file_, model.name, wanted_, by_order);
   replaces_head_ = report_.num_classes != report_.file_classes;
   fill_report();
 }
@@ -74,17 +74,18 @@ void WeightImport::fill_report() {
   report_.key = file_.key();
   report_.other_keys = file_.other_keys();
   report_.prefix = match_.prefix;
+  report_.names = match_.naming == nullptr ? "" : to_string(match_.naming->source);
   report_.by_order = match_.by_order;
   report_.order_problem = match_.order_problem;
   report_.integers = static_cast<int64_t>(match_.integers);
   for (const WeightMatch::Pair& pair : match_.pairs) {
     if (is_new_head(pair.wanted)) continue;
-    report_.imported.push_back({wanted_[pair.wanted].name, file_.tensors()[pair.found].name, pair.transposed});
+    report_.imported.push_back({wanted_[pair.wanted].name, source_names(pair), pair.transposed});
   }
   for (const WeightMatch::Pair& pair : match_.misshapen) {
     if (is_new_head(pair.wanted)) continue;
-    const Checkpoint::Tensor& found = file_.tensors()[pair.found];
-    report_.misshapen.push_back({wanted_[pair.wanted].name, found.name, wanted_[pair.wanted].shape, found.shape});
+    report_.misshapen.push_back({wanted_[pair.wanted].name, source_names(pair), wanted_[pair.wanted].shape,
+                                 file_.tensors()[pair.found[0]].shape});
   }
   for (const size_t wanted : match_.missing) {
     if (!is_new_head(wanted)) report_.missing.push_back(wanted_[wanted].name);
@@ -101,6 +102,10 @@ std::string WeightImport::problem(bool allow_missing, bool allow_unexpected) con
         "{}: {}", file_.path().string(),
         holds_optimizer_state(file_)
             ? std::string("holds the state of an optimizer; import the weights that were saved beside it (.pdparams)")
+        : report_.order_problem.empty()
+            ? std::string(
+                  "none of its tensors has a name that torchvision, timm, transformers or PaddleClas give to the "
+                  "network's; --by-order matches by order and shape")
             : fmt::format("none of its tensors is one of the network's by name, nor by order and shape: {}",
                           report_.order_problem));
   }
@@ -115,12 +120,23 @@ std::string WeightImport::problem(bool allow_missing, bool allow_unexpected) con
   return fmt::format("{}: the tensors do not fit the network: {}", file_.path().string(), fmt::join(faults, ", "));
 }
 
+std::string WeightImport::source_names(const WeightMatch::Pair& pair) const {
+  std::vector<std::string> names;
+  for (const size_t place : pair.found) names.push_back(file_.tensors()[place].name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 void WeightImport::load(const Variables& variables) const {
   for (const WeightMatch::Pair& pair : match_.pairs) {
     if (is_new_head(pair.wanted)) continue;
     const NetworkTensor& tensor = wanted_[pair.wanted];
-    std::vector<float> values = file_.floats(pair.found);
-    check_finite(values, file_.path(), file_.tensors()[pair.found].name);
+    std::vector<float> values;
+    for (const size_t place : pair.found) {
+      const std::vector<float> part = file_.floats(place);
+      check_finite(part, file_.path(), file_.tensors()[place].name);
+      values.insert(values.end(), part.begin(), part.end());
+    }
+    for (float& value : values) value *= pair.factor;
     if (pair.transposed) {
       values = transposed(values, static_cast<size_t>(tensor.shape[1]), static_cast<size_t>(tensor.shape[0]));
     }

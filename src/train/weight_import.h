@@ -15,12 +15,14 @@ namespace convoy {
 
 class WeightImport {
  public:
-  // Matches the file's tensors with the network's. num_classes: unset, as the file. Changes nothing; the report says
-  // what does not fit.
+  // Matches the file's tensors with the network's, by name or else by_order. num_classes: unset, as the file. Changes
+  // nothing; the report says what does not fit.
   WeightImport(Checkpoint file, const Model& model, const ModelOptions& options, int64_t image_size,
-               std::optional<int64_t> num_classes);
+               std::optional<int64_t> num_classes, bool by_order = false);
 
   const ImportReport& report() const { return report_; }
+  // Whose names the file has; nullptr: the network's own, or the match is by order.
+  const Naming* naming() const { return match_.naming; }
   // The classes are others, though as many: their layer starts anew.
   void replace_head();
   // One line that says what does not fit; empty when all does but what is allowed.
@@ -32,6 +34,7 @@ class WeightImport {
  private:
   void fill_report();
   bool is_new_head(size_t wanted) const;
+  std::string source_names(const WeightMatch::Pair& pair) const;
 
   Checkpoint file_;
   std::vector<NetworkTensor> wanted_;

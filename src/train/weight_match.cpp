@@ -31,20 +31,32 @@ Extents without_trailing_ones(Extents shape) {
   return shape;
 }
 
+// What the tensors of a network are called, and are, in a file.
+struct Dictionary {
+  const Naming* naming = nullptr;  // nullptr: by the network's own names
+  std::vector<SourceTensor> tensors;
+};
+
 // Whether the file has this tensor as {in, out}.
-bool is_transposed(const Checkpoint& file, const NetworkTensor& tensor) {
-  return file.layout() == SourceLayout::paddle && tensor.layout == FileLayout::linear;
+bool is_transposed(const Checkpoint& file, const Naming* naming, const NetworkTensor& tensor) {
+  const bool paddle = file.layout() == SourceLayout::paddle || (naming != nullptr && naming->source == Source::paddle);
+  return paddle && tensor.layout == FileLayout::linear;
 }
 
 // The tensor's shape as the file's framework writes it.
-Extents shape_in(const Checkpoint& file, const NetworkTensor& tensor) {
+Extents shape_in(const Checkpoint& file, const Naming* naming, const NetworkTensor& tensor) {
   Extents shape = tensor.shape;
-  if (is_transposed(file, tensor)) std::swap(shape[0], shape[1]);
+  if (is_transposed(file, naming, tensor)) std::swap(shape[0], shape[1]);
   return shape;
 }
 
-bool fits(const Checkpoint& file, const NetworkTensor& wanted, const Checkpoint::Tensor& found) {
-  return without_trailing_ones(found.shape) == without_trailing_ones(shape_in(file, wanted));
+// The shape in the file of each of a tensor's parts.
+Extents part_shape(const Checkpoint& file, const Dictionary& dictionary, const NetworkTensor& tensor,
+                   const SourceTensor& source) {
+  Extents shape = shape_in(file, dictionary.naming, tensor);
+  if (source.kernel > 0) shape = {shape[0], shape[1] / (source.kernel * source.kernel), source.kernel, source.kernel};
+  shape[0] /= static_cast<int64_t>(source.names.size());
+  return shape;
 }
 
 Names names_of(const Checkpoint& file, std::string_view prefix) {
@@ -58,14 +70,48 @@ Names names_of(const Checkpoint& file, std::string_view prefix) {
   return names;
 }
 
-size_t hits(const Names& names, std::span<const NetworkTensor> wanted) {
-  return static_cast<size_t>(std::ranges::count_if(wanted, [&](const auto& t) { return names.contains(t.name); }));
+// The places in the file of a tensor's parts; empty unless all are there.
+std::vector<size_t> places_of(const Names& names, const SourceTensor& source) {
+  std::vector<size_t> places;
+  for (const std::string& name : source.names) {
+    const auto found = names.find(name);
+    if (found == names.end()) return {};
+    places.push_back(found->second);
+  }
+  return places;
 }
 
-// The beginning, up to a dot, without which most names are the network's, such as "module.".
-std::string best_prefix(const Checkpoint& file, std::span<const NetworkTensor> wanted) {
+size_t hits(const Names& names, const Dictionary& dictionary) {
+  return static_cast<size_t>(
+      std::ranges::count_if(dictionary.tensors, [&](const auto& t) { return !places_of(names, t).empty(); }));
+}
+
+std::vector<Dictionary> dictionaries(std::string_view model, std::span<const NetworkTensor> wanted) {
+  std::vector<Dictionary> all(1);
+  for (const NetworkTensor& tensor : wanted) all[0].tensors.push_back({.names = {tensor.name}});
+  for (const Naming& naming : namings()) {
+    if (naming.places.empty() || networks_of(naming, model).empty()) continue;
+    Dictionary& dictionary = all.emplace_back(Dictionary{&naming, {}});
+    for (const NetworkTensor& tensor : wanted) {
+      dictionary.tensors.push_back(source_tensor(naming, model, tensor.name));
+    }
+  }
+  return all;
+}
+
+// A dictionary, and the beginning, up to a dot, without which most names of the file are in it, such as "module.".
+struct Reading {
+  Dictionary dictionary;
+  std::string prefix;
+  Names names;
+  size_t hits = 0;
+
+  bool is_likely() const { return hits > 0 && 2 * hits >= dictionary.tensors.size(); }
+};
+
+std::set<std::string> prefixes_of(const Checkpoint& file) {
   constexpr size_t kMost = 64;
-  std::set<std::string> prefixes;
+  std::set<std::string> prefixes{""};
   for (const Checkpoint::Tensor& tensor : file.tensors()) {
     size_t dot = tensor.name.find('.');
     for (int level = 0; level < 3 && dot != std::string::npos && prefixes.size() < kMost; ++level) {
@@ -73,31 +119,43 @@ std::string best_prefix(const Checkpoint& file, std::span<const NetworkTensor> w
       dot = tensor.name.find('.', dot + 1);
     }
   }
-  std::string best;
-  size_t most = hits(names_of(file, ""), wanted);
-  for (const std::string& prefix : prefixes) {
-    if (const size_t count = hits(names_of(file, prefix), wanted); count > most) {
-      most = count;
-      best = prefix;
+  return prefixes;
+}
+
+Reading best_reading(const Checkpoint& file, std::string_view model, std::span<const NetworkTensor> wanted) {
+  Reading best;
+  std::vector<Dictionary> all = dictionaries(model, wanted);
+  for (const std::string& prefix : prefixes_of(file)) {
+    Names names = names_of(file, prefix);
+    for (const Dictionary& dictionary : all) {
+      const size_t count = hits(names, dictionary);
+      if (best.dictionary.tensors.empty() || count > best.hits) best = {dictionary, prefix, names, count};
     }
   }
   return best;
 }
 
-WeightMatch match_names(const Checkpoint& file, std::span<const NetworkTensor> wanted) {
+WeightMatch match_names(const Checkpoint& file, std::string_view model, std::span<const NetworkTensor> wanted) {
+  const Reading reading = best_reading(file, model, wanted);
   WeightMatch match;
-  match.prefix = best_prefix(file, wanted);
-  const Names names = names_of(file, match.prefix);
+  match.naming = reading.dictionary.naming;
+  match.prefix = reading.prefix;
   std::vector<bool> used(file.tensors().size(), false);
   for (size_t w = 0; w < wanted.size(); ++w) {
-    const auto found = names.find(wanted[w].name);
-    if (found == names.end()) {
+    const SourceTensor& source = reading.dictionary.tensors[w];
+    const std::vector<size_t> places = places_of(reading.names, source);
+    if (places.empty()) {
       match.missing.push_back(w);
       continue;
     }
-    used[found->second] = true;
-    const bool good = fits(file, wanted[w], file.tensors()[found->second]);
-    (good ? match.pairs : match.misshapen).push_back({w, found->second, is_transposed(file, wanted[w])});
+    const Extents shape = without_trailing_ones(part_shape(file, reading.dictionary, wanted[w], source));
+    bool fits = true;
+    for (const size_t place : places) {
+      used[place] = true;
+      fits = fits && without_trailing_ones(file.tensors()[place].shape) == shape;
+    }
+    (fits ? match.pairs : match.misshapen)
+        .push_back({w, places, is_transposed(file, match.naming, wanted[w]), source.factor});
   }
   for (size_t f = 0; f < used.size(); ++f) {
     if (!is_floating(file.tensors()[f].type)) {
@@ -201,7 +259,7 @@ std::optional<WeightMatch> match_order(const Checkpoint& file, std::span<const N
   WeightMatch match;
   match.by_order = true;
   std::vector<Member> ours, theirs;
-  for (size_t w = 0; w < wanted.size(); ++w) ours.push_back({wanted[w].name, shape_in(file, wanted[w]), w});
+  for (size_t w = 0; w < wanted.size(); ++w) ours.push_back({wanted[w].name, shape_in(file, nullptr, wanted[w]), w});
   for (size_t f = 0; f < file.tensors().size(); ++f) {
     const Checkpoint::Tensor& tensor = file.tensors()[f];
     if (!is_floating(tensor.type)) {
@@ -219,17 +277,13 @@ std::optional<WeightMatch> match_order(const Checkpoint& file, std::span<const N
     for (const auto& [w, f] : pairs) {
       for (size_t i = 0; i < our_groups[w].members.size(); ++i) {
         const size_t place = our_groups[w].members[i];
-        match.pairs.push_back({place, their_groups[f].members[i], is_transposed(file, wanted[place])});
+        match.pairs.push_back({place, {their_groups[f].members[i]}, is_transposed(file, nullptr, wanted[place])});
       }
     }
     std::ranges::sort(match.pairs, {}, &WeightMatch::Pair::wanted);
     return match;
   }
   return std::nullopt;
-}
-
-bool mostly_named(const Names& names, std::span<const NetworkTensor> wanted) {
-  return 2 * hits(names, wanted) >= wanted.size();
 }
 
 }  // namespace
@@ -250,14 +304,15 @@ std::vector<NetworkTensor> network_tensors(const Graph& graph, const Graph& wide
   return tensors;
 }
 
-int64_t classes_of(const Checkpoint& file, std::span<const NetworkTensor> wanted) {
-  const Names names = names_of(file, best_prefix(file, wanted));
-  if (mostly_named(names, wanted)) {
-    for (const NetworkTensor& tensor : wanted) {
-      const auto found = names.find(tensor.name);
-      if (tensor.class_axis < 0 || found == names.end()) continue;
-      const Extents& shape = file.tensors()[found->second].shape;
-      const auto axis = static_cast<size_t>(is_transposed(file, tensor) ? 1 - tensor.class_axis : tensor.class_axis);
+int64_t classes_of(const Checkpoint& file, std::string_view model, std::span<const NetworkTensor> wanted) {
+  const Reading reading = best_reading(file, model, wanted);
+  if (reading.is_likely()) {
+    for (size_t w = 0; w < wanted.size(); ++w) {
+      const std::vector<size_t> places = places_of(reading.names, reading.dictionary.tensors[w]);
+      if (wanted[w].class_axis < 0 || places.empty()) continue;
+      const bool turned = is_transposed(file, reading.dictionary.naming, wanted[w]);
+      const Extents& shape = file.tensors()[places[0]].shape;
+      const auto axis = static_cast<size_t>(turned ? 1 - wanted[w].class_axis : wanted[w].class_axis);
       if (axis < shape.size()) return shape[axis];
     }
     return 0;
@@ -270,9 +325,10 @@ int64_t classes_of(const Checkpoint& file, std::span<const NetworkTensor> wanted
   return 0;
 }
 
-WeightMatch match_weights(const Checkpoint& file, std::span<const NetworkTensor> wanted) {
-  WeightMatch named = match_names(file, wanted);
-  if (2 * (named.pairs.size() + named.misshapen.size()) >= wanted.size()) return named;
+WeightMatch match_weights(const Checkpoint& file, std::string_view model, std::span<const NetworkTensor> wanted,
+                          bool by_order) {
+  WeightMatch named = match_names(file, model, wanted);
+  if (!by_order) return named;
   if (auto ordered = match_order(file, wanted, named.order_problem)) return *ordered;
   return named;
 }

@@ -75,6 +75,7 @@ Value branch(Builder b, size_t position, size_t end, Size2 kernel) {
       .stride = conv.stride,
       .padding = {conv.padding.h - conv.dilation.h * (conv.kernel.h - kernel.h) / 2,
                   conv.padding.w - conv.dilation.w * (conv.kernel.w - kernel.w) / 2},
+      .extra_padding = conv.extra_padding,
       .dilation = conv.dilation,
       .groups = conv.groups,
       .bias = false,

@@ -13,8 +13,10 @@
 namespace convoy {
 namespace {
 
-int64_t output_extent(int64_t input, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-  return (input + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+// 0 where the window is larger than the padded input.
+int64_t output_extent(int64_t padded, int64_t kernel, int64_t stride, int64_t dilation) {
+  const int64_t window = dilation * (kernel - 1) + 1;
+  return padded < window ? 0 : (padded - window) / stride + 1;
 }
 
 Initializer uniform_by_fan_in(Initializer chosen, int64_t fan_in) {
@@ -42,6 +44,7 @@ std::string ConvAttributes::to_string() const {
   };
   add("stride", stride, 1);
   add("padding", padding, 0);
+  add("extra_padding", extra_padding, 0);
   add("dilation", dilation, 1);
   if (groups != 1) text += fmt::format(" groups={}", groups);
   return text;
@@ -52,11 +55,9 @@ kernels::ConvGeometry ConvAttributes::geometry(const Shape& input, int64_t out_c
     const int64_t rows = input.elements() / input[-1];
     return {.batch = rows, .in_c = input[-1], .out_c = out_channels};
   }
-  const int64_t out_h = output_extent(input[1], kernel.h, stride.h, padding.h, dilation.h);
-  const int64_t out_w = output_extent(input[2], kernel.w, stride.w, padding.w, dilation.w);
-  const bool positive = input[1] + 2 * padding.h >= dilation.h * (kernel.h - 1) + 1 &&
-                        input[2] + 2 * padding.w >= dilation.w * (kernel.w - 1) + 1;
-  if (!positive) {
+  const int64_t out_h = output_extent(input[1] + 2 * padding.h + extra_padding.h, kernel.h, stride.h, dilation.h);
+  const int64_t out_w = output_extent(input[2] + 2 * padding.w + extra_padding.w, kernel.w, stride.w, dilation.w);
+  if (out_h == 0 || out_w == 0) {
     throw Error(
         fmt::format("conv2d: a {}x{} map is too small for {}; use a larger image", input[1], input[2], to_string()));
   }
@@ -156,9 +157,14 @@ Value conv2d(Builder b, Value x, const Conv2d& options) {
     throw Error(fmt::format("conv2d '{}': {} input channels do not divide into {} groups of {} output channels",
                             b.name(""), in_channels, options.groups, options.out_channels));
   }
-  const ConvAttributes attributes{options.kernel, options.stride, options.padding, options.dilation, options.groups};
+  const ConvAttributes attributes{.kernel = options.kernel,
+                                  .stride = options.stride,
+                                  .padding = options.padding,
+                                  .extra_padding = options.extra_padding,
+                                  .dilation = options.dilation,
+                                  .groups = options.groups};
   const bool sound = options.kernel.at_least(1) && options.stride.at_least(1) && options.padding.at_least(0) &&
-                     options.dilation.at_least(1);
+                     options.extra_padding.at_least(0) && options.dilation.at_least(1);
   if (!sound) {
     throw Error(
         fmt::format("conv2d '{}': expected a kernel, stride and dilation of at least 1 and a padding of at "

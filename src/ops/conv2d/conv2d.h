@@ -10,7 +10,7 @@
 namespace convoy {
 
 struct ConvAttributes {
-  Size2 kernel = 1, stride = 1, padding = 0, dilation = 1;
+  Size2 kernel = 1, stride = 1, padding = 0, extra_padding = 0, dilation = 1;
   int64_t groups = 1;
 
   std::string to_string() const;

@@ -1,0 +1,20 @@
+// Floats as the shorter types that files store.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "formats/stored_type.h"
+
+namespace convoy {
+
+// The nearest, ties to even, as IEEE 754 and torch round. float_to_half: infinite from 65520 on.
+uint16_t float_to_half(float value);
+uint16_t float_to_bfloat(float value);
+
+// The bytes of `values` as f32, f16 or bf16, little endian.
+std::vector<std::byte> encode_floats(std::span<const float> values, StoredType type);
+
+}  // namespace convoy
