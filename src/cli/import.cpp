@@ -12,9 +12,11 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/recipe_flags.h"
+#include "cli/trained.h"
 #include "convoy/error.h"
 #include "formats/checkpoint.h"
 #include "formats/strict_json.h"
+#include "train/run_folder.h"
 
 namespace convoy::cli {
 namespace {
@@ -163,7 +165,8 @@ void check_flags(const Options& options, const Recipe& recipe) {
   if (options.output.empty()) throw UsageError("--output: expected the model file to write");
 }
 
-int run(const Options& options) {
+int run(Options& options) {
+  if (!model_in(options.file).empty()) options.file = named_model_file(options.file).string();
   if (options.list) {
     print_list(options);
     return 0;
@@ -198,7 +201,7 @@ int run(const Options& options) {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("FILE", options->file, "A checkpoint: .pth, .pt, .pdparams or .safetensors")
+  app.add_option("FILE", options->file, "A checkpoint: .pth, .pt, .pdparams or .safetensors, or a run folder")
       ->required()
       ->type_name("FILE");
   app.add_option("-o,--output", options->output, "The model file to write")->type_name("FILE");

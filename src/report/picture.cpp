@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <new>
 #include <numbers>
 #include <string>
 #include <vector>
@@ -164,7 +163,10 @@ void Picture::image(const ImageView& image, const Rect& rect) {
   const std::shared_ptr<cairo_surface_t> surface(
       cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height), DestroySurface());
   unsigned char* pixels = cairo_image_surface_get_data(surface.get());
-  if (pixels == nullptr) throw std::bad_alloc();
+  if (pixels == nullptr) {
+    throw Error(fmt::format("a picture cannot take in an image of {}x{} pixels: {}", image.width, image.height,
+                            cairo_status_to_string(cairo_surface_status(surface.get()))));
+  }
   const int stride = cairo_image_surface_get_stride(surface.get());
   for (int y = 0; y < image.height; ++y) {
     const uint8_t* from = image.row(y);
