@@ -42,9 +42,8 @@ int main(int argc, char** argv) try {
   const convoy::TrainResult result = convoy::train(recipe, callbacks, &stop);
 
   convoy::Classifier classifier(result.folder / "best.safetensors");
-  const convoy::EvaluationReport report = classifier.evaluate(recipe.data, true);
-  std::printf("%s: %.4f of all %lld images right, training images among them\n", classifier.architecture().c_str(),
-              report.total.top1, static_cast<long long>(report.total.images));
+  const convoy::EvaluationReport report = classifier.evaluate(recipe.data);
+  std::printf("%s: %.4f of %s right\n", classifier.architecture().c_str(), report.total.top1, report.evaluated.c_str());
   return 0;
 } catch (const convoy::Error& error) {
   std::fprintf(stderr, "train_folder: %s\n", error.what());

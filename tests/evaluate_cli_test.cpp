@@ -1,4 +1,5 @@
 // `convoy eval` and `convoy compare` as a user runs them.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,12 +73,13 @@ class EvaluateCli : public testing::Test {
 };
 
 TEST_F(EvaluateCli, EvalTellsEverythingThreeWays) {
-  const Finished text = convoy({"eval", "runs/one/best.safetensors", "photos", "--errors", "1"});
+  const Finished text = convoy({"eval", "runs/one/best.safetensors", "photos", "--split", "all", "--errors", "1"});
   ASSERT_EQ(text.code, 0) << text.err;
   EXPECT_THAT(text.out, AllOf(HasSubstr("precision"), HasSubstr("macro average"), HasSubstr("confusion matrix"),
                               HasSubstr("calibration error"), HasSubstr("reliability")));
 
-  const json report = parsed({"eval", "runs/one", "photos", "--json", "--output", "charts", "--errors", "100"});
+  const json report =
+      parsed({"eval", "runs/one", "photos", "--split", "all", "--json", "--output", "charts", "--errors", "100"});
   EXPECT_EQ(report["images"], 20);
   int64_t wrong = report["confusion"][0][1].get<int64_t>() + report["confusion"][1][0].get<int64_t>();
   EXPECT_NEAR(report["top1"], static_cast<double>(20 - wrong) / 20, 1e-9);
@@ -103,6 +105,90 @@ TEST_F(EvaluateCli, EvalTellsEverythingThreeWays) {
   EXPECT_NEAR(report["calibration_error"], calibration_error, 1e-9);
   expect_picture(path("charts/confusion_matrix"), 400, 400);
   expect_picture(path("charts/reliability"), 1200, 1200);
+}
+
+TEST_F(EvaluateCli, EvalTakesWhatTrainingHeldBack) {
+  std::ifstream file(path("runs/two/summary.json"));
+  const json summary = json::parse(file);
+  const std::string held_back = "4 images of photos that training held back (val-split 0.2, seed 42)";
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"eval", "runs/two"},
+                                             {"eval", "--checkpoint", "runs/two"},
+                                             {"eval", "photos", "--checkpoint", "runs/two"},
+                                             {"eval", "runs/two", "photos", "--split", "val"}}) {
+    std::vector<std::string> with_json = words;
+    with_json.emplace_back("--json");
+    const json report = parsed(with_json);
+    EXPECT_EQ(report["evaluated"], held_back);
+    EXPECT_EQ(report["images"], 4);
+    EXPECT_EQ(report["trained_on"], 0);
+    EXPECT_EQ(report["top1"], summary["best_top1"]);
+    const Finished text = convoy(words);
+    EXPECT_THAT(text.out, HasSubstr("evaluated: " + held_back + "\n"));
+    EXPECT_THAT(text.err, testing::Not(HasSubstr("warning")));
+    EXPECT_THAT(text.err, testing::Not(HasSubstr("Epoch")));
+    EXPECT_THAT(text.err, HasSubstr("[Eval][Iter: 1/1] loss: "));
+  }
+}
+
+TEST_F(EvaluateCli, EvalWarnsOfImagesThatWereTrainedOn) {
+  const json held_back = parsed({"eval", "runs/two", "--json"});
+  const json all = parsed({"eval", "runs/two", "--split", "all", "--json"});
+  EXPECT_EQ(all["evaluated"], "all 20 images of photos");
+  EXPECT_EQ(all["trained_on"], 16);
+  EXPECT_EQ(all["not_trained_on"]["images"], 4);
+  EXPECT_EQ(all["not_trained_on"]["top1"], held_back["top1"]);
+  EXPECT_THAT(convoy({"eval", "runs/two", "--split", "all"}).err,
+              HasSubstr(fmt::format("convoy eval: warning: 16 of these 20 images were trained on; the accuracy on the "
+                                    "other 4 is {:.4f}\n",
+                                    held_back["top1"].get<double>())));
+  fs::create_directories(path("copies"));
+  fs::copy(path("photos/cat"), path("copies/cat"));
+  for (const auto& image : fs::directory_iterator(path("copies/cat")))
+    fs::rename(image, image.path().parent_path() / ("a_" + image.path().filename().string()));
+  EXPECT_THAT(convoy({"eval", "copies", "--checkpoint", "runs/two"}).err,
+              HasSubstr("convoy eval: warning: 8 of these 10 images were trained on"));
+  EXPECT_THAT(convoy({"eval", "runs/two", "--split", "train"}).err,
+              HasSubstr("16 of these 16 images were trained on; the accuracy on new images is likely lower\n"));
+  expect_refused({"eval", "runs/two", "--split", "test"}, 1, "convoy eval: photos: has no test images");
+  expect_refused({"eval", "runs/two", "--split", "tests"}, 2, "convoy eval: --split: ");
+}
+
+TEST_F(EvaluateCli, ARunWithoutBestIsUsedByItsFolder) {
+  fs::copy(path("runs/two"), path("stopped"), fs::copy_options::recursive);
+  fs::remove(path("stopped/best.safetensors"));
+  const std::string note = "note: stopped has no best.safetensors; last.safetensors is taken\n";
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"eval", "stopped"},
+                                             {"predict", "photos/cat", "--checkpoint", "stopped"},
+                                             {"fuse", "stopped", "--no-speed", "-o", "fused.safetensors"},
+                                             {"import", "stopped", "--model", "resnet9", "-o", "imported.safetensors"},
+                                             {"bench", "stopped", "--steps", "1"},
+                                             {"summary", "stopped"}}) {
+    const Finished finished = convoy(words);
+    EXPECT_EQ(finished.code, 0) << words.front() << finished.err;
+    EXPECT_THAT(finished.err, HasSubstr(note)) << words.front();
+  }
+  // What was fused or imported knows what it was trained on, too.
+  for (const char* file : {"fused.safetensors", "imported.safetensors"}) {
+    EXPECT_EQ(parsed({"eval", file, "photos", "--json", "--split", "all"})["trained_on"], 16) << file;
+  }
+  const Finished next = convoy({"train", "photos", "--val-split", "0.2", "--model", "resnet9", "--img-size", "32",
+                                "--epochs", "1", "--experiment", "next", "--initial-checkpoint", "stopped"});
+  EXPECT_THAT(next.out, HasSubstr("from stopped/last.safetensors"));
+  EXPECT_EQ(convoy({"compare", "stopped", "runs/two"}).code, 0);
+  fs::create_directories(path("empty"));
+  expect_refused({"eval", "photos", "--checkpoint", "empty"}, 1,
+                 "convoy eval: empty: expected a model file or a run folder");
+}
+
+TEST_F(EvaluateCli, TopFiveOfTwoClassesIsNotShown) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"eval", "runs/two"}, {"compare", "runs/one", "runs/two"}}) {
+    EXPECT_THAT(convoy(words).out, testing::Not(HasSubstr("top-5"))) << words.front();
+  }
+  EXPECT_TRUE(parsed({"eval", "runs/two", "--json"})["top5"].is_null());
+  EXPECT_TRUE(parsed({"compare", "runs/two", "--json"})["runs"][0]["top5"].is_null());
 }
 
 TEST_F(EvaluateCli, TestTimeAugmentationChangesTheFigures) {
@@ -183,9 +269,24 @@ TEST_F(EvaluateCli, ComparedRunsOfDifferentClassesAreTold) {
             0);
   const json compared = parsed({"compare", "runs/one", "runs/wolves", "--json"});
   ASSERT_EQ(compared["notes"].size(), 1U);
-  EXPECT_THAT(compared["notes"][0].get<std::string>(),
-              HasSubstr("one and wolves have different classes, such as 'dog'"));
-  EXPECT_EQ(compared["differences"][0]["test"], "two-proportion");
+  EXPECT_EQ(compared["notes"][0],
+            "one and wolves have different classes, such as 'dog': their accuracies do not compare");
+  EXPECT_EQ(compared["differences"].size(), 0U);
+  EXPECT_EQ(compared["best"], "one");
+  EXPECT_THAT(convoy({"compare", "runs/one", "runs/wolves"}).out, testing::Not(HasSubstr("points above")));
+}
+
+TEST_F(EvaluateCli, ComparedRunsOfDifferentImagesAreTold) {
+  ASSERT_EQ(convoy({"train", "photos", "--val-split", "0.2", "--model", "resnet9", "--img-size", "32", "--batch-size",
+                    "4", "--epochs", "1", "--seed", "7", "--experiment", "seven"})
+                .code,
+            0);
+  const Finished compared = convoy({"compare", "runs/seven", "runs/one", "runs/two"});
+  EXPECT_THAT(compared.out,
+              HasSubstr("\n\nnote: seven and one were validated on different images: their accuracies do not compare\n"
+                        "note: seven and two were validated on different images: their accuracies do not compare\n"
+                        "* best top-1: seven\n"));
+  EXPECT_THAT(compared.out, testing::Not(HasSubstr("points above")));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "tests/support/process.h"
@@ -79,8 +80,8 @@ TEST_F(TrainCli, TheModelThatWasPickedIsNamed) {
   ASSERT_EQ(train({}).code, 0);
   const std::string file = "runs/run/best.safetensors", image = first_image("cat").string();
   EXPECT_THAT(run_convoy({"predict", image}, options_).out, StartsWith("model: " + file + "\n" + image + ":  "));
-  EXPECT_THAT(run_convoy({"eval", "photos"}, options_).out, StartsWith("model: " + file + "\nclass "));
-  EXPECT_THAT(run_convoy({"eval", "runs/run", "photos"}, options_).out, StartsWith("class "));
+  EXPECT_THAT(run_convoy({"eval", "photos"}, options_).out, StartsWith("model: " + file + "\nevaluated: "));
+  EXPECT_THAT(run_convoy({"eval", "runs/run", "photos"}, options_).out, StartsWith("evaluated: "));
   // A run whose file appears while the photos are evaluated.
   fs::create_directories(folder_ / "runs/later");
   fs::create_symlink("../../charts/reliability.png", folder_ / "runs/later/best.safetensors");
@@ -243,6 +244,34 @@ TEST_F(TrainCli, AnExistingRunIsNotOverwritten) {
   EXPECT_EQ(text_of(folder_ / "runs/run/results.csv"), results);
 }
 
+TEST_F(TrainCli, ARunThatCannotGoOnIsLeftAsItIs) {
+  ASSERT_EQ(train({"--epochs", "3"}).code, 0);
+  const std::string best = text_of(folder_ / "runs/run/best.safetensors");
+  const std::string results = text_of(folder_ / "runs/run/results.csv");
+  expect_refused(train({"--epochs", "2", "--resume"}), 2,
+                 "convoy train: epochs: expected more than the 3 that the run in runs/run has done, got 2\n");
+  for (const char* state : {"state-a.safetensors", "state-b.safetensors"}) fs::remove(folder_ / "runs/run" / state);
+  expect_refused(train({"--epochs", "1", "--resume"}), 2,
+                 "convoy train: runs/run: cannot resume: state-a.safetensors ");
+  EXPECT_EQ(text_of(folder_ / "runs/run/best.safetensors"), best);
+  EXPECT_EQ(text_of(folder_ / "runs/run/results.csv"), results);
+  EXPECT_EQ(lines_in(folder_ / "runs/run/command.txt"), 1);
+}
+
+TEST_F(TrainCli, UnnamedRunsThatBeginAtOnce) {
+  std::vector<std::string> words = arguments({});
+  words.resize(words.size() - 2);  // without --experiment
+  Process one(words, options_), two(words, options_), three(words, options_);
+  std::set<std::string> folders;
+  for (Process* process : {&one, &two, &three}) {
+    const Finished finished = process->wait();
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    folders.insert(finished.out.substr(finished.out.find("run folder: ")));
+  }
+  EXPECT_THAT(folders, testing::ElementsAre("run folder: runs/resnet9\n", "run folder: runs/resnet9-2\n",
+                                            "run folder: runs/resnet9-3\n"));
+}
+
 TEST_F(TrainCli, ALimitOfTimeStopsAndSaysHowToGoOn) {
   const Finished stopped = train({"--time", "0.000001"});
   EXPECT_EQ(stopped.code, 0) << stopped.err;
@@ -255,6 +284,8 @@ TEST_F(TrainCli, ATargetThatIsNotReachedLeavesNoBestFile) {
   EXPECT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.out, HasSubstr("no accuracy was above 1, so there is no best.safetensors; the best was 0."));
   EXPECT_FALSE(fs::exists(folder_ / "runs/run/best.safetensors"));
+  EXPECT_THAT(run_convoy({"eval", "runs/run"}, options_).err, StartsWith("note: runs/run has no best.safetensors; "));
+  EXPECT_THAT(run_convoy({"eval"}, options_).out, StartsWith("model: runs/run/last.safetensors\n"));
   const Finished reached =
       train({"--val-split", "0.2", "--save-best-above", "0", "--epochs", "8", "--experiment", "r"});
   EXPECT_THAT(reached.out, HasSubstr(": saved best.safetensors\n"));

@@ -42,6 +42,20 @@ struct ClassifierOptions {
   int64_t threads = 0;  // that compute, of the whole process; 0: as many as it has
 };
 
+// Which images of a data set are evaluated.
+enum class EvaluationPart : uint8_t {
+  held_out,  // val where there is such a part, otherwise all
+  train,
+  val,   // what the training held back where it is the data that the network was trained on, or what the data offers
+  test,  // the folder test/, or CIFAR's test images
+  all
+};
+
+struct EvaluationOptions {
+  EvaluationPart part = EvaluationPart::held_out;
+  bool skip_bad = false;  // leave out images that cannot be read
+};
+
 // A network with its weights, class names and preprocessing, from a model file (best.safetensors, last.safetensors).
 class Classifier {
  public:
@@ -65,10 +79,11 @@ class Classifier {
                const std::function<void(const ImagePredictions&)>& each);
   std::vector<ImagePredictions> predict(const std::vector<std::filesystem::path>& paths, int k = 5);
 
-  // Every image of a dataset once: data as `convoy train` takes it, of which the validation images where it has some.
-  // Classes are matched by name; some may be absent. Throws Error for a class that the classifier does not know, and
-  // for an image that cannot be read, unless skip_bad; then only if none can.
-  EvaluationReport evaluate(const std::filesystem::path& data, bool skip_bad = false,
+  // Every image of a part of a data set once: data as `convoy train` takes it; empty: what the network was trained on.
+  // Classes are matched by name; some may be absent. Images that the network was trained on are recognised by their
+  // content and counted. Throws Error for a part that there is not, a class that the classifier does not know, and an
+  // image that cannot be read, unless skip_bad; then only if none can.
+  EvaluationReport evaluate(const std::filesystem::path& data, const EvaluationOptions& options = {},
                             const std::function<void(const ValidationStepReport&)>& on_step = {});
 
  private:

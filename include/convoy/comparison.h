@@ -68,7 +68,7 @@ Interval wilson_interval(int64_t successes, int64_t trials);
 struct Significance {
   enum class Test : uint8_t {
     mcnemar,        // exact and paired: both runs judged the same images
-    two_proportion  // pooled z-test of two independent samples
+    two_proportion  // pooled z-test of two independent samples: which images they judged is not known of both
   };
 
   Test test = Test::two_proportion;
@@ -76,8 +76,11 @@ struct Significance {
   bool significant() const { return p < 0.05; }
 };
 
-// Of the best epochs of two runs; nullopt where one was never validated. Images are the same when their file names and
-// classes are.
+// Why the accuracies of two runs do not compare, "one and two have different classes, such as 'dog'"; empty where
+// nothing is known against it. Images are the same when their file names and classes are.
+std::string incomparable(const RunSummary& a, const RunSummary& b);
+
+// Of the best epochs of two runs; nullopt where one was never validated or they do not compare.
 std::optional<Significance> compare_accuracy(const RunSummary& a, const RunSummary& b);
 
 // Writes comparison.png and comparison.svg, accuracy and loss of all runs by epoch, into the folder, which is made

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,13 @@ struct Evaluation {
 
 // What became of one image. Classes are numbered as the class names are listed.
 struct ImageOutcome {
-  std::string image;      // its file, or file and number
-  int label = 0;          // the true class
-  int predicted = 0;      // the most probable one
-  double confidence = 0;  // the probability of that, in [0, 1]
-  int64_t rank = 0;       // classes that the network puts before the true one; 0 where it is right
-  double loss = 0;        // cross entropy
+  std::string image;        // its file, or file and number
+  int label = 0;            // the true class
+  int predicted = 0;        // the most probable one
+  double confidence = 0;    // the probability of that, in [0, 1]
+  int64_t rank = 0;         // classes that the network puts before the true one; 0 where it is right
+  double loss = 0;          // cross entropy
+  bool trained_on = false;  // the network is known to have been trained on this image
 
   bool correct() const { return label == predicted; }
 
@@ -73,10 +75,17 @@ struct EvaluationReport {
   // calibration error of Guo et al., On Calibration of Modern Neural Networks (2017), equation 3.
   std::vector<CalibrationBin> calibration;
   double calibration_error = 0;
+  std::string evaluated;               // what was evaluated, "the 10 images of photos that training held back"
   std::vector<ImageOutcome> outcomes;  // of every image, in the order of the data
-  std::vector<std::string> skipped;    // images that could not be read, and why
+  int64_t trained_on = 0;              // of these, images that the network is known to have been trained on
+  bool knows_all = false;              // the model file knows all images that it was trained on
+  // Of the images that it was not trained on; nullopt where these are all or none, or it does not know all.
+  std::optional<Evaluation> not_trained_on;
+  std::vector<std::string> skipped;  // images that could not be read, and why
   double seconds = 0;
 
+  // The five most probable of five classes or fewer always have the true one among them.
+  bool has_top5() const { return classes.size() > 5; }
   MacroAverage macro_average() const;
   // The pairs of classes that were confused most often, the commonest first; at most `most`.
   std::vector<Confusion> worst_confusions(size_t most) const;
@@ -84,9 +93,10 @@ struct EvaluationReport {
   std::vector<ImageOutcome> confident_errors(size_t most) const;
 };
 
-// Everything that follows from the outcomes. Throws Error for an outcome whose classes are not in class_names.
-EvaluationReport make_evaluation_report(const std::vector<std::string>& class_names,
-                                        std::vector<ImageOutcome> outcomes);
+// Everything that follows from the outcomes; knows_all: as the report has it. Throws Error for an outcome whose classes
+// are not in class_names.
+EvaluationReport make_evaluation_report(const std::vector<std::string>& class_names, std::vector<ImageOutcome> outcomes,
+                                        bool knows_all = false);
 
 // Writes confusion_matrix and reliability, each as .png and .svg, into the folder, which is made where it is missing.
 // Throws Error when they cannot be written.

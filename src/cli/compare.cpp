@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <set>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -28,15 +27,18 @@ struct Options {
 
 std::string name_of(const RunSummary& run) { return run.folder.filename().string(); }
 
+bool has_top5(const RunSummary& run) { return run.class_names.size() > 5; }
+
 Interval interval_of(const RunSummary& run) {
   return wilson_interval(std::llround(run.best()->val_top1 * static_cast<double>(run.val_images)), run.val_images);
 }
 
-// The run of the greatest accuracy, the first of equal ones; null where none was validated.
+// Of the runs that compare with the first, that of the greatest accuracy, the first of equal ones; null where none was
+// validated.
 const RunSummary* best_of(const std::vector<RunSummary>& runs) {
   const RunSummary* best = nullptr;
   for (const RunSummary& run : runs) {
-    if (run.best() == nullptr) continue;
+    if (run.best() == nullptr || !incomparable(runs.front(), run).empty()) continue;
     if (best == nullptr || run.best()->val_top1 > best->best()->val_top1) best = &run;
   }
   return best;
@@ -78,7 +80,7 @@ ordered_json to_json(const RunSummary& run) {
     json["top1"] = best->val_top1;
     json["top1_low"] = interval_of(run).low;
     json["top1_high"] = interval_of(run).high;
-    json["top5"] = best->val_top5;
+    if (has_top5(run)) json["top5"] = best->val_top5;
     json["val_loss"] = best->val_loss;
     json["best_epoch"] = best->epoch;
   }
@@ -86,19 +88,23 @@ ordered_json to_json(const RunSummary& run) {
 }
 
 Table table_of(const std::vector<RunSummary>& runs) {
-  Table table{.header = {"run", "network", "top-1", "95 % interval", "top-5", "parameters", "multiply-adds",
-                         "train img/s", "val img/s", "wall", "CPU", "MiB planned", "MiB peak", "epochs"},
-              .rows = {},
-              .left_columns = 2};
+  Table table{.header = {"run", "network", "top-1", "95 % interval"}, .rows = {}, .left_columns = 2};
+  const bool top5 = std::ranges::any_of(runs, has_top5);
+  if (top5) table.header.emplace_back("top-5");
+  for (const char* title : {"parameters", "multiply-adds", "train img/s", "val img/s", "wall", "CPU", "MiB planned",
+                            "MiB peak", "epochs"}) {
+    table.header.emplace_back(title);
+  }
   const RunSummary* winner = best_of(runs);
   for (const RunSummary& run : runs) {
     const RunEpoch* best = run.best();
     const auto speed = [](double rate) { return rate > 0 ? fmt::format("{:.4g}", rate) : "-"; };
-    std::vector<std::string> row = {name_of(run) + (&run == winner ? " *" : ""), run.model, "-", "-", "-"};
+    std::vector<std::string> row = {name_of(run) + (&run == winner ? " *" : ""), run.model, "-", "-"};
+    if (top5) row.emplace_back("-");
     if (best != nullptr) {
       row[2] = fmt::format("{:.4f}", best->val_top1);
       row[3] = fmt::format("{:.4f}-{:.4f}", interval_of(run).low, interval_of(run).high);
-      if (run.class_names.size() > 5) row[4] = fmt::format("{:.4f}", best->val_top5);
+      if (has_top5(run)) row[4] = fmt::format("{:.4f}", best->val_top5);
     }
     for (std::string cell :
          {short_count(run.parameters), short_count(run.multiply_adds), speed(run.train_images_per_second()),
@@ -131,22 +137,12 @@ std::vector<Verdict> verdicts_of(const std::vector<RunSummary>& runs) {
   return verdicts;
 }
 
-// What makes the figures of some runs incomparable.
+// What keeps the figures of some runs from being compared.
 std::vector<std::string> notes_on(const std::vector<RunSummary>& runs) {
   std::vector<std::string> notes;
-  const RunSummary& first = runs.front();
-  const std::set<std::string> classes(first.class_names.begin(), first.class_names.end());
   for (const RunSummary& run : runs) {
-    const std::set<std::string> own(run.class_names.begin(), run.class_names.end());
-    if (own != classes) {
-      std::vector<std::string> differing;
-      std::ranges::set_symmetric_difference(classes, own, std::back_inserter(differing));
-      notes.push_back(fmt::format("{} and {} have different classes, such as '{}': their accuracies do not compare",
-                                  name_of(first), name_of(run), differing.front()));
-    } else if (run.val_images != first.val_images) {
-      notes.push_back(fmt::format("{} was validated on {} images, {} on {}", name_of(first), first.val_images,
-                                  name_of(run), run.val_images));
-    }
+    const std::string reason = incomparable(runs.front(), run);
+    if (!reason.empty()) notes.push_back(reason + ": their accuracies do not compare");
     if (!run.finished) {
       notes.push_back(fmt::format("{} has done {} of {} epochs", name_of(run), run.epochs.size(), run.epochs_planned));
     }
@@ -186,14 +182,16 @@ void print_as_csv(const std::vector<RunSummary>& runs) {
 }
 
 void print_remarks(const std::vector<RunSummary>& runs) {
-  if (const RunSummary* winner = best_of(runs)) print("\n* best top-1: {}\n", name_of(*winner));
+  print_text("\n");
+  for (const std::string& note : notes_on(runs)) print("note: {}\n", note);
+  if (const RunSummary* winner = best_of(runs)) print("* best top-1: {}\n", name_of(*winner));
   for (const Verdict& verdict : verdicts_of(runs)) {
     const bool paired = verdict.significance.test == Significance::Test::mcnemar;
     print("{:.2f} points above {}: {}, p = {:.2g} by {}\n", 100 * verdict.difference, name_of(*verdict.other),
           verdict.significance.significant() ? "significant" : "may be chance", verdict.significance.p,
-          paired ? "McNemar's exact test on the same images" : "the two-proportion z-test");
+          paired ? "McNemar's exact test on the same images"
+                 : "the two-proportion z-test (that they judged the same images is not known)");
   }
-  for (const std::string& note : notes_on(runs)) print("note: {}\n", note);
 }
 
 int run(const Options& options) {

@@ -1,4 +1,4 @@
-// `convoy eval MODEL DIR`: how well a trained classifier does, in all and per class, and where it goes wrong.
+// `convoy eval [MODEL] [DIR]`: how well a trained classifier does, in all and per class, and where it goes wrong.
 #include <algorithm>
 #include <memory>
 
@@ -8,24 +8,24 @@
 #include "convoy/error.h"
 #include "formats/atomic_file.h"
 #include "report/progress.h"
+#include "train/run_folder.h"
 
 namespace convoy::cli {
 namespace {
 
 struct Options {
   TrainedFlags trained;
-  std::vector<std::string> paths;  // the model, where two are given, and the data
+  std::vector<std::string> paths;  // the model, if it is not --checkpoint, and the data, if it is named
+  std::string part;
   std::string output;
   size_t errors = 5;
   std::string on_bad_image = "error";
   bool json = false;
-
-  const std::string& data() const { return paths.back(); }
 };
 
 // CLI11 would write "DIR(1x)".
 struct HelpFormatter : CLI::Formatter {
-  std::string make_option_usage(const CLI::Option*) const override { return "[MODEL] DIR"; }
+  std::string make_option_usage(const CLI::Option*) const override { return "[MODEL] [DIR]"; }
 };
 
 const std::string& name_of(const EvaluationReport& report, int label) {
@@ -69,21 +69,29 @@ nlohmann::ordered_json errors_json(const EvaluationReport& report, size_t most) 
 
 nlohmann::ordered_json to_json(const Options& options, const std::string& model, const EvaluationReport& report) {
   const MacroAverage macro = report.macro_average();
-  return {{"checkpoint", model},
-          {"data", options.data()},
-          {"tta", options.trained.tta},
-          {"images", report.total.images},
-          {"loss", report.total.loss},
-          {"top1", report.total.top1},
-          {"top5", report.total.top5},
-          {"calibration_error", report.calibration_error},
-          {"seconds", report.seconds},
-          {"macro_average", {{"precision", macro.precision}, {"recall", macro.recall}, {"f1", macro.f1}}},
-          {"classes", classes_json(report)},
-          {"confusion", report.confusion},
-          {"errors", errors_json(report, options.errors)},
-          {"calibration", calibration_json(report)},
-          {"skipped", report.skipped}};
+  nlohmann::ordered_json json = {
+      {"checkpoint", model},
+      {"evaluated", report.evaluated},
+      {"tta", options.trained.tta},
+      {"images", report.total.images},
+      {"trained_on", report.trained_on},
+      {"loss", report.total.loss},
+      {"top1", report.total.top1},
+      {"top5", nullptr},
+      {"not_trained_on", nullptr},
+      {"calibration_error", report.calibration_error},
+      {"seconds", report.seconds},
+      {"macro_average", {{"precision", macro.precision}, {"recall", macro.recall}, {"f1", macro.f1}}},
+      {"classes", classes_json(report)},
+      {"confusion", report.confusion},
+      {"errors", errors_json(report, options.errors)},
+      {"calibration", calibration_json(report)},
+      {"skipped", report.skipped}};
+  if (report.has_top5()) json["top5"] = report.total.top5;
+  if (const auto& others = report.not_trained_on) {
+    json["not_trained_on"] = {{"images", others->images}, {"loss", others->loss}, {"top1", others->top1}};
+  }
+  return json;
 }
 
 void print_classes(const EvaluationReport& report) {
@@ -145,23 +153,61 @@ void print_calibration(const EvaluationReport& report) {
 }
 
 void print_report(const Options& options, const EvaluationReport& report) {
+  print("evaluated: {}\n", report.evaluated);
   for (const std::string& skipped : report.skipped) print("skipped: {}\n", skipped);
   print_classes(report);
   print_confusion(report);
   print_mistakes(report, options.errors);
   print_calibration(report);
-  print("\n{} images: loss {:.4f}, acc {:.4f}, top-5 {:.4f}, calibration error {:.4f}; {:.1f} images/s\n",
-        report.total.images, report.total.loss, report.total.top1, report.total.top5, report.calibration_error,
+  print("\n{} images: loss {:.4f}, acc {:.4f}, {}calibration error {:.4f}; {:.1f} images/s\n", report.total.images,
+        report.total.loss, report.total.top1,
+        report.has_top5() ? fmt::format("top-5 {:.4f}, ", report.total.top5) : std::string(), report.calibration_error,
         static_cast<double>(report.total.images) / std::max(report.seconds, 1e-9));
 }
 
-int run(Options options) {
-  if (options.paths.size() == 2) {
-    if (!options.trained.checkpoint.empty()) {
-      throw UsageError(fmt::format("--checkpoint: the model is already given as {}", options.paths.front()));
-    }
-    options.trained.checkpoint = options.paths.front();
+// Images that the network was trained on say little about others.
+void warn_of_training_images(const EvaluationReport& report) {
+  if (report.trained_on == 0) return;
+  std::string text = fmt::format("warning: {}{} of these {} images were trained on",
+                                 report.knows_all ? "" : "at least ", report.trained_on, report.total.images);
+  if (report.not_trained_on) {
+    text += fmt::format("; the accuracy on the other {} is {:.4f}", report.not_trained_on->images,
+                        report.not_trained_on->top1);
+  } else {
+    text += "; the accuracy on new images is likely lower";
   }
+  print_error("convoy eval", text);
+}
+
+bool is_model(const std::filesystem::path& path) {
+  return path.extension() == ".safetensors" || !model_in(path).empty();
+}
+
+// Tells the model from the data; returns the data, which may be empty.
+std::string settle_paths(Options& options) {
+  std::vector<std::string>& paths = options.paths;
+  const bool names_model = paths.size() == 2 || (paths.size() == 1 && is_model(paths.front()));
+  if (names_model) {
+    if (!options.trained.checkpoint.empty()) {
+      throw UsageError(fmt::format("--checkpoint: the model is already given as {}", paths.front()));
+    }
+    options.trained.checkpoint = paths.front();
+    paths.erase(paths.begin());
+  }
+  return paths.empty() ? "" : paths.front();
+}
+
+EvaluationOptions evaluation_options(const Options& options) {
+  EvaluationOptions chosen{.skip_bad = options.on_bad_image == "skip"};
+  if (options.part == "train") chosen.part = EvaluationPart::train;
+  if (options.part == "val") chosen.part = EvaluationPart::val;
+  if (options.part == "test") chosen.part = EvaluationPart::test;
+  if (options.part == "all") chosen.part = EvaluationPart::all;
+  return chosen;
+}
+
+int run(Options options) {
+  const std::string data = settle_paths(options);
   const std::filesystem::path model = options.trained.model_file();
   Classifier classifier = options.trained.open(model);
   if (options.trained.checkpoint.empty() && !options.json) print("model: {}\n", model.string());
@@ -178,26 +224,30 @@ int run(Options options) {
     const std::array<Metric, 2> metrics = {{{"loss", at.so_far.loss}, {"acc", at.so_far.top1}}};
     progress.update({at.step, at.seconds, at.reader_seconds, 0, metrics});
   };
-  const EvaluationReport report = classifier.evaluate(options.data(), options.on_bad_image == "skip", show);
+  const EvaluationReport report = classifier.evaluate(data, evaluation_options(options), show);
   if (!options.output.empty()) write_evaluation_charts(report, options.output);
   if (options.json) {
     print_json(to_json(options, model.string(), report));
   } else {
     print_report(options, report);
   }
+  warn_of_training_images(report);
   return 0;
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("DIR", options->paths,
-                 "The model, if not --checkpoint's, then images as `convoy train` takes them; their validation part "
-                 "where they have one")
-      ->required()
-      ->expected(1, 2)
-      ->type_name("[MODEL] DIR");
+                 "The model, if not --checkpoint's, then images as `convoy train` takes them [those that training held "
+                 "back]")
+      ->expected(0, 2)
+      ->type_name("[MODEL] [DIR]");
   app.formatter(std::make_shared<HelpFormatter>());
   options->trained.declare(app);
+  app.add_option("--split", options->part,
+                 "Which of the images: what training held back or else the folder val/, train/ or test/, or all [val "
+                 "where there is one, or all]")
+      ->check(one_of("split", {"train", "val", "test", "all"}));
   app.add_option("--errors", options->errors,
                  fmt::format("Name that many of the most confident errors [{}]", options->errors))
       ->check(CLI::Range(0, 1000000))
@@ -215,9 +265,10 @@ std::function<int()> declare(CLI::App& app) {
 const Command kEval = {
     "eval",
     "Measure how well a trained classifier does, and show where it goes wrong",
-    "  convoy eval photos\n"
-    "  convoy eval runs/birds/best.safetensors photos --output runs/birds --errors 20\n"
-    "  convoy eval photos --checkpoint runs/birds --tta hflip-shift --json",
+    "  convoy eval runs/birds\n"
+    "  convoy eval runs/birds/best.safetensors photos --split all --errors 20\n"
+    "  convoy eval more-photos --checkpoint runs/birds --tta hflip-shift --json --output report\n"
+    "Images that the network was trained on are recognised, wherever they are, and counted on standard error.",
     declare,
 };
 

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/trained.h"
 #include "convoy/error.h"
 
 namespace convoy::cli {
@@ -72,7 +73,7 @@ int run(Options& options) {
   FuseReport report;
   std::string error;
   try {
-    fuse_model(options.model, options.fuse, options.output, &report);
+    fuse_model(named_model_file(options.model), options.fuse, options.output, &report);
   } catch (const Error& caught) {
     if (report.images == 0) throw;
     error = caught.what();
@@ -91,7 +92,7 @@ int run(Options& options) {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("MODEL", options->model, "A model file")->required()->type_name("FILE");
+  app.add_option("MODEL", options->model, "A model file or a run folder")->required()->type_name("FILE");
   app.add_option("-o,--output", options->output, "The model file to write")->required()->type_name("FILE");
   auto* data =
       app.add_option("--data", options->data, "Compare on images as `convoy eval` takes them")->type_name("DIR");

@@ -12,9 +12,11 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/recipe_flags.h"
+#include "cli/trained.h"
 #include "convoy/error.h"
 #include "formats/checkpoint.h"
 #include "formats/strict_json.h"
+#include "train/run_folder.h"
 
 namespace convoy::cli {
 namespace {
@@ -191,7 +193,8 @@ std::vector<std::pair<std::string, std::string>> renamings(const std::vector<std
   return pairs;
 }
 
-int run(const Options& options) {
+int run(Options& options) {
+  if (!model_in(options.file).empty()) options.file = named_model_file(options.file).string();
   if (options.list) {
     print_list(options);
     return 0;
@@ -236,8 +239,9 @@ int run(const Options& options) {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("FILE", options->file,
-                 "A checkpoint: .pth, .pt, .pdparams, .safetensors, an index of several, or the folder of one")
+  app.add_option(
+         "FILE", options->file,
+         "A checkpoint: .pth, .pt, .pdparams, .safetensors, an index of several, the folder of one, or a run folder")
       ->required()
       ->type_name("FILE");
   app.add_option("-o,--output", options->output, "The model file to write")->type_name("FILE");

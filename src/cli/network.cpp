@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/trained.h"
 #include "convoy/error.h"
 #include "plan/network_graph.h"
 #include "train/model_file.h"
@@ -29,7 +30,7 @@ std::vector<std::string> model_names() {
 Graph Network::build() const { return inference_graph(*model, options, input); }
 
 NetworkFlags::NetworkFlags(CLI::App& app) : recipe_(app, kFields) {
-  app.add_option("MODEL", model_, "The network, by name (`convoy models` lists all) or a model file")
+  app.add_option("MODEL", model_, "The network, by name (`convoy models` lists all) or a model file or run folder")
       ->required()
       ->type_name("NAME|FILE");
   const CLI::Range positive(int64_t{1}, int64_t{65536});
@@ -45,13 +46,13 @@ Network NetworkFlags::resolve() const {
   network.name = model_;
   int64_t image_size = 0;
   const bool is_name = std::ranges::find(models(), model_, &Model::name) != models().end();
-  if (is_name || !std::filesystem::is_regular_file(model_)) {
+  if (is_name || !std::filesystem::exists(model_)) {
     network.model = &find_model(model_);
     network.options = model_options(settings);
     network.options.num_classes = num_classes_.value_or(network.model->num_classes);
     image_size = network.model->image_size;
   } else {
-    const ModelCard card = read_model_card(SafetensorsReader(model_));
+    const ModelCard card = read_model_card(SafetensorsReader(named_model_file(model_)));
     if (num_classes_) refuse("num-classes");
     for (const std::string_view flag : recipe_.given()) {
       if (flag != "recipe" && flag != "img-size") refuse(flag);

@@ -37,12 +37,34 @@ void print_start(const TrainStart& start) {
   }
 }
 
+// What a run that has ended has reached.
+void print_result(const TrainStart& start, const TrainResult& result) {
+  const Recipe& recipe = start.recipe;
+  if (result.ending == TrainEnding::no_progress) {
+    print("ended: nothing better in the {} epochs since epoch {}\n", result.epochs - 1 - result.best_epoch,
+          result.best_epoch + 1);
+  }
+  if (result.val) {
+    print("last epoch: val loss {:.4f}, acc {:.4f}{}\n", result.val->loss, result.val->top1,
+          start.class_names.size() > 5 ? fmt::format(", top-5 {:.4f}", result.val->top5) : std::string());
+  }
+  if (recipe.save_best_above && result.best && *result.best <= *recipe.save_best_above) {
+    print("no accuracy was above {}, so there is no best.safetensors; the best was {:.4f} at epoch {}\n",
+          *recipe.save_best_above, *result.best, result.best_epoch + 1);
+  } else if (start.val_images > 0 && result.best) {
+    print("best epoch: {}, val acc {:.4f}, kept as best.safetensors\n", result.best_epoch + 1, *result.best);
+  }
+  print("run folder: {}\n", result.folder.string());
+}
+
 int run(const Options& options) {
   Recipe recipe = options.recipe.resolve();
   if (!options.data.empty()) recipe.data = options.data;
   RunReport report(stdout);
   TrainCallbacks callbacks = report.callbacks();
-  callbacks.on_train_begin = [next = callbacks.on_train_begin](const TrainStart& start) {
+  TrainStart started;
+  callbacks.on_train_begin = [&, next = callbacks.on_train_begin](const TrainStart& start) {
+    started = start;
     print_start(start);
     next(start);
   };
@@ -57,17 +79,7 @@ int run(const Options& options) {
           result.folder.string());
     return 0;
   }
-  if (result.ending == TrainEnding::no_progress) {
-    print("ended: nothing better in the {} epochs since epoch {}\n", result.epochs - 1 - result.best_epoch,
-          result.best_epoch + 1);
-  }
-  if (recipe.save_best_above && result.best && *result.best <= *recipe.save_best_above) {
-    print("no accuracy was above {}, so there is no best.safetensors; the best was {:.4f} at epoch {}\n",
-          *recipe.save_best_above, *result.best, result.best_epoch + 1);
-  }
-  if (result.val)
-    print("val loss {:.4f}, acc {:.4f}, top-5 {:.4f}\n", result.val->loss, result.val->top1, result.val->top5);
-  print("run folder: {}\n", result.folder.string());
+  print_result(started, result);
   return 0;
 }
 

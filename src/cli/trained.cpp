@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "convoy/error.h"
+#include "train/run_folder.h"
 
 namespace convoy::cli {
 namespace {
@@ -11,21 +13,28 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRuns = "runs";
-constexpr const char* kBest = "best.safetensors";
 
 fs::path newest_run() {
   fs::path newest;
   std::error_code ignored;
   for (const auto& run : fs::directory_iterator(kRuns, ignored)) {
-    const fs::path file = run.path() / kBest;
-    if (!fs::exists(file, ignored)) continue;
+    const fs::path file = model_in(run.path());
+    if (file.empty()) continue;
     if (newest.empty() || fs::last_write_time(file, ignored) > fs::last_write_time(newest, ignored)) newest = file;
   }
-  if (newest.empty()) throw Error(fmt::format("no {}/*/{} here; name one with --checkpoint FILE", kRuns, kBest));
+  if (newest.empty()) throw Error(fmt::format("no {}/*/{} here; name one with --checkpoint FILE", kRuns, kBestFile));
   return newest;
 }
 
 }  // namespace
+
+fs::path named_model_file(const fs::path& path) {
+  const fs::path file = model_file_of(path);
+  if (file != path && file.filename() != kBestFile) {
+    print_error("note", fmt::format("{} has no {}; {} is taken", path.string(), kBestFile, kLastFile));
+  }
+  return file;
+}
 
 void TrainedFlags::declare(CLI::App& app) {
   app.add_option("--checkpoint", checkpoint, "A model file or a run folder [that of the newest run under runs/]")
@@ -44,7 +53,7 @@ void TrainedFlags::declare(CLI::App& app) {
 
 fs::path TrainedFlags::model_file() const {
   if (checkpoint.empty()) return newest_run();
-  return fs::is_directory(checkpoint) ? fs::path(checkpoint) / kBest : fs::path(checkpoint);
+  return named_model_file(checkpoint);
 }
 
 Classifier TrainedFlags::open(const fs::path& model_file) const {

@@ -9,6 +9,9 @@
 
 namespace convoy::cli {
 
+// model_file_of(), with a note on standard error where a run has no best.safetensors.
+std::filesystem::path named_model_file(const std::filesystem::path& path);
+
 // --checkpoint, --batch-size, --workers, --threads and --tta.
 struct TrainedFlags {
   std::string checkpoint;

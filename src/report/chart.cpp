@@ -57,6 +57,7 @@ int lay_out_legend(const Picture& picture, double width, const std::vector<Curve
   double left = 0;
   int line = 0;
   for (const Curve& curve : curves) {
+    if (std::ranges::none_of(curve.points, finite)) continue;
     const double entry = legend_entry_width(picture, curve);
     if (left > 0 && left + entry - kLegendSpace > width) {
       left = 0;
@@ -68,16 +69,36 @@ int lay_out_legend(const Picture& picture, double width, const std::vector<Curve
   return line + 1;
 }
 
-void draw_curve(Picture& picture, const Axes& axes, const Curve& curve) {
-  std::vector<Point> points;
-  for (const Point& point : curve.points) {
-    if (finite(point)) points.push_back(axes.at(point.x, point.y));
+// The parts of a line that lie below the level `top`.
+std::vector<std::vector<Point>> below(const std::vector<Point>& line, double top) {
+  std::vector<std::vector<Point>> parts(1);
+  for (size_t i = 0; i < line.size(); ++i) {
+    const bool inside = line[i].y <= top;
+    if (i > 0 && inside != (line[i - 1].y <= top)) {
+      const Point& from = line[i - 1];
+      const double share = (top - from.y) / (line[i].y - from.y);
+      parts.back().push_back({from.x + share * (line[i].x - from.x), top});
+      if (!inside) parts.emplace_back();
+    }
+    if (inside) parts.back().push_back(line[i]);
   }
-  picture.line(points, curve.color, kCurveWidth, curve.dash);
+  return parts;
+}
+
+void draw_curve(Picture& picture, const Axes& axes, const Curve& curve, double top) {
+  std::vector<Point> points;
+  std::ranges::copy_if(curve.points, std::back_inserter(points), finite);
+  const auto place = [&](const Point& point) { return axes.at(point.x, point.y); };
+  for (std::vector<Point>& part : below(points, top)) {
+    std::ranges::transform(part, part.begin(), place);
+    picture.line(part, curve.color, kCurveWidth, curve.dash);
+  }
   // A few points, such as those of a short run, are told apart from the lines between them.
   constexpr size_t kMostDots = 12;
   if (points.size() > kMostDots) return;
-  for (const Point& point : points) picture.dot(point, 1.5 * kCurveWidth, curve.color);
+  for (const Point& point : points) {
+    if (point.y <= top) picture.dot(place(point), 1.5 * kCurveWidth, curve.color);
+  }
 }
 
 }  // namespace
@@ -155,6 +176,22 @@ double curve_dash(size_t index) {
   return kDashes[index / kColors % kDashes.size()];
 }
 
+double clip_level(const std::vector<Curve>& curves) {
+  std::vector<double> values;
+  for (const Curve& curve : curves) {
+    for (const Point& point : curve.points) {
+      if (finite(point)) values.push_back(point.y);
+    }
+  }
+  if (values.empty()) return -INFINITY;
+  std::ranges::sort(values);
+  constexpr double kFar = 10;
+  for (size_t i = values.size() - values.size() / 3; i < values.size(); ++i) {
+    if (values[i] > kFar * values[i - 1] && values[i - 1] > 0) return values[i - 1];
+  }
+  return values.back();
+}
+
 void draw_curves(Picture& picture, const Rect& area, const CurveChart& chart) {
   const Rect plot{area.left + kLeft, area.top + kTop, area.width - kLeft - kRight, area.height - kTop - kBottom};
   const Extent extent = extent_of(chart.curves);
@@ -164,7 +201,8 @@ void draw_curves(Picture& picture, const Rect& area, const CurveChart& chart) {
     picture.text("no figures yet", {plot.left, plot.top + 10}, {.color = kFaintInk});
     return;
   }
-  const std::vector<double> y_ticks = round_ticks(extent.y, 5);
+  const double top = chart.clipped ? clip_level(chart.curves) : extent.y.high;
+  const std::vector<double> y_ticks = round_ticks({extent.y.low, top}, 5);
   // Epochs and powers of ten are whole; a single one stands in the middle.
   const Range x = extent.x.low < extent.x.high ? extent.x : Range{extent.x.low - 1, extent.x.high + 1};
   std::vector<double> x_ticks = round_ticks(x, std::clamp(static_cast<int>(plot.width / 60), 1, 10));
@@ -174,7 +212,10 @@ void draw_curves(Picture& picture, const Rect& area, const CurveChart& chart) {
   axes.draw_x_ticks(x_ticks, chart.decades);
   axes.draw_y_ticks(y_ticks);
   axes.draw_labels(chart.title, chart.x_label, "");
-  for (const Curve& curve : chart.curves) draw_curve(picture, axes, curve);
+  for (const Curve& curve : chart.curves) draw_curve(picture, axes, curve, y_ticks.back());
+  if (extent.y.high <= y_ticks.back()) return;
+  picture.text(fmt::format("cut off: up to {:.3g}", extent.y.high), {plot.right(), plot.top - 12},
+               {.size = kTickSize, .anchor = TextStyle::Anchor::right, .color = kFaintInk});
 }
 
 double draw_legend(Picture& picture, Point top_left, double width, const std::vector<Curve>& curves) {

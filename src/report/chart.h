@@ -59,12 +59,18 @@ struct CurveChart {
   std::string x_label;
   std::vector<Curve> curves;
   bool decades = false;  // x is a decimal logarithm: its ticks show the powers of ten
+  bool clipped = false;  // values far above the others are cut off, and the greatest is written at the top
 };
+
+// The greatest value that is not far above the others. Outliers are a third of the values at most, and the least of
+// them is more than ten times the next lower value. -infinity without a finite value.
+double clip_level(const std::vector<Curve>& curves);
 
 // The chart within `area`, its numbers and labels included. Without a single finite point it says so.
 void draw_curves(Picture& picture, const Rect& area, const CurveChart& chart);
 
-// The curves' names beside samples of their lines, in as many lines as `width` asks for. Returns its height.
+// The names of the curves that have points beside samples of their lines, in as many lines as `width` asks for. Returns
+// its height.
 double draw_legend(Picture& picture, Point top_left, double width, const std::vector<Curve>& curves);
 double legend_height(const Picture& picture, double width, const std::vector<Curve>& curves);
 

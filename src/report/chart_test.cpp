@@ -100,6 +100,69 @@ TEST(Chart, RunsWithoutFiguresAreNoProblem) {
   EXPECT_GT(colors_of(results_chart(odd)).size(), 10U);
 }
 
+TEST(Chart, RunsWithoutFiguresAreLeftOut) {
+  const auto colors =
+      colors_of(comparison_chart({run_of("one", {0.2, 0.5}), run_of("empty", {}), run_of("two", {0.6})}));
+  EXPECT_TRUE(colors.contains(packed(curve_color(0))));
+  EXPECT_FALSE(colors.contains(packed(curve_color(1))));
+  EXPECT_TRUE(colors.contains(packed(curve_color(2))));
+  RunSummary unvalidated = run_of("one", {0.2, 0.5});
+  for (RunEpoch& epoch : unvalidated.epochs) epoch.val_loss = epoch.val_top1 = epoch.val_top5 = NAN;
+  EXPECT_FALSE(colors_of(results_chart(unvalidated)).contains(packed(curve_color(1))));
+}
+
+Curve curve_through(const std::vector<double>& values) {
+  Curve curve;
+  for (const double value : values) curve.points.push_back({static_cast<double>(curve.points.size()), value});
+  return curve;
+}
+
+TEST(ClipLevel, LeavesOutOnlyWhatIsFarAbove) {
+  EXPECT_EQ(clip_level({curve_through({2.3, 1.8, 1.5, 1.2, 1.0, 1e5})}), 2.3);
+  EXPECT_EQ(clip_level({curve_through({1e9, 2.3, 1.8, INFINITY}), curve_through({1.5, 1.2, 1.0, 3e4, NAN})}), 2.3);
+  // Curves as they usually are, of a long run and of short ones.
+  std::vector<double> falling;
+  for (int i = 0; i < 100; ++i) falling.push_back(0.1 + 6.8 * std::exp(-0.2 * i));
+  EXPECT_EQ(clip_level({curve_through(falling)}), falling.front());
+  EXPECT_EQ(clip_level({curve_through({6.9, 2.5, 2.3})}), 6.9);
+  EXPECT_EQ(clip_level({curve_through({20, 20, 0.1, 0.1})}), 20) << "half of them";
+  EXPECT_EQ(clip_level({curve_through({6.9, 0.2})}), 6.9);
+  EXPECT_EQ(clip_level({curve_through({3})}), 3);
+  EXPECT_EQ(clip_level({curve_through({0, 0, 0})}), 0);
+  EXPECT_EQ(clip_level({curve_through({})}), -INFINITY);
+}
+
+// How many rows of pixels the curve takes between its first two points.
+int rows_of_first_step(const std::vector<double>& values, bool clipped) {
+  Picture picture(400, 300);
+  CurveChart chart;
+  chart.curves = {curve_through(values)};
+  chart.curves[0].color = curve_color(1);
+  chart.clipped = clipped;
+  draw_curves(picture, {0, 0, 400, 300}, chart);
+  const auto path = std::filesystem::path(testing::TempDir()) / "convoy_clipped.png";
+  picture.save(path);
+  const Image image = load_image(path);
+  std::filesystem::remove(path);
+  int rows = 0;
+  for (int y = 0; y < image.height(); ++y) {
+    bool found = false;
+    for (int x = 60; x < 130; ++x) {  // points are 82 pixels apart, from 56 on
+      const uint8_t* pixel = image.row(y) + ptrdiff_t{3} * x;
+      found = found || (pixel[0] > 180 && pixel[2] < 100);
+    }
+    rows += found ? 1 : 0;
+  }
+  return rows;
+}
+
+TEST(Chart, AnOutlierDoesNotFlattenTheOtherValues) {
+  EXPECT_NEAR(rows_of_first_step({4, 3, 1e4, 2, 1}, true), rows_of_first_step({4, 3, 4, 2, 1}, true), 2);
+  EXPECT_GT(rows_of_first_step({4, 3, 4, 2, 1}, true), 30);
+  EXPECT_LT(rows_of_first_step({4, 3, 1e4, 2, 1}, false), 10);
+  EXPECT_EQ(rows_of_first_step({4, 3, 3.5, 2, 1}, true), rows_of_first_step({4, 3, 3.5, 2, 1}, false));
+}
+
 TEST(ConfusionMatrixChart, CellsHaveTheShadeOfTheirShare) {
   // Of 4 cats one is taken for a dog; dogs are all right.
   const std::vector<ImageOutcome> outcomes = {outcome(0, 0), outcome(0, 0), outcome(0, 0), outcome(0, 1),
@@ -125,14 +188,20 @@ TEST(ConfusionMatrixChart, AnyNumberOfClasses) {
   }
 }
 
-TEST(ReliabilityChart, ShowsGapsEitherWay) {
+TEST(ReliabilityChart, BarsAreAsHighAsTheAccuracy) {
   std::vector<ImageOutcome> outcomes(8);
   for (size_t i = 0; i < 8; ++i) {
     outcomes[i].confidence = i < 4 ? 0.9 : 0.5;
     outcomes[i].predicted = i < 4 && i != 0 ? 1 : 0;  // 1 of 4 right where 0.9 was claimed, all where 0.5 was
   }
   const auto colors = colors_of(reliability_chart(make_evaluation_report({"cat", "dog"}, outcomes)));
-  for (const Color color : {rgb(0x0072B2), rgb(0x8CCBF0), rgb(0xE69F00)}) EXPECT_GT(colors.at(packed(color)), 1000);
+  // Bars 520/15 pixels wide and 380 (0.25 + 1) high, less their outlines; each has a line at its confidence.
+  const int64_t bars = colors.at(packed(rgb(0x0072B2)));
+  EXPECT_GT(bars, 520 / 15 * 380 * 1.25 * 0.93);
+  EXPECT_LT(bars, 520 / 15 * 380 * 1.25 * 1.02);
+  const int64_t lines = colors.at(packed(rgb(0xD55E00)));
+  EXPECT_GT(lines, 2 * 2 * 520 / 15);
+  EXPECT_LT(lines, 3 * 4 * 520 / 15);
   EXPECT_GT(colors_of(reliability_chart(make_evaluation_report({"cat"}, {}))).size(), 10U);
 }
 

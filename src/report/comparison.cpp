@@ -1,8 +1,12 @@
 #include "convoy/comparison.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
+#include <set>
 
 namespace convoy {
 namespace {
@@ -17,10 +21,19 @@ const std::string& true_class(const RunSummary& run, const ImageOutcome& outcome
 }
 
 bool same_images(const RunSummary& a, const RunSummary& b) {
-  return !a.outcomes.empty() && std::ranges::equal(a.outcomes, b.outcomes, [&](const auto& x, const auto& y) {
+  return std::ranges::equal(a.outcomes, b.outcomes, [&](const auto& x, const auto& y) {
     return true_class(a, x) == true_class(b, y) &&
            std::filesystem::path(x.image).filename() == std::filesystem::path(y.image).filename();
   });
+}
+
+// A class that only one of the runs has; empty: they have the same.
+std::string differing_class(const RunSummary& a, const RunSummary& b) {
+  const std::set<std::string> of_a(a.class_names.begin(), a.class_names.end());
+  const std::set<std::string> of_b(b.class_names.begin(), b.class_names.end());
+  std::vector<std::string> differing;
+  std::ranges::set_symmetric_difference(of_a, of_b, std::back_inserter(differing));
+  return differing.empty() ? "" : differing.front();
 }
 
 // The two-sided exact test of McNemar (1947): of the images that only one of the two got right, either has half by
@@ -65,9 +78,23 @@ Interval wilson_interval(int64_t successes, int64_t trials) {
   return {std::max(0.0, (middle - half) / scale), std::min(1.0, (middle + half) / scale)};
 }
 
+std::string incomparable(const RunSummary& a, const RunSummary& b) {
+  const std::string both = fmt::format("{} and {}", a.folder.filename().string(), b.folder.filename().string());
+  if (const std::string name = differing_class(a, b); !name.empty()) {
+    return fmt::format("{} have different classes, such as '{}'", both, name);
+  }
+  if (a.val_images <= 0 || b.val_images <= 0) return "";
+  if (a.val_images != b.val_images) {
+    return fmt::format("{} were validated on different images, {} and {}", both, a.val_images, b.val_images);
+  }
+  const bool known = !a.outcomes.empty() && !b.outcomes.empty();
+  return known && !same_images(a, b) ? both + " were validated on different images" : "";
+}
+
 std::optional<Significance> compare_accuracy(const RunSummary& a, const RunSummary& b) {
   if (a.best() == nullptr || b.best() == nullptr || a.val_images <= 0 || b.val_images <= 0) return std::nullopt;
-  if (same_images(a, b)) {
+  if (!incomparable(a, b).empty()) return std::nullopt;
+  if (!a.outcomes.empty() && !b.outcomes.empty()) {
     return Significance{.test = Significance::Test::mcnemar, .p = mcnemar_p(a.outcomes, b.outcomes)};
   }
   return Significance{.test = Significance::Test::two_proportion,

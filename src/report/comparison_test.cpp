@@ -80,21 +80,44 @@ TEST(CompareAccuracy, MatchesClassesByNameAndImagesByFile) {
   }
   EXPECT_EQ(compare_accuracy(a, b)->test, Significance::Test::mcnemar);
   b.outcomes[2].image = "other.jpg";
-  EXPECT_EQ(compare_accuracy(a, b)->test, Significance::Test::two_proportion);
+  EXPECT_FALSE(compare_accuracy(a, b).has_value());
 }
 
-TEST(CompareAccuracy, OtherImagesAreIndependentSamples) {
+TEST(CompareAccuracy, RunsThatDoNotCompareSayWhy) {
+  RunSummary a = run_with("1100");
+  a.folder = "runs/one";
+  RunSummary b = run_with("1110");
+  b.folder = "runs/two";
+  EXPECT_EQ(incomparable(a, b), "");
+  b.outcomes[2].image = "photos/two.jpg";
+  EXPECT_EQ(incomparable(a, b), "one and two were validated on different images");
+  b = run_with("11101");
+  b.folder = "runs/two";
+  b.outcomes.clear();
+  EXPECT_EQ(incomparable(a, b), "one and two were validated on different images, 4 and 5");
+  EXPECT_FALSE(compare_accuracy(a, b).has_value());
+  b = run_with("1110");
+  b.folder = "runs/two";
+  b.class_names[1] = "wolf";
+  EXPECT_EQ(incomparable(a, b), "one and two have different classes, such as 'dog'");
+  EXPECT_FALSE(compare_accuracy(a, b).has_value());
+  b.val_images = 0;
+  EXPECT_THAT(incomparable(a, b), HasSubstr("different classes"));
+  b.class_names = a.class_names;
+  EXPECT_EQ(incomparable(a, b), "");
+}
+
+TEST(CompareAccuracy, ImagesThatAreNotKnownAreIndependentSamples) {
   RunSummary a = run_with("1");
   RunSummary b = run_with("1");
   a.outcomes.clear();
-  a.val_images = 100;
+  a.val_images = b.val_images = 200;
   a.epochs[0].val_top1 = 0.9;
-  b.val_images = 200;
   b.epochs[0].val_top1 = 0.8;
   const auto result = compare_accuracy(a, b);
   EXPECT_EQ(result->test, Significance::Test::two_proportion);
-  // z = 0.1 / sqrt(p (1 - p) (1/100 + 1/200)) with p = 250/300: 2.1909; its two-sided p from the normal distribution.
-  EXPECT_NEAR(result->p, 0.028460, 1e-5);
+  // z = 0.1 / sqrt(p (1 - p) 2/200) with p = 340/400: 2.8006; its two-sided p from the normal distribution.
+  EXPECT_NEAR(result->p, 0.005101, 1e-6);
   EXPECT_TRUE(result->significant());
   b.epochs.clear();
   EXPECT_FALSE(compare_accuracy(a, b).has_value());

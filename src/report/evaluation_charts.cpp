@@ -105,33 +105,39 @@ void draw_scale(Picture& picture, double left, double height) {
   }
 }
 
-constexpr Color kReached = rgb(0x0072B2);  // accuracy up to the confidence
-constexpr Color kMore = rgb(0x8CCBF0);     // accuracy beyond it
-constexpr Color kMissing = rgb(0xE69F00);  // confidence beyond the accuracy
+constexpr Color kAccuracy = rgb(0x0072B2);
+constexpr Color kConfidence = rgb(0xD55E00);
 
+// Bars as high as the accuracy, each with a line at its mean confidence.
 void draw_bins(Picture& picture, const Axes& axes, const std::vector<CalibrationBin>& bins) {
   for (const CalibrationBin& bin : bins) {
     if (bin.images == 0) continue;
-    const double reached = std::min(bin.accuracy, bin.confidence);
-    const double top = std::max(bin.accuracy, bin.confidence);
-    picture.fill(axes.between(bin.lower, 0, bin.upper, reached), kReached);
-    picture.fill(axes.between(bin.lower, reached, bin.upper, top), bin.accuracy > bin.confidence ? kMore : kMissing);
-    picture.outline(axes.between(bin.lower, 0, bin.upper, top), kWhite, 1.5);
+    const Rect bar = axes.between(bin.lower, 0, bin.upper, bin.accuracy);
+    picture.fill(bar, kAccuracy);
+    picture.outline(bar, kWhite, 1.5);
+  }
+  for (const CalibrationBin& bin : bins) {
+    if (bin.images == 0) continue;
+    const std::array<Point, 2> claimed = {axes.at(bin.lower, bin.confidence), axes.at(bin.upper, bin.confidence)};
+    picture.line(claimed, kConfidence, 3);
   }
 }
 
 void draw_reliability_legend(Picture& picture, Point at) {
   constexpr TextStyle kStyle{.size = 13};
-  const auto sample = [&](Color color, std::string_view text) {
-    picture.fill({at.x, at.y - 6, 20, 12}, color);
+  const auto name = [&](std::string_view text) {
     picture.text(text, {at.x + 27, at.y}, kStyle);
-    at.x += 27 + picture.text_width(text, kStyle) + 20;
+    at.x += 27 + picture.text_width(text, kStyle) + 24;
   };
-  sample(kReached, "accuracy");
-  sample(kMore, "more than was claimed");
-  sample(kMissing, "claimed but missed");
-  picture.line(std::array<Point, 2>{{{at.x, at.y}, {at.x + 20, at.y}}}, kInk, 1.5, 5);
-  picture.text("calibrated", {at.x + 27, at.y}, kStyle);
+  const auto line = [&](Color color, double width, double dash) {
+    picture.line(std::array<Point, 2>{{{at.x, at.y}, {at.x + 20, at.y}}}, color, width, dash);
+  };
+  picture.fill({at.x, at.y - 6, 20, 12}, kAccuracy);
+  name("accuracy");
+  line(kConfidence, 3, 0);
+  name("mean confidence");
+  line(kInk, 1.5, 5);
+  name("calibrated");
 }
 
 }  // namespace

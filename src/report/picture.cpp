@@ -175,7 +175,7 @@ void Picture::image(const ImageView& image, const Rect& rect) {
       cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height), DestroySurface());
   unsigned char* pixels = cairo_image_surface_get_data(surface.get());
   if (pixels == nullptr) {
-    throw Error(fmt::format("picture: cannot draw an image of {}x{} pixels: {}", image.width, image.height,
+    throw Error(fmt::format("a picture cannot take in an image of {}x{} pixels: {}", image.width, image.height,
                             cairo_status_to_string(cairo_surface_status(surface.get()))));
   }
   const int stride = cairo_image_surface_get_stride(surface.get());

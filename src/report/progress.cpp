@@ -46,7 +46,8 @@ std::string format_eta(double seconds) {
 
 std::string format_bar(const ProgressLoop& loop, const ProgressStep& step, int width) {
   const std::string steps = fmt::format("{}", loop.steps);
-  const std::string head = fmt::format("step {:>{}}/{}", step.step, steps.size(), steps);
+  const std::string what = loop.name == "Train" ? "step" : fmt::format("{} step", loop.name);
+  const std::string head = fmt::format("{} {:>{}}/{}", what, step.step, steps.size(), steps);
   std::string tail;
   for (const Metric& metric : step.metrics) {
     fmt::format_to(std::back_inserter(tail), " - {}: {:.4f}", metric.name, metric.value);
@@ -71,8 +72,9 @@ std::string format_line(const ProgressLoop& loop, const ProgressStep& step) {
   const double reader_cost =
       step.reader_seconds / static_cast<double>(std::max<int64_t>(1, step.step - loop.first_step));
   const double steps_left = static_cast<double>(loop.steps - step.step) + loop.later_steps;
-  std::string line =
-      fmt::format("[{}][Epoch {}/{}][Iter: {}/{}]", loop.name, loop.epoch, loop.epochs, step.step, loop.steps);
+  std::string line = fmt::format("[{}]", loop.name);
+  if (loop.epochs > 0) line += fmt::format("[Epoch {}/{}]", loop.epoch, loop.epochs);
+  line += fmt::format("[Iter: {}/{}]", step.step, loop.steps);
   if (step.lr > 0) line += fmt::format(" lr: {:.6g},", step.lr);
   for (const Metric& metric : step.metrics) {
     fmt::format_to(std::back_inserter(line), " {}: {:.4f},", metric.name, metric.value);

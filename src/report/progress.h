@@ -16,11 +16,11 @@ struct Metric {
   double value = 0;
 };
 
-// A loop over the steps of one epoch.
+// A loop over the steps of one epoch, or of none where `epochs` is 0.
 struct ProgressLoop {
   std::string_view name = "Train";
-  int epoch = 1;
-  int epochs = 1;
+  int epoch = 0;
+  int epochs = 0;
   int64_t steps = 0;
   // Steps of the epochs to come, in steps that last as long as this loop's, for the eta of plain lines.
   double later_steps = 0;
@@ -42,6 +42,7 @@ struct ProgressStep {
 
 // On a terminal one line that is drawn over and over, at most ten times a second and as wide as the terminal then is:
 //   step 12/45 [=>....] - loss: 1.2345 - acc: 0.5123 - ETA: 1:23 - 45ms/step
+// with "Eval step" where it does not train;
 // elsewhere a line at most every `line_seconds`, the last step always:
 //   [Train][Epoch 3/120][Iter: 10/391] lr: 0.1, loss: 1.2345, batch_cost: 0.045s, reader_cost: 0.001s, ips: 711.1
 //   images/s, eta: 1:23

@@ -38,6 +38,12 @@ TEST(FormatBar, LooksLikeHapi) {
             "step 45/45 [==============================] - loss: 1.2345 - acc: 0.5123 - 200us/step");
 }
 
+TEST(FormatBar, SaysThatItEvaluates) {
+  ProgressLoop loop = loop_of(45);
+  loop.name = "Eval";
+  EXPECT_THAT(format_bar(loop, step_of(12, 0.54), 120), testing::StartsWith("Eval step 12/45 [===="));
+}
+
 TEST(FormatBar, IsNarrowerThanTheTerminal) {
   for (int width = 0; width <= 120; ++width) {
     EXPECT_LE(format_bar(loop_of(45), step_of(12, 0.54), width).size(), static_cast<size_t>(std::max(0, width - 1)));
@@ -51,6 +57,13 @@ TEST(FormatBar, AResumedEpochCountsTheTimeOfItsOwnSteps) {
   ProgressLoop loop = loop_of(45);
   loop.first_step = 40;
   EXPECT_THAT(format_bar(loop, step_of(42, 2), 120), testing::HasSubstr("- ETA: 3s - 1000ms/step"));
+}
+
+TEST(FormatLine, HasNoEpochOutsideOfTraining) {
+  ProgressLoop loop;
+  loop.name = "Eval";
+  loop.steps = 45;
+  EXPECT_THAT(format_line(loop, step_of(12, 0.54)), testing::StartsWith("[Eval][Iter: 12/45] loss: 1.2345"));
 }
 
 TEST(FormatLine, HasWhatPaddleClasPrints) {

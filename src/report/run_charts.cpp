@@ -80,7 +80,8 @@ Picture results_chart(const RunSummary& run) {
                    {.title = "Loss",
                     .x_label = "epoch",
                     .curves = {curve_of("training", run, &RunEpoch::train_loss, 0),
-                               curve_of("validation", run, &RunEpoch::val_loss, 1)}});
+                               curve_of("validation", run, &RunEpoch::val_loss, 1)},
+                    .clipped = true});
   std::vector<Curve> accuracies = {curve_of("training", run, &RunEpoch::train_top1, 0),
                                    curve_of("validation", run, &RunEpoch::val_top1, 1)};
   if (run.class_names.size() > 5) {
@@ -96,7 +97,7 @@ Picture results_chart(const RunSummary& run) {
 
 Picture comparison_chart(const std::vector<RunSummary>& runs) {
   CurveChart accuracy{.title = "Validation accuracy", .x_label = "epoch", .curves = {}};
-  CurveChart loss{.title = "Validation loss", .x_label = "epoch", .curves = {}};
+  CurveChart loss{.title = "Validation loss", .x_label = "epoch", .curves = {}, .clipped = true};
   for (size_t i = 0; i < runs.size(); ++i) {
     const RunSummary& run = runs[i];
     const bool validated = run.best() != nullptr;
@@ -129,7 +130,8 @@ Picture learning_rate_chart(const LearningRateCurve& curve) {
       .title = "Loss by learning rate",
       .x_label = "learning rate",
       .curves = {{"loss", std::move(losses), curve_color(5)}, {"smoothed loss", std::move(smoothed), curve_color(0)}},
-      .decades = true};
+      .decades = true,
+      .clipped = true};
   if (curve.suggestion) {
     const double x = std::log10(*curve.suggestion);
     chart.curves.push_back(

@@ -148,7 +148,7 @@ void RunReport::Parts::epoch(const EpochReport& report) {
   if (has_val) {
     scalars.push_back({"val/loss", to_float(val.loss)});
     scalars.push_back({"val/top1", to_float(val.top1)});
-    scalars.push_back({"val/top5", to_float(val.top5)});
+    if (start.class_names.size() > 5) scalars.push_back({"val/top5", to_float(val.top5)});
   }
   events->append(report.batches, scalars);
 

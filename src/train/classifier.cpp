@@ -14,6 +14,7 @@
 #include "data/unlabelled.h"
 #include "train/arena.h"
 #include "train/evaluation.h"
+#include "train/evaluation_data.h"
 #include "train/model_file.h"
 
 namespace convoy {
@@ -167,14 +168,16 @@ std::vector<ImagePredictions> Classifier::predict(const std::vector<std::filesys
   return results;
 }
 
-EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool skip_bad,
+EvaluationReport Classifier::evaluate(const std::filesystem::path& data, const EvaluationOptions& options,
                                       const std::function<void(const ValidationStepReport&)>& on_step) {
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
-  const DatasetPtr dataset = open_dataset(data, Split::val);
+  const std::optional<TrainingRecord>& record = parts_->card.training;
+  const EvaluationData chosen = open_evaluation_data(data, options.part, record, parts_->path);
+  const DatasetPtr& dataset = chosen.images;
   const std::vector<std::string>& names = parts_->card.class_names;
-  const std::vector<int> class_of = match_classes(*dataset, data, names, parts_->path);
-  const auto loader = parts_->prepare(dataset, skip_bad ? OnBadImage::leave_out : OnBadImage::error);
+  const std::vector<int> class_of = match_classes(*dataset, chosen.source, names, parts_->path);
+  const auto loader = parts_->prepare(dataset, options.skip_bad ? OnBadImage::leave_out : OnBadImage::error);
   ClassificationSums sums;
   std::vector<ImageOutcome> outcomes;
   int64_t step = 0;
@@ -187,6 +190,7 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
     for (const int label : labels_of(batch)) labels.push_back(class_of[static_cast<size_t>(label)]);
     add_batch(logits, labels, sums);
     append_outcomes(batch, logits, *dataset, labels, outcomes);
+    if (record) mark_trained_on(batch, *dataset, record->contents, outcomes);
     ++step;
     if (on_step) {
       on_step({.epoch = 0,
@@ -199,9 +203,11 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
     return true;
   };
   infer_epoch(*parts_->step, *loader, parts_->classes(), parts_->options.tta, visit);
-  if (outcomes.empty())
-    throw Error(fmt::format("{}: none of the {} images can be read", data.string(), dataset->size()));
-  EvaluationReport report = make_evaluation_report(names, std::move(outcomes));
+  if (outcomes.empty()) {
+    throw Error(fmt::format("{}: none of the {} images can be read", chosen.source.string(), dataset->size()));
+  }
+  EvaluationReport report = make_evaluation_report(names, std::move(outcomes), record && record->knows_all());
+  report.evaluated = chosen.description;
   report.skipped = loader->bad_images();
   report.seconds = seconds();
   return report;

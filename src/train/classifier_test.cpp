@@ -65,7 +65,7 @@ TEST_F(ClassifierTest, EvaluatesAsTrainingDid) {
   EXPECT_THAT(classifier.class_names(), testing::ElementsAre("class0", "class1", "class2"));
   int64_t steps = 0;
   const EvaluationReport report =
-      classifier.evaluate(root_ / "data", false, [&](const ValidationStepReport& step) { steps = step.step; });
+      classifier.evaluate(root_ / "data", {}, [&](const ValidationStepReport& step) { steps = step.step; });
   EXPECT_EQ(steps, 4);
   ASSERT_TRUE(trained_.val.has_value());
   EXPECT_EQ(report.total.images, 15);
@@ -208,7 +208,7 @@ TEST_F(ClassifierTest, RefusesWhatIsNoModelFile) {
   const auto foreign = root_ / "foreign.safetensors";
   std::ofstream(foreign) << "rubbish";
   EXPECT_THAT(complaint([&] { Classifier{foreign}; }), HasSubstr("foreign.safetensors"));
-  EXPECT_THAT(complaint([] { Classifier(root_ / "run/state-a.safetensors"); }), HasSubstr("expected a model file"));
+  EXPECT_THAT(complaint([] { Classifier(root_ / "run/state-b.safetensors"); }), HasSubstr("expected a model file"));
 }
 
 // The weights of another network, at a size that no memory holds: refused before any is taken.
@@ -263,7 +263,8 @@ TEST_F(ClassifierTest, RefusesWhatItCannotDo) {
   const auto folder = root_ / "unreadable";
   std::filesystem::create_directories(folder / "class0");
   std::ofstream(folder / "class0/a.png") << "not a picture";
-  EXPECT_THAT(complaint([&] { classifier.evaluate(folder, true); }), HasSubstr("none of the 1 images can be read"));
+  EXPECT_THAT(complaint([&] { classifier.evaluate(folder, {.skip_bad = true}); }),
+              HasSubstr("none of the 1 images can be read"));
 }
 
 // Scratch memory is planned for a number of threads.

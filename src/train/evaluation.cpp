@@ -55,6 +55,14 @@ void append_outcomes(const Batch& batch, std::span<const float> logits, const Da
   }
 }
 
+void mark_trained_on(const Batch& batch, const Dataset& dataset, const ContentSet& trained_on,
+                     std::vector<ImageOutcome>& outcomes) {
+  const size_t first = outcomes.size() - static_cast<size_t>(batch.size);
+  for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+    outcomes[first + i].trained_on = trained_on.contains(content_of(dataset, batch.indices[i]));
+  }
+}
+
 bool infer_epoch(InferenceStep& step, Loader& loader, int64_t classes, Tta tta, const BatchVisitor& visit) {
   const std::vector<TtaView> views = views_of(tta);
   std::vector<float> mean;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "convoy/classifier.h"
+#include "data/content.h"
 #include "data/loader.h"
 #include "train/metrics.h"
 #include "train/step.h"
@@ -20,6 +21,10 @@ inline std::span<const int> labels_of(const Batch& batch) {
 // Adds what became of each of the batch's samples. labels: their classes as the logits number them.
 void append_outcomes(const Batch& batch, std::span<const float> logits, const Dataset& dataset,
                      std::span<const int> labels, std::vector<ImageOutcome>& outcomes);
+
+// Marks the outcomes of the batch's samples, which are the last, where they are of images in `trained_on`.
+void mark_trained_on(const Batch& batch, const Dataset& dataset, const ContentSet& trained_on,
+                     std::vector<ImageOutcome>& outcomes);
 
 // Hears of every batch and the logits {batch.size, classes} of its samples; false ends the pass.
 using BatchVisitor = std::function<bool(const Batch& batch, std::span<const float> logits)>;

@@ -82,13 +82,14 @@ std::vector<ImageOutcome> EvaluationReport::confident_errors(size_t most) const 
   return errors;
 }
 
-EvaluationReport make_evaluation_report(const std::vector<std::string>& class_names,
-                                        std::vector<ImageOutcome> outcomes) {
+EvaluationReport make_evaluation_report(const std::vector<std::string>& class_names, std::vector<ImageOutcome> outcomes,
+                                        bool knows_all) {
   EvaluationReport report;
   report.outcomes = std::move(outcomes);
   report.confusion.assign(class_names.size(), std::vector<int64_t>(class_names.size()));
   for (const std::string& name : class_names) report.classes.push_back({.class_name = name});
-  ClassificationSums sums;
+  report.knows_all = knows_all;
+  ClassificationSums sums, others;
   for (const ImageOutcome& outcome : report.outcomes) {
     const auto label = static_cast<size_t>(outcome.label);
     const auto predicted = static_cast<size_t>(outcome.predicted);
@@ -97,12 +98,18 @@ EvaluationReport make_evaluation_report(const std::vector<std::string>& class_na
                               outcome.label, outcome.predicted));
     }
     sums.add(outcome);
+    if (outcome.trained_on) {
+      ++report.trained_on;
+    } else {
+      others.add(outcome);
+    }
     ++report.confusion[label][predicted];
     ++report.classes[label].images;
     ++report.classes[predicted].predicted;
     report.classes[label].correct += outcome.correct() ? 1 : 0;
   }
   report.total = evaluation_of(sums);
+  if (knows_all && report.trained_on > 0 && others.samples > 0) report.not_trained_on = evaluation_of(others);
   calibrate(report);
   return report;
 }

@@ -74,6 +74,26 @@ TEST(EvaluationReport, CalibrationIsGuos) {
   EXPECT_EQ(report.calibration[0].images, 0);
 }
 
+TEST(EvaluationReport, TellsImagesThatWereTrainedOnFromOthers) {
+  std::vector<ImageOutcome> some = outcomes();
+  for (size_t i = 0; i < 5; ++i) some[i].trained_on = true;  // the ants, 3 of 5 right
+  const EvaluationReport report = make_evaluation_report(kNames, some, true);
+  EXPECT_EQ(report.trained_on, 5);
+  EXPECT_DOUBLE_EQ(report.total.top1, 13.0 / 20);
+  ASSERT_TRUE(report.not_trained_on.has_value());
+  EXPECT_EQ(report.not_trained_on->images, 15);
+  EXPECT_DOUBLE_EQ(report.not_trained_on->top1, 10.0 / 15);
+  EXPECT_FALSE(make_evaluation_report(kNames, some, false).not_trained_on.has_value());
+  EXPECT_FALSE(make_evaluation_report(kNames, outcomes(), true).not_trained_on.has_value());
+  for (ImageOutcome& outcome : some) outcome.trained_on = true;
+  EXPECT_FALSE(make_evaluation_report(kNames, some, true).not_trained_on.has_value());
+}
+
+TEST(EvaluationReport, FiveClassesHaveNoTop5) {
+  EXPECT_FALSE(make_evaluation_report(kNames, outcomes()).has_top5());
+  EXPECT_TRUE(make_evaluation_report({"a", "b", "c", "d", "e", "f"}, {}).has_top5());
+}
+
 TEST(EvaluationReport, TheWorstComesFirst) {
   const EvaluationReport report = make_evaluation_report(kNames, outcomes());
   const std::vector<Confusion> confusions = report.worst_confusions(2);

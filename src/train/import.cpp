@@ -125,7 +125,8 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
                  .options = model_options(recipe),
                  .preprocessing = merged(recipe, model, source),
                  .class_names = options.class_names,
-                 .metrics = {}};
+                 .metrics = {},
+                 .training = source ? source->training : std::nullopt};
   check(card.preprocessing);
   const int64_t image_size = card.preprocessing.image_size;
   const WeightImport weights(std::move(checkpoint), model, card.options, image_size, options.num_classes,

@@ -23,31 +23,39 @@ using nlohmann::json;
 constexpr const char* kMetadataKey = "convoy";
 constexpr int kFormat = 2;  // 2: bn_eps, same_padding, tensors of integers
 
+json to_json(const TrainingRecord& record) {
+  return {
+      {"data", record.data},     {"val", record.val},     {"val_split", record.val_split},        {"seed", record.seed},
+      {"images", record.images}, {"names", record.names}, {"contents", record.contents.to_text()}};
+}
+
 json to_json(const ModelCard& card) {
   const Preprocessing& preprocessing = card.preprocessing;
-  return {{"format", kFormat},
-          {"version", version()},
-          {"architecture", card.architecture},
-          {"options",
-           {{"num_classes", card.options.num_classes},
-            {"dropout", card.options.dropout},
-            {"drop_path", card.options.drop_path},
-            {"width", card.options.width},
-            {"asymmetry_rate", card.options.asymmetry_rate},
-            {"activation", to_string(card.options.activation)},
-            {"acnet", card.options.acnet},
-            {"bn_eps", card.options.bn_eps},
-            {"same_padding", card.options.same_padding},
-            {"fused", card.options.fused}}},
-          {"preprocessing",
-           {{"image_size", preprocessing.image_size},
-            {"resize_mode", to_string(preprocessing.resize_mode)},
-            {"crop_pct", preprocessing.crop_pct},
-            {"interpolation", to_string(preprocessing.interpolation)},
-            {"mean", preprocessing.mean},
-            {"std", preprocessing.std}}},
-          {"class_names", card.class_names},
-          {"metrics", card.metrics}};
+  json root = {{"format", kFormat},
+               {"version", version()},
+               {"architecture", card.architecture},
+               {"options",
+                {{"num_classes", card.options.num_classes},
+                 {"dropout", card.options.dropout},
+                 {"drop_path", card.options.drop_path},
+                 {"width", card.options.width},
+                 {"asymmetry_rate", card.options.asymmetry_rate},
+                 {"activation", to_string(card.options.activation)},
+                 {"acnet", card.options.acnet},
+                 {"bn_eps", card.options.bn_eps},
+                 {"same_padding", card.options.same_padding},
+                 {"fused", card.options.fused}}},
+               {"preprocessing",
+                {{"image_size", preprocessing.image_size},
+                 {"resize_mode", to_string(preprocessing.resize_mode)},
+                 {"crop_pct", preprocessing.crop_pct},
+                 {"interpolation", to_string(preprocessing.interpolation)},
+                 {"mean", preprocessing.mean},
+                 {"std", preprocessing.std}}},
+               {"class_names", card.class_names},
+               {"metrics", card.metrics}};
+  if (card.training) root["training"] = to_json(*card.training);
+  return root;
 }
 
 // A number of the file that must lie in a range before it becomes an integer or float.
@@ -63,6 +71,16 @@ std::array<float, 3> three_floats(const json& node) {
   if (!node.is_array() || node.size() != 3) throw Error("expected three numbers for mean and std");
   std::ranges::transform(node, values.begin(), [](const json& x) { return static_cast<float>(number(x, -1e6, 1e6)); });
   return values;
+}
+
+TrainingRecord training_from(const json& node) {
+  return {.data = node.at("data").get<std::string>(),
+          .val = node.at("val").get<std::string>(),
+          .val_split = number(node.at("val_split"), 0, 1),
+          .seed = node.at("seed").get<int64_t>(),
+          .images = static_cast<int64_t>(number(node.at("images"), 0, 1e15)),
+          .names = node.at("names").get<uint64_t>(),
+          .contents = ContentSet::from_text(node.at("contents").get_ref<const std::string&>())};
 }
 
 template <class Enum>
@@ -106,6 +124,7 @@ ModelCard from_json(const json& root) {
     throw Error(fmt::format("expected {} class names, got {}", card.options.num_classes, card.class_names.size()));
   }
   card.metrics = root.at("metrics").get<std::map<std::string, double>>();
+  if (root.contains("training")) card.training = training_from(root["training"]);
   return card;
 }
 

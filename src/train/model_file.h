@@ -15,6 +15,7 @@
 #include "formats/safetensors.h"
 #include "graph/graph.h"
 #include "plan/variables.h"
+#include "train/training_record.h"
 
 namespace convoy {
 
@@ -23,8 +24,9 @@ struct ModelCard {
   std::string architecture;  // a name that find_model knows
   ModelOptions options;
   Preprocessing preprocessing;
-  std::vector<std::string> class_names;   // options.num_classes of them
-  std::map<std::string, double> metrics;  // such as val_top1
+  std::vector<std::string> class_names;    // options.num_classes of them
+  std::map<std::string, double> metrics;   // such as val_top1
+  std::optional<TrainingRecord> training;  // nullopt: of another program or an older version
 };
 
 // Writes the parameters and states of `graph`, with `prefix` taken off their names, each in the order of axes that

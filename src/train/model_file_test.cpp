@@ -48,6 +48,13 @@ ModelCard make_card() {
   card.preprocessing.mean = {0.1F, 0.2F, 0.3F};
   card.class_names = {"cat", "dög"};
   card.metrics = {{"val_top1", 0.8125}, {"epoch", 3}};
+  card.training = TrainingRecord{.data = "photös",
+                                 .val = "others",
+                                 .val_split = 0.1,
+                                 .seed = -7,
+                                 .images = 70000,
+                                 .names = 0xFEDCBA9876543210,
+                                 .contents = ContentSet({1, 2, 0x123456789ABC})};
   return card;
 }
 
@@ -86,6 +93,8 @@ TEST(ModelFile, CardAndWeightsComeBack) {
   EXPECT_EQ(card.metrics, expected.metrics);
   EXPECT_EQ(file.metadata().at("format"), "pt");
   EXPECT_THAT(file.integers("bn.num_batches_tracked"), testing::ElementsAre(0));
+  EXPECT_EQ(card.training, expected.training);
+  EXPECT_FALSE(card.training->knows_all());
 
   Variables again;
   again.add(graph, 2);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 
 #include "convoy/classifier.h"
 #include "train/trainer_testing.h"
@@ -207,6 +208,84 @@ TEST_F(ResumedRun, ResumeStartsAfreshWhereThereIsNothing) {
   EXPECT_EQ(steps, 5);
 }
 
+TEST_F(ResumedRun, AFinishedRunKeepsOneStateAndCanBeMadeLonger) {
+  const auto states = [this](const std::string& name) {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(run(name)))
+      count += entry.path().filename().string().starts_with("state-") ? 1 : 0;
+    return count;
+  };
+  train(recipe_);
+  EXPECT_EQ(states("run"), 1);
+  recipe_.resume = true;
+  recipe_.epochs = 5;
+  train_until(recipe_, 22);
+  EXPECT_EQ(states("run"), 2);
+  train(recipe_);
+  EXPECT_EQ(states("run"), 1);
+  Recipe patient = named("patient");
+  patient.lr = 0;
+  patient.patience = 1;
+  EXPECT_EQ(train(patient).ending, TrainEnding::no_progress);
+  EXPECT_EQ(states("patient"), 1);
+}
+
+TEST_F(ResumedRun, ARunWhoseStateIsGoneIsNotBegunAnew) {
+  train(recipe_);
+  for (const char* file : {"state-a.safetensors", "state-b.safetensors"}) std::filesystem::remove(run("run") / file);
+  const std::string best = bytes_of(run("run") / "best.safetensors"), recipe = bytes_of(run("run") / "recipe.toml");
+  recipe_.resume = true;
+  recipe_.epochs = 4;
+  EXPECT_THAT(complaint(recipe_),
+              AllOf(HasSubstr("run: cannot resume: state-a.safetensors and state-b.safetensors are "),
+                    HasSubstr("--initial-checkpoint " + (run("run") / "best.safetensors").string())));
+  std::filesystem::remove(run("run") / "best.safetensors");
+  EXPECT_THAT(complaint(recipe_), HasSubstr("--initial-checkpoint " + (run("run") / "last.safetensors").string()));
+  EXPECT_EQ(bytes_of(run("run") / "recipe.toml"), recipe);
+  EXPECT_NE(bytes_of(run("run") / "last.safetensors"), "");
+  // Nor where it is found by the network's name.
+  std::filesystem::rename(run("run"), run("tiny"));
+  recipe_.experiment.clear();
+  EXPECT_THAT(complaint(recipe_), HasSubstr("tiny: cannot resume"));
+}
+
+TEST_F(ResumedRun, FewerEpochsThanAreDoneAreRefusedAndChangeNothing) {
+  const auto contents = [this] {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(run("run")))
+      files[entry.path().filename()] = bytes_of(entry.path());
+    return files;
+  };
+  train_until(recipe_, 12);  // in the third epoch
+  recipe_.resume = true;
+  const auto before = contents();
+  recipe_.epochs = 2;
+  EXPECT_THAT(complaint(recipe_), testing::MatchesRegex("epochs: expected more than the 2.4 that the run in .*run has "
+                                                        "done, got 2"));
+  recipe_.epochs = 3;
+  recipe_.max_updates = 7;
+  EXPECT_THAT(complaint(recipe_), HasSubstr("max-updates: expected more than the 12 that the run in "));
+  EXPECT_TRUE(contents() == before);
+  recipe_.max_updates = 0;
+  EXPECT_EQ(train(recipe_).epochs, 3);
+  recipe_.epochs = 2;
+  EXPECT_THAT(complaint(recipe_), HasSubstr("epochs: expected more than the 3 that the run in "));
+}
+
+TEST_F(ResumedRun, AnInitialCheckpointMayBeARunFolder) {
+  train(recipe_);
+  Recipe next = named("next");
+  next.initial_checkpoint = run("run").string();
+  std::string told;
+  callbacks_.on_train_begin = [&](const TrainStart& start) { told = start.initial_weights; };
+  train(next, callbacks_);
+  EXPECT_THAT(told, HasSubstr((run("run") / "best.safetensors").string()));
+  std::filesystem::remove(run("run") / "best.safetensors");
+  next.experiment = "third";
+  train(next, callbacks_);
+  EXPECT_THAT(told, HasSubstr((run("run") / "last.safetensors").string()));
+}
+
 TEST_F(ResumedRun, ResumeRefusesAnotherRun) {
   recipe_.epochs = 1;
   train(recipe_);
@@ -228,6 +307,25 @@ TEST_F(ResumedRun, UnnamedRunsAreCountedAndTheLastIsResumed) {
   recipe_.resume = true;
   recipe_.epochs = 2;
   EXPECT_EQ(train(recipe_).folder, run("tiny-2"));
+}
+
+// Each begins while the other has saved nothing yet.
+TEST_F(ResumedRun, UnnamedRunsThatBeginTogetherGetFoldersOfTheirOwn) {
+  recipe_.experiment.clear();
+  recipe_.epochs = 1;
+  std::filesystem::path inner, outer;
+  TrainCallbacks callbacks;
+  callbacks.on_train_begin = [&](const TrainStart& start) {
+    outer = start.folder;
+    EXPECT_EQ(start.recipe.experiment, "tiny");
+    inner = train(recipe_).folder;
+  };
+  Recipe written;
+  EXPECT_EQ(train(recipe_, callbacks).folder, outer);
+  EXPECT_EQ(outer, run("tiny"));
+  EXPECT_EQ(inner, run("tiny-2"));
+  read_recipe(written, inner / "recipe.toml");
+  EXPECT_EQ(written.experiment, "tiny-2");
 }
 
 TEST_F(ResumedRun, ADamagedStateFallsBackToTheOlderOne) {

@@ -23,10 +23,7 @@ std::string numbered(const std::string& name, int number) {
   return number == 1 ? name : fmt::format("{}-{}", name, number);
 }
 
-bool holds_run(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  return StateFiles(folder).exist() || std::filesystem::exists(folder / kBestFile, ignored);
-}
+bool holds_run(const std::filesystem::path& folder) { return StateFiles(folder).exist() || !model_in(folder).empty(); }
 
 // The greatest number of a run of that name; 0: there is none.
 int last_number(const std::filesystem::path& output, const std::string& name) {
@@ -44,16 +41,54 @@ int last_number(const std::filesystem::path& output, const std::string& name) {
 
 }  // namespace
 
+std::filesystem::path model_in(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const char* file : {kBestFile, kLastFile}) {
+    if (std::filesystem::exists(folder / file, ignored)) return folder / file;
+  }
+  return {};
+}
+
+std::filesystem::path model_file_of(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return path;
+  const std::filesystem::path file = model_in(path);
+  if (!file.empty()) return file;
+  throw Error(fmt::format("{}: expected a model file or a run folder, found neither {} nor {} in it", path.string(),
+                          kBestFile, kLastFile));
+}
+
 std::filesystem::path settle_run_folder(Recipe& recipe) {
   const std::filesystem::path output = recipe.output;
   if (recipe.experiment.empty()) {
     const int last = last_number(output, recipe.model);
     recipe.experiment = numbered(recipe.model, recipe.resume && last > 0 ? last : last + 1);
-  } else if (!recipe.resume && holds_run(output / recipe.experiment)) {
-    throw UsageError(fmt::format("{} already holds a run; add --resume to continue it, or choose another --experiment",
-                                 (output / recipe.experiment).string()));
   }
-  return output / recipe.experiment;
+  const std::filesystem::path folder = output / recipe.experiment;
+  if (!holds_run(folder)) return folder;
+  if (!recipe.resume) {
+    throw UsageError(fmt::format("{} already holds a run; add --resume to continue it, or choose another --experiment",
+                                 folder.string()));
+  }
+  if (!StateFiles(folder).exist()) {
+    throw UsageError(fmt::format(
+        "{}: cannot resume: state-a.safetensors and state-b.safetensors are missing; put one back, or start another "
+        "--experiment from the weights: --initial-checkpoint {}",
+        folder.string(), model_in(folder).string()));
+  }
+  return folder;
+}
+
+std::filesystem::path create_numbered_folder(Recipe& recipe) {
+  const std::filesystem::path output = recipe.output;
+  create_folder(output);
+  for (int number = last_number(output, recipe.model) + 1;; ++number) {
+    recipe.experiment = numbered(recipe.model, number);
+    const std::filesystem::path folder = output / recipe.experiment;
+    std::error_code error;
+    if (std::filesystem::create_directory(folder, error)) return folder;
+    if (error) throw Error(fmt::format("{}: cannot create the folder: {}", folder.string(), error.message()));
+  }
 }
 
 RunFolderLock::RunFolderLock(const std::filesystem::path& folder)

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "core/hash.h"
 #include "core/random.h"
 #include "formats/safetensors.h"
 #include "formats/strict_json.h"
@@ -23,20 +23,6 @@ using nlohmann::json;
 
 constexpr const char* kMetadataKey = "convoy_state";
 constexpr int kFormat = 2;
-
-// A hash of `bytes` and what went before: FNV-1a on words of 64 bits, which one multiplication each makes fast enough
-// for gigabytes.
-uint64_t hash_bytes(uint64_t hash, std::span<const std::byte> bytes) {
-  const auto mix = [&](uint64_t word) { hash = std::rotl((hash ^ word) * 0x100000001B3, 23); };
-  size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + i, 8);
-    mix(word);
-  }
-  for (; i < bytes.size(); ++i) mix(std::to_integer<uint64_t>(bytes[i]));
-  return hash;
-}
 
 std::span<const std::byte> bytes_of(const Variables::Variable& variable) {
   return std::as_bytes(std::span(variable.data, static_cast<size_t>(variable.shape.elements())));
@@ -213,6 +199,11 @@ void StateFiles::save(const RunIdentity& identity, const TrainingPosition& posit
   const int target = newest_ == 0 ? 1 : 0;
   write_safetensors(slot(target), std::move(tensors), {{kMetadataKey, root.dump()}});
   newest_ = target;
+}
+
+void StateFiles::keep_newest() const {
+  std::error_code ignored;
+  if (newest_) std::filesystem::remove(slot(1 - *newest_), ignored);
 }
 
 std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, const Variables& variables,

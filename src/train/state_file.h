@@ -44,6 +44,9 @@ class StateFiles {
   // Throws Error when the file cannot be written; the state saved before is untouched.
   void save(const RunIdentity& identity, const TrainingPosition& position, const Variables& variables);
 
+  // Removes the older state: the run has ended, and nothing will replace it.
+  void keep_newest() const;
+
   // Sets `variables` to the newest undamaged state and returns its position; nullopt when the folder holds none at all.
   // `warn` hears of a damaged one that was passed over. Throws Error when all are damaged, and UsageError that names
   // the setting when the state is of another run.

@@ -137,6 +137,16 @@ TEST_F(StateFilesTest, TheNewestOfTwoGenerationsIsLoaded) {
   EXPECT_EQ(load(identity_)->batches, 14);
 }
 
+TEST_F(StateFilesTest, OfAFinishedRunTheNewestIsKept) {
+  for (const int64_t last : {11, 12}) {
+    StateFiles files(folder_);
+    for (int64_t batches = 10; batches <= last; ++batches) files.save(identity_, position(batches), variables_);
+    files.keep_newest();
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), std::filesystem::directory_iterator()), 1);
+    EXPECT_EQ(load(identity_)->batches, last);
+  }
+}
+
 TEST_F(StateFilesTest, ADamagedNewestFallsBackWithAWarning) {
   StateFiles files(folder_);
   fill(1);

@@ -28,10 +28,11 @@ TrainResult train(const Recipe& recipe, const TrainCallbacks& callbacks, const s
 
 TrainResult Trainer::run(const std::string& command) {
   resume();
-  create_folder(folder_);
+  make_folder();
   const RunFolderLock lock(folder_);
   begin_run_folder(folder_, recipe_, command);
   report_start();
+  contents_.emplace(train_);
   if (val_ != nullptr) val_loader_ = make_val_loader();
   Progress progress = Progress::finished;
   while (progress == Progress::finished && !complete()) progress = run_epoch();
@@ -57,15 +58,34 @@ void Trainer::resume() {
     if (const auto position = states_.load(identity_, variables_, [this](const std::string& text) { warn(text); })) {
       position_ = *position;
       saved_batches_ = position_.batches;
-      const bool within_epoch = position_.batches != position_.epoch * steps_per_epoch_ + position_.step;
-      if (within_epoch && position_.batches < end_batch_) {
-        throw UsageError(fmt::format("max-updates: the run in {} ended within epoch {} and cannot be made longer",
-                                     folder_.string(), position_.epoch));
-      }
+      check_position();
       return;
     }
   }
   recipe_.initial_checkpoint.empty() ? start_from_images() : load_initial_checkpoint();
+}
+
+void Trainer::check_position() const {
+  if (position_.batches > end_batch_) {
+    const bool by_epochs = end_batch_ == recipe_.epochs * steps_per_epoch_;
+    const double done = static_cast<double>(position_.batches) /
+                        static_cast<double>(by_epochs ? steps_per_epoch_ : recipe_.grad_accum_steps);
+    throw UsageError(fmt::format("{}: expected more than the {:.6g} that the run in {} has done, got {}",
+                                 by_epochs ? "epochs" : "max-updates", done, folder_.string(),
+                                 by_epochs ? recipe_.epochs : recipe_.max_updates));
+  }
+  const bool within_epoch = position_.batches != position_.epoch * steps_per_epoch_ + position_.step;
+  if (within_epoch && position_.batches < end_batch_) {
+    throw UsageError(fmt::format("max-updates: the run in {} ended within epoch {} and cannot be made longer",
+                                 folder_.string(), position_.epoch));
+  }
+}
+
+void Trainer::make_folder() {
+  if (!numbered_ || saved_batches_) return create_folder(folder_);
+  folder_ = create_numbered_folder(recipe_);
+  identity_.recipe.experiment = recipe_.experiment;
+  states_ = StateFiles(folder_);
 }
 
 bool Trainer::out_of_time() const { return recipe_.time > 0 && seconds_since(begin_) >= 60 * recipe_.time; }
@@ -243,6 +263,7 @@ void Trainer::finish_epoch() {
   if (position_.epoch % recipe_.checkpoint_interval == 0 || complete()) {
     save_state();
     save_model(kLastFile);
+    if (complete()) states_.keep_newest();
   }
 }
 
@@ -306,12 +327,14 @@ void Trainer::save_state() {
   saved_batches_ = position_.batches;
 }
 
-void Trainer::save_model(const char* file_name) const {
+void Trainer::save_model(const char* file_name) {
+  record_.contents = contents_->contents();
   ModelCard card{.architecture = model_.name,
                  .options = model_options_,
                  .preprocessing = preprocessing_,
                  .class_names = train_->class_names(),
-                 .metrics = {{"batches", static_cast<double>(position_.batches)}}};
+                 .metrics = {{"batches", static_cast<double>(position_.batches)}},
+                 .training = record_};
   if (const std::optional<Evaluation> val = val_of_weights()) {
     card.metrics["val_loss"] = val->loss;
     card.metrics["val_top1"] = val->top1;

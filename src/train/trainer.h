@@ -22,6 +22,7 @@
 #include "train/stages.h"
 #include "train/state_file.h"
 #include "train/step.h"
+#include "train/training_record.h"
 
 namespace convoy {
 
@@ -61,6 +62,9 @@ class Trainer {
   std::unique_ptr<Loader> make_val_loader() const;
   LoaderOptions loader_options() const;
   void resume();
+  // Throws UsageError unless the run can go on from where it stands.
+  void check_position() const;
+  void make_folder();
   // Sets the weights that depend on the images.
   void start_from_images();
   void load_initial_checkpoint();
@@ -98,13 +102,14 @@ class Trainer {
   void require_finite(std::string_view what, double value) const;
   void require_finite_variables() const;
   void save_state();
-  void save_model(const char* file_name) const;
+  void save_model(const char* file_name);
 
   Recipe recipe_;
   const TrainCallbacks& callbacks_;
   const std::atomic<bool>* stop_;
   const Model& model_;
   ModelOptions model_options_;
+  bool numbered_;  // the recipe did not name the experiment
   std::filesystem::path folder_;
   DatasetPtr train_, val_;                 // val_ null: there are none
   std::string train_source_, val_source_;  // where they are, for messages
@@ -112,6 +117,8 @@ class Trainer {
   std::set<std::string> frozen_;
   std::string initial_weights_;  // what the initial checkpoint gave
   RunIdentity identity_;
+  TrainingRecord record_;
+  std::optional<ContentScan> contents_;  // of record_, while the run goes on
   int64_t batch_size_ = 0;
   int64_t last_batch_size_ = 0;  // of the smaller batch that ends an epoch; 0: there is none
   int64_t steps_per_epoch_ = 0;

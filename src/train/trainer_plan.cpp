@@ -46,6 +46,7 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
       callbacks_(callbacks),
       stop_(stop),
       model_(find_model(recipe.model)),
+      numbered_(recipe_.experiment.empty()),
       folder_(settle_run_folder(recipe_)),
       states_(folder_) {
   set_thread_count(static_cast<int>(recipe_.threads));
@@ -97,7 +98,8 @@ void Trainer::open_data() {
         fmt::format("grad-accum-steps: expected at most the run's {} batches, got {}", end_batch_, accumulate));
   }
   schedule_ = schedule_of(recipe_, static_cast<double>(steps_per_epoch_) / static_cast<double>(accumulate));
-  identity_ = {recipe_, train_->class_names(), hash_of(*train_)};
+  record_ = make_training_record(recipe_, *train_);
+  identity_ = {recipe_, train_->class_names(), record_.names};
 }
 
 void Trainer::settle_last_batch() {
@@ -180,7 +182,7 @@ void Trainer::plan() {
 }
 
 void Trainer::load_initial_checkpoint() {
-  const std::filesystem::path path = recipe_.initial_checkpoint;
+  const std::filesystem::path path = model_file_of(recipe_.initial_checkpoint);
   Checkpoint file(path);
   const std::optional<ModelCard> card = find_model_card(file);
   WeightImport weights(std::move(file), model_, model_options_, *recipe_.img_size, model_options_.num_classes);
