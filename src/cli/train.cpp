@@ -25,7 +25,8 @@ void print_start(const TrainStart& start) {
         static_cast<double>(start.parameters) * 1e-6, start.class_names.size(), start.train_images, start.val_images,
         static_cast<double>(start.planned_bytes) / (1 << 20));
   if (start.frozen_parameters > 0) {
-    print("frozen: {:.2f} M parameters ({})\n", static_cast<double>(start.frozen_parameters) * 1e-6, recipe.freeze);
+    print("frozen: {:.2f} M parameters ({}){}\n", static_cast<double>(start.frozen_parameters) * 1e-6, recipe.freeze,
+          recipe.unfreeze_after > 0 ? fmt::format(" for {} epochs", recipe.unfreeze_after) : "");
   }
   if (!start.initial_weights.empty()) print("start: {}\n", start.initial_weights);
   if (start.first_epoch >= recipe.epochs) {
