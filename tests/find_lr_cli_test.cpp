@@ -22,7 +22,7 @@ TEST_F(FindLrCli, ShowsTheLossOfEveryRate) {
   const Finished found = run_convoy(words, options_);
   ASSERT_EQ(found.code, 0) << found.err;
   EXPECT_THAT(found.out, HasSubstr("        lr       loss   smoothed\n"));
-  EXPECT_THAT(found.out, HasSubstr("\nthe loss "));
+  EXPECT_THAT(found.out, testing::AnyOf(HasSubstr("\ntry --lr "), HasSubstr("\nno advice: ")));
   EXPECT_THAT(text_of(folder_ / "curve.csv"), StartsWith("lr,loss,smoothed_loss\n1e-07,"));
   EXPECT_GT(lines_in(folder_ / "curve.csv"), 10);
   EXPECT_THAT(text_of(folder_ / "curve.svg"), HasSubstr("</svg>"));
@@ -46,7 +46,7 @@ TEST_F(FindLrCli, HasTheFlagsThatMatter) {
   const Finished few =
       find_lr({"--updates", "5", "--last-lr", "1e-3", "--opt", "adamw", "--hflip", "0", "--std", "1,1,1"});
   EXPECT_EQ(few.code, 0) << few.err;
-  EXPECT_THAT(few.out, testing::EndsWith("\n5 points are too few to tell where the loss falls; try --updates 20\n"));
+  EXPECT_THAT(few.out, testing::EndsWith("\nno advice: 5 points are too few; try --updates 20\n"));
 }
 
 TEST_F(FindLrCli, CtrlCEndsIt) {

@@ -191,7 +191,8 @@ TEST_F(TrainCli, ABatchThatNoMemoryHolds) {
 }
 
 TEST_F(TrainCli, ALossThatIsNotFinite) {
-  const Finished finished = train({"--lr", "1000", "--warmup-epochs", "20", "--epochs", "30"});
+  const Finished finished =
+      train({"--opt", "sgd", "--lr", "1000", "--warmup-epochs", "20", "--no-sched-on-updates", "--epochs", "30"});
   expect_refused(finished, 1, "convoy train: ");
   EXPECT_THAT(finished.err, HasSubstr("step"));
   EXPECT_EQ(run_convoy({"eval", "photos", "--checkpoint", "runs/run/last.safetensors"}, options_).code, 0);
@@ -213,7 +214,7 @@ TEST_F(TrainCli, ModelFilesThatAreDamagedOrForeign) {
 }
 
 TEST_F(TrainCli, AFlagOverrulesTheEnvironmentThatTheRecipe) {
-  std::ofstream(folder_ / "recipe.toml") << "lr = 0.25\nmomentum = 0.5\nweight-decay = 0.125\n";
+  std::ofstream(folder_ / "recipe.toml") << "opt = 'sgd'\nlr = 0.25\nmomentum = 0.5\nweight-decay = 0.125\n";
   options_.environment = {{"CONVOY_MOMENTUM", "0.75"}, {"CONVOY_WEIGHT_DECAY", "0.0625"}};
   ASSERT_EQ(train({"--recipe", "recipe.toml", "--weight-decay", "0.03125"}).code, 0);
   const std::string settled = text_of(folder_ / "runs/run/recipe.toml");
@@ -297,6 +298,15 @@ TEST_F(TrainCli, ImagesThatGrowAndPatience) {
   EXPECT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.out, HasSubstr("from epoch 1: image size 24\n"));
   EXPECT_THAT(trained.out, HasSubstr("from epoch 3: image size 32\n"));
+}
+
+TEST_F(TrainCli, FineTuningInTwoPhases) {
+  const Finished trained =
+      train({"--val-split", "0.2", "--epochs", "2", "--freeze", "all-but-head", "--unfreeze-after", "1"});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr(" M parameters (all-but-head) for 1 epochs\n"));
+  EXPECT_THAT(trained.out, HasSubstr("from epoch 1: all-but-head frozen\n"));
+  EXPECT_THAT(trained.out, HasSubstr("from epoch 2: nothing frozen\n"));
 }
 
 TEST_F(TrainCli, RecipesWithTwoMeanings) {

@@ -111,11 +111,24 @@ TEST_F(Updates, LookaheadWaitsBetweenAndEndsWithTheSlowWeights) {
   expect("b", [](int64_t i) { return start('b', i); });
 }
 
+// ModelEmaV3(model, decay=0.9998, use_warmup=True).get_decay(t + 1) of timm 1.0.31.
+TEST(MovingAverage, WarmsUpAsTimms) {
+  const std::pair<int64_t, double> timms[] = {{0, 0},
+                                              {1, 0.3700394750525634},
+                                              {2, 0.5192501432308638},
+                                              {3, 0.6031497370079502},
+                                              {10, 0.7978199917664258},
+                                              {80, 0.9465833492478738},
+                                              {1000, 0.9900066611160449},
+                                              {400000, 0.9998}};
+  for (const auto& [t, decay] : timms) EXPECT_NEAR(MovingAverageOp::decay_at(t, 0.9998), decay, 1e-15) << t;
+}
+
 TEST_F(Updates, MovingAverageAccumulateAndClear) {
-  add(std::make_shared<MovingAverageOp>(0.75F), {id("a"), id("x")});
+  add(std::make_shared<MovingAverageOp>(0.75), {id("a"), id("x")});
   add(std::make_shared<AccumulateOp>(), {id("b"), id("y")});
   add(std::make_shared<ClearOp>(), {id("c")});
-  run({});
+  run({.update = 1000});
   expect("a", [](int64_t i) { return 0.75 * start('a', i) + 0.25 * start('x', i); });
   expect("b", [](int64_t i) { return start('b', i) + start('y', i); });
   expect("c", [](int64_t) { return 0.0; });

@@ -35,13 +35,14 @@ def groups(parameters, names=SHAPES, all_decay=False):
     return [dict(params=group, weight_decay=decay) for group, decay in [(decayed, DECAY), (other, 0)] if group]
 
 
-def run(make, momenta=None):
+def run(make, momenta=None, thawed=(), thawed_after=0):
     parameters = {name: torch.nn.Parameter(start.clone()) for name, start in START.items()}
     optimizers = make(parameters)
     scales = [[group["lr"] / RATES[0] for group in optimizer.param_groups] for optimizer in optimizers]
     for step, gradients in enumerate(GRADIENTS):
         for name, parameter in parameters.items():
-            parameter.grad = gradients[name].clone()
+            late = name in thawed and step < thawed_after
+            parameter.grad = None if late else gradients[name].clone()
         for optimizer, scale in zip(optimizers, scales):
             for group, factor in zip(optimizer.param_groups, scale):
                 group["lr"] = RATES[step] * factor
@@ -64,12 +65,19 @@ def scaled_biases(p):
                              dict(params=others, weight_decay=DECAY)], lr=RATES[0], momentum=0.85, nesterov=True)]
 
 
+def scaled_layers(p):
+    """Groups with rates of their own, as timm's layer_decay and a rate for the head make them."""
+    return [torch.optim.AdamW([dict(group, lr=RATES[0] * SCALES[name]) for name in p for group in groups(p, [name])])]
+
+
 def muon(p):
     rest = [name for name in SHAPES if name != "conv.weight"]
     return [timm.optim.Muon(groups(p, ["conv.weight"]), lr=RATES[0], nesterov=True, ns_coefficients="original"),
             torch.optim.AdamW(groups(p, rest), lr=RATES[0], betas=(0.9, 0.95), eps=1e-10)]
 
 
+SCALES = {"conv.weight": 0.25, "norm.weight": 0.25, "norm.bias": 0.25, "head.weight": 3, "head.bias": 3}
+THAWED = {"thawed": ["conv.weight", "norm.weight", "norm.bias"], "thawed_after": 2}
 MOMENTA = [0.95, 0.9, 0.85, 0.92]
 CASES = [
     ("sgd", 'opt = "sgd"', simple(torch.optim.SGD, momentum=0.9), None),
@@ -97,6 +105,8 @@ CASES = [
     ("lamb_decoupled", 'opt = "lamb"\ndecay-mode = "decoupled"', simple(timm.optim.Lamb, decoupled_decay=True), None),
     ("lion", 'opt = "lion"', simple(timm.optim.Lion), None),
     ("muon", 'opt = "muon"', muon, None),
+    ("adamw_scaled_layers", 'opt = "adamw"', scaled_layers, None, {"scales": SCALES}),
+    ("adamw_thawed", 'opt = "adamw"', simple(torch.optim.AdamW), None, THAWED),
 ]
 
 if len(sys.argv) != 2:
@@ -108,7 +118,8 @@ document = {
     "start": flat(START),
     "gradients": [flat(step) for step in GRADIENTS],
     "cases": [{"name": name, "recipe": f"weight-decay = {DECAY}\n{recipe}\n", "momenta": momenta,
-               "result": run(make, momenta)} for name, recipe, make, momenta in CASES],
+               "result": run(make, momenta, **(THAWED if THAWED in more else {})), **dict(*more)}
+              for name, recipe, make, momenta, *more in CASES],
 }
 rounded = json.loads(json.dumps(document), parse_float=lambda text: round(float(text), 9))
 with open(sys.argv[1], "w", encoding="utf-8") as out:

@@ -13,11 +13,11 @@
 namespace convoy {
 
 struct LearningRateSweep {
-  double first_lr = 1e-7;   // above 0
-  double last_lr = 10;      // above first_lr, at most 1000
-  int64_t updates = 100;    // in which the rate grows by equal factors; at least 2
-  double smoothing = 0.98;  // decay rate of the moving average of the loss, in [0, 1)
-  double stop_factor = 4;   // the sweep ends when the smoothed loss is that many times its least; above 1
+  double first_lr = 1e-7;  // above 0
+  double last_lr = 10;     // above first_lr, at most 1000
+  int64_t updates = 100;   // in which the rate grows by equal factors; at least 2
+  double smoothing = 0.8;  // decay rate of the moving average of the loss, in [0, 1)
+  double stop_factor = 4;  // the sweep ends when the smoothed loss is that many times its least; above 1
 };
 
 struct LearningRatePoint {
@@ -26,20 +26,34 @@ struct LearningRatePoint {
   double smoothed = 0;  // the moving average of the losses, corrected for its start at 0
 };
 
+// The rates that a curve suggests.
+struct LearningRateAdvice {
+  // The greatest rate at which the smoothed loss has risen by no more than a tenth of its fall since its least.
+  double edge = 0;
+  // Half of the edge: the average is behind the loss. For the peak of a schedule that falls to 0.
+  double suggestion = 0;
+  double valley = 0;    // fastai's: the middle of the longest falling subsequence of the smoothed loss
+  double steepest = 0;  // Lightning's: where the smoothed loss falls most steeply by the logarithm of the rate
+  double minimum = 0;   // fastai's: a tenth of the rate of the least smoothed loss
+};
+
 struct LearningRateCurve {
   std::vector<LearningRatePoint> points;
-  // Where the smoothed loss falls most steeply by the logarithm of the rate, as Lightning suggests it; unset when there
-  // are too few points or it never falls.
-  std::optional<double> suggestion;
+  double start = 0;  // mean of the first kSettlingPoints losses
+  double least = 0;  // smoothed loss
+  double noise = 0;  // deviation of the smoothed loss, from what neighbouring losses differ by
+  // Unset where there are fewer than 2 kSettlingPoints points, or where the loss falls by less than kRealFall times its
+  // noise.
+  std::optional<LearningRateAdvice> advice;
   bool diverged = false;  // the sweep ended before last_lr
 };
 
-// The first points of a curve, in which its average settles: no suggestion counts them.
+// The first points of a curve, in which its average settles: no advice counts them.
 inline constexpr size_t kSettlingPoints = 10;
+inline constexpr double kRealFall = 7;
 
-// The suggestion for a curve, between its first kSettlingPoints and its least smoothed loss: behind that the loss also
-// falls now and then, on its way up.
-std::optional<double> steepest_descent(const std::vector<LearningRatePoint>& points);
+// Fills in all but the points and `diverged`. smoothing: that of the points.
+void advise(LearningRateCurve& curve, double smoothing);
 
 // Trains the recipe's network, from its start, on the recipe's images with growing rates, and keeps nothing.
 // on_point hears of every update; stop ends the sweep after the update at hand. Throws as train(), and UsageError for a

@@ -30,6 +30,7 @@ struct Recipe {
   enum class Interpolation : uint8_t { nearest, box, bilinear, bicubic };
   enum class OnBadImage : uint8_t { strict, error, skip };
   enum class Padding : uint8_t { usual, symmetric, same };
+  enum class FreezeStats : uint8_t { frozen, none, all };
 
   // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, CIFAR's files, or a tar
   // or zip archive of one of these.
@@ -50,8 +51,12 @@ struct Recipe {
   bool acnet = false;                     // k x k convolutions become ACNet's asymmetric blocks
   // A file of weights to start from, as import_model takes it; the head starts anew where the classes are others.
   std::string initial_checkpoint;
-  // Modules that keep their weights, "conv1,layer1", or "all-but-head"; their norms use the stored statistics.
+  // Modules that keep their weights, "conv1,layer1", or "all-but-head".
   std::string freeze;
+  // The batch norms that use, and keep, their stored statistics: those that are frozen with weight and bias (timm's
+  // freeze), none (its include_bn_running_stats=False) or all (its freeze_batch_norm_2d, which keeps the weights, too).
+  FreezeStats freeze_stats = FreezeStats::frozen;
+  int64_t unfreeze_after = 0;  // epochs after which what is frozen is trained, too; 0: never
 
   int64_t epochs = 30;
   int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs
@@ -80,6 +85,8 @@ struct Recipe {
   DecayMode decay_mode = DecayMode::optimizers_own;
   bool decay_norms = false;         // norms and biases decay, too
   double bias_lr_scale = 1;         // factor of the rate, not of the decay, of the norms' biases
+  double layer_decay = 1;           // factor of the rate from each layer to the one before it, as timm's
+  double head_lr_scale = 1;         // factor of the rate of the last linear layer
   std::optional<double> clip_grad;  // largest norm of the gradient of all parameters; 0: not clipped; unset: 1 for lamb
   double smoothing = 0.1;
   bool model_ema = false;  // validate and save the moving average of the weights

@@ -37,11 +37,11 @@ struct TrainStart {
   int64_t val_images = 0;  // 0: there are none
   int64_t batch_size = 0;  // the recipe's, or all images where they are fewer
   int64_t steps_per_epoch = 0;
-  int64_t parameters = 0;  // trained numbers
-  int64_t frozen_parameters = 0;
-  std::string initial_weights;  // one line on what the initial checkpoint gave; empty without one
-  int64_t multiply_adds = 0;    // of the network on one image
-  size_t planned_bytes = 0;     // of weights, optimizer and activations
+  int64_t parameters = 0;         // trained numbers, in the run's last epoch
+  int64_t frozen_parameters = 0;  // that the recipe's freeze keeps, for the whole run or up to unfreeze-after
+  std::string initial_weights;    // one line on what the initial checkpoint gave; empty without one
+  int64_t multiply_adds = 0;      // of the network on one image
+  size_t planned_bytes = 0;       // of weights, optimizer and activations
   // Where the run begins; past 0 when it is resumed.
   int64_t first_epoch = 0;
   int64_t first_step = 0;
@@ -61,6 +61,7 @@ struct EpochStart {
   std::optional<double> drop;  // unset: the network's own
   double mixup = 0;
   std::string aa;
+  bool frozen = false;  // what the recipe freezes is
 };
 
 // After a step; means are over the images of the epoch so far, times are in seconds since the epoch began here.

@@ -18,10 +18,11 @@ namespace {
 
 // What the losses of a sweep depend on, and how fast it is.
 constexpr std::string_view kFields[] = {
-    "val-split",       "on-bad-image", "Network",       "batch-size",    "grad-accum-steps", "seed",
-    "smoothing",       "opt",          "momentum",      "nesterov",      "opt-betas",        "opt-eps",
-    "weight-decay",    "decay-mode",   "decay-norms",   "bias-lr-scale", "clip-grad",        "lookahead",
-    "lookahead-decay", "Augmentation", "Preprocessing", "threads",       "workers"};
+    "val-split",    "on-bad-image", "Network",         "batch-size",    "grad-accum-steps", "seed",
+    "smoothing",    "opt",          "momentum",        "nesterov",      "opt-betas",        "opt-eps",
+    "weight-decay", "decay-mode",   "decay-norms",     "bias-lr-scale", "layer-decay",      "head-lr-scale",
+    "clip-grad",    "lookahead",    "lookahead-decay", "Augmentation",  "Preprocessing",    "threads",
+    "workers"};
 
 struct Options {
   explicit Options(CLI::App& app) : recipe(app, kFields) {}
@@ -42,15 +43,32 @@ void write_csv(const std::string& path, const LearningRateCurve& curve) {
   write_file_atomically(path, text);
 }
 
-// Some twenty of the points, the suggested one marked.
+// Some twenty of the points.
 void print_table(const LearningRateCurve& curve) {
   const size_t step = std::max<size_t>(1, curve.points.size() / 20);
   print("{:>10} {:>10} {:>10}\n", "lr", "loss", "smoothed");
-  for (size_t i = 0; i < curve.points.size(); ++i) {
+  for (size_t i = 0; i < curve.points.size(); i += step) {
     const LearningRatePoint& point = curve.points[i];
-    const bool suggested = curve.suggestion == point.lr;
-    if (i % step != 0 && !suggested) continue;
-    print("{:10.3g} {:10.4f} {:10.4f}{}\n", point.lr, point.loss, point.smoothed, suggested ? "  <" : "");
+    print("{:10.3g} {:10.4f} {:10.4f}\n", point.lr, point.loss, point.smoothed);
+  }
+}
+
+void print_advice(const LearningRateCurve& curve, const LearningRateSweep& sweep) {
+  if (const auto& advice = curve.advice) {
+    print(
+        "the loss falls from {:.3f} to {:.3f} (noise {:.2g}) and stays there up to a learning rate of {:.2g}\n"
+        "other rules: valley {:.2g}, steepest {:.2g}, a tenth of the least's {:.2g}\n"
+        "try --lr {:.2g}\n",
+        curve.start, curve.least, curve.noise, advice->edge, advice->valley, advice->steepest, advice->minimum,
+        advice->suggestion);
+  } else if (curve.points.size() < 2 * kSettlingPoints) {
+    print("no advice: {} points are too few; try --updates {}{}\n", curve.points.size(), 4 * sweep.updates,
+          curve.diverged ? " and a lower --first-lr" : "");
+  } else {
+    print(
+        "no advice: between {:.2g} and {:.2g} the loss falls by {:.2g}, less than {} times its noise of {:.2g}; try a "
+        "larger --batch-size, other rates or --updates {}\n",
+        sweep.first_lr, curve.points.back().lr, curve.start - curve.least, kRealFall, curve.noise, 4 * sweep.updates);
   }
 }
 
@@ -59,8 +77,15 @@ void print_json_curve(const LearningRateCurve& curve) {
   for (const LearningRatePoint& point : curve.points) {
     points.push_back({{"lr", point.lr}, {"loss", point.loss}, {"smoothed", point.smoothed}});
   }
-  nlohmann::ordered_json root = {{"suggestion", nullptr}, {"diverged", curve.diverged}, {"points", points}};
-  if (curve.suggestion) root["suggestion"] = *curve.suggestion;
+  nlohmann::ordered_json root = {{"suggestion", nullptr}, {"start", curve.start},       {"least", curve.least},
+                                 {"noise", curve.noise},  {"diverged", curve.diverged}, {"points", points}};
+  if (const auto& advice = curve.advice) {
+    root["suggestion"] = advice->suggestion;
+    root["rules"] = {{"edge", advice->edge},
+                     {"valley", advice->valley},
+                     {"steepest", advice->steepest},
+                     {"minimum", advice->minimum}};
+  }
   print_json(root);
 }
 
@@ -81,16 +106,7 @@ int run(const Options& options) {
     return 0;
   }
   print_table(curve);
-  if (curve.suggestion) {
-    print("the loss falls most steeply at a learning rate of {:.3g}; try --lr {:.2g}\n", *curve.suggestion,
-          *curve.suggestion);
-  } else if (curve.points.size() <= kSettlingPoints) {
-    print("{} points are too few to tell where the loss falls; try --updates {}{}\n", curve.points.size(),
-          4 * options.sweep.updates, curve.diverged ? " and a lower --first-lr" : "");
-  } else {
-    print("the loss never falls between {:.3g} and {:.3g}; try --updates {}\n", options.sweep.first_lr,
-          curve.points.back().lr, 4 * options.sweep.updates);
-  }
+  print_advice(curve, options.sweep);
   return 0;
 }
 

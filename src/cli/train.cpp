@@ -27,7 +27,8 @@ void print_start(const TrainStart& start) {
   print("training on {}, {}\n", start.train_source,
         start.val_images == 0 ? "validating on nothing" : fmt::format("validating on {}", start.val_source));
   if (start.frozen_parameters > 0) {
-    print("frozen: {:.2f} M parameters ({})\n", static_cast<double>(start.frozen_parameters) * 1e-6, recipe.freeze);
+    print("frozen: {:.2f} M parameters ({}){}\n", static_cast<double>(start.frozen_parameters) * 1e-6, recipe.freeze,
+          recipe.unfreeze_after > 0 ? fmt::format(" for {} epochs", recipe.unfreeze_after) : "");
   }
   if (!start.initial_weights.empty()) print("start: {}\n", start.initial_weights);
   if (start.first_epoch >= recipe.epochs) {

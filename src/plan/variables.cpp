@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 #include <string>
 
 #include "convoy/error.h"
@@ -81,6 +83,14 @@ const Variables::Variable& Variables::at(std::string_view name) const {
   const auto found = variables_.find(name);
   if (found == variables_.end()) throw Error(fmt::format("there is no parameter or state named '{}'", name));
   return found->second;
+}
+
+std::optional<std::string> first_not_finite(const Variables& variables) {
+  for (const auto& [name, variable] : variables.all()) {
+    const std::span<const float> values(variable.data, static_cast<size_t>(variable.shape.elements()));
+    if (!std::ranges::all_of(values, [](float x) { return std::isfinite(x); })) return name;
+  }
+  return std::nullopt;
 }
 
 }  // namespace convoy

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,5 +38,8 @@ class Variables {
   std::vector<Buffer> blocks_;
   size_t bytes_ = 0;
 };
+
+// The name of a variable that holds what is no number, or infinity.
+std::optional<std::string> first_not_finite(const Variables& variables);
 
 }  // namespace convoy

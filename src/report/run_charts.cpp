@@ -117,25 +117,29 @@ Picture comparison_chart(const std::vector<RunSummary>& runs) {
 }
 
 Picture learning_rate_chart(const LearningRateCurve& curve) {
-  std::vector<Point> losses, smoothed;
+  // A diverging loss is clipped at as far above the start as the least is below it.
+  const double first = curve.points.empty() ? 0 : curve.points.front().smoothed;
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const LearningRatePoint& point : curve.points) {
-    const double x = std::log10(point.lr);
-    losses.push_back({x, point.loss});
-    smoothed.push_back({x, point.smoothed});
     low = std::min(low, point.smoothed);
     high = std::max(high, point.smoothed);
+  }
+  if (low < first) high = std::min(high, 2 * first - low);
+  std::vector<Point> losses, smoothed;
+  for (const LearningRatePoint& point : curve.points) {
+    const double x = std::log10(point.lr);
+    losses.push_back({x, std::min(point.loss, high)});
+    smoothed.push_back({x, std::min(point.smoothed, high)});
   }
   CurveChart chart{
       .title = "Loss by learning rate",
       .x_label = "learning rate",
       .curves = {{"loss", std::move(losses), curve_color(5)}, {"smoothed loss", std::move(smoothed), curve_color(0)}},
-      .decades = true,
-      .clipped = true};
-  if (curve.suggestion) {
-    const double x = std::log10(*curve.suggestion);
+      .decades = true};
+  if (curve.advice) {
+    const double x = std::log10(curve.advice->suggestion);
     chart.curves.push_back(
-        {fmt::format("steepest descent at {:.2g}", *curve.suggestion), {{x, low}, {x, high}}, curve_color(1), 7});
+        {fmt::format("suggested: {:.2g}", curve.advice->suggestion), {{x, low}, {x, high}}, curve_color(1), 7});
   }
   Picture picture(700, 430);
   draw_with_legend(picture, {0, 8, picture.width(), picture.height() - 16}, chart);

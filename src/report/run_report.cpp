@@ -1,10 +1,12 @@
 #include "convoy/run_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <limits>
 #include <optional>
+#include <vector>
 
 #include "convoy/comparison.h"
 #include "convoy/version.h"
@@ -54,11 +56,15 @@ void RunReport::Parts::begin(const TrainStart& started) {
 
 void RunReport::Parts::epoch_begin(const EpochStart& report) {
   epoch_start = report;
-  if (!progress || start.recipe.progressive_stages == 1) return;
-  std::string stage = fmt::format("image size {}", report.image_size);
-  if (start.recipe.progressive_drop) stage += fmt::format(", dropout {:.3g}", *report.drop);
-  if (start.recipe.progressive_mixup) stage += fmt::format(", mixup {:.3g}", report.mixup);
-  if (start.recipe.progressive_magnitude) stage += fmt::format(", aa {}", report.aa);
+  const Recipe& recipe = start.recipe;
+  if (!progress || (recipe.progressive_stages == 1 && recipe.unfreeze_after == 0)) return;
+  std::vector<std::string> parts;
+  if (recipe.progressive_stages > 1) parts.push_back(fmt::format("image size {}", report.image_size));
+  if (recipe.progressive_drop) parts.push_back(fmt::format("dropout {:.3g}", *report.drop));
+  if (recipe.progressive_mixup) parts.push_back(fmt::format("mixup {:.3g}", report.mixup));
+  if (recipe.progressive_magnitude) parts.push_back(fmt::format("aa {}", report.aa));
+  if (recipe.unfreeze_after > 0) parts.push_back(report.frozen ? recipe.freeze + " frozen" : "nothing frozen");
+  const std::string stage = fmt::format("{}", fmt::join(parts, ", "));
   if (stage == shown_stage) return;
   progress->line(fmt::format("from epoch {}: {}", report.epoch + 1, stage));
   shown_stage = stage;

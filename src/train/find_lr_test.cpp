@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "convoy/error.h"
+#include "core/random.h"
 #include "train/testing.h"
 
 namespace convoy {
@@ -13,22 +15,63 @@ namespace {
 
 using testing::HasSubstr;
 
-std::vector<LearningRatePoint> curve_of(const std::vector<double>& losses) {
-  std::vector<LearningRatePoint> points;
-  for (const double loss : losses) points.push_back({std::pow(10.0, static_cast<double>(points.size())), loss, loss});
-  return points;
+// The rate of the i-th point, in hundredths of eight decades.
+double rate(size_t i) { return 1e-7 * std::pow(10.0, 0.08 * static_cast<double>(i)); }
+
+// What fastai's valley() and minimum() give for these losses without the first ten, in double precision, and
+// numpy.gradient(losses)[10:least].argmin() + 10, which Lightning's suggestion is.
+TEST(FindLr, TheRulesAreFastaisAndLightnings) {
+  LearningRateCurve curve;
+  for (size_t i = 0; i < 90; ++i) {
+    const auto x = static_cast<double>(i);
+    double loss = 2.3 - std::exp(-std::pow((x - 55) / 15, 2)) + 0.05 * std::sin(1.7 * x);
+    if (i > 70) loss += 0.005 * (x - 70) * (x - 70);
+    curve.points.push_back({rate(i), 2.3, loss});
+  }
+  advise(curve, 0);
+  ASSERT_TRUE(curve.advice.has_value());
+  EXPECT_DOUBLE_EQ(curve.advice->valley, rate(44));
+  EXPECT_DOUBLE_EQ(curve.advice->minimum, rate(55) / 10);
+  EXPECT_DOUBLE_EQ(curve.advice->steepest, rate(46));
 }
 
-// numpy.gradient(losses[10:-1]).argmin() + 10, as Lightning's lr_find suggests, away from the borders that gradient
-// treats differently.
-TEST(FindLr, SuggestsTheSteepestDescentBehindTheFirstPoints) {
-  const std::vector<LearningRatePoint> points =
-      curve_of({9, 3, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.8, 2.6, 2.2, 1.5, 1.2, 1.1, 1.1, 4, 9});
-  EXPECT_DOUBLE_EQ(*steepest_descent(points), 1e13);
-  std::vector<double> losses = {9, 3, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.9, 2.8, 2.6, 2.2, 1.5, 1.2, 4, 9, 5, 4};
-  EXPECT_DOUBLE_EQ(*steepest_descent(curve_of(losses)), 1e13) << "a fall behind the least loss counts for nothing";
-  EXPECT_FALSE(steepest_descent(curve_of({3, 2, 1})).has_value());
-  EXPECT_FALSE(steepest_descent(curve_of(std::vector<double>(20, 1.0))).has_value());
+// A curve of a known shape: flat at 2.3 up to a rate of 1e-4, straight down to 2.3 - fall at 1e-2, flat up to 0.1, then
+// up; with normal noise.
+LearningRateCurve noisy_curve(double fall, double deviation, uint64_t seed) {
+  constexpr double kSmoothing = 0.8;
+  RandomStream random(seed, "losses", 0);
+  LearningRateCurve curve;
+  double average = 0, weight = 0;
+  for (size_t i = 0; i < 100; ++i) {
+    const double decade = std::log10(rate(i));
+    const double share = std::clamp((decade + 4) / 2, 0.0, 1.0), beyond = std::max(0.0, decade + 1);
+    const double loss = 2.3 - fall * share + 20 * fall * beyond + deviation * static_cast<double>(random.normal());
+    average = kSmoothing * average + loss;
+    weight = kSmoothing * weight + 1;
+    curve.points.push_back({rate(i), loss, average / weight});
+  }
+  advise(curve, kSmoothing);
+  return curve;
+}
+
+TEST(FindLr, AsksForAFallThatIsMoreThanNoise) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    const LearningRateCurve flat = noisy_curve(0, 0.3, seed), real = noisy_curve(1, 0.3, seed);
+    EXPECT_FALSE(flat.advice.has_value()) << seed;
+    ASSERT_TRUE(real.advice.has_value()) << seed;
+    EXPECT_NEAR(real.noise, 0.1, 0.05) << seed;  // 0.3 sqrt(0.2 / 1.8)
+    EXPECT_GT(real.advice->suggestion, 4e-3) << seed;
+    EXPECT_LT(real.advice->suggestion, 0.2) << seed;
+  }
+}
+
+TEST(FindLr, FewPointsGiveNoAdvice) {
+  LearningRateCurve curve = noisy_curve(1, 0.01, 1);
+  EXPECT_NEAR(curve.start, 2.3, 0.02);
+  EXPECT_NEAR(curve.least, 1.3, 0.02);
+  curve.points.resize(19);
+  advise(curve, 0.8);
+  EXPECT_FALSE(curve.advice.has_value());
 }
 
 class FindLrTest : public testing::Test {
@@ -69,9 +112,9 @@ TEST_F(FindLrTest, SweepsByEqualFactorsUntilTheLossDiverges) {
     weights = 0.8 * weights + 1;
     EXPECT_NEAR(curve.points[i].smoothed, sum / weights, 1e-6 * sum) << i;
   }
-  ASSERT_TRUE(curve.suggestion.has_value());
-  EXPECT_GT(*curve.suggestion, 1e-3);
-  EXPECT_LT(*curve.suggestion, 10);
+  ASSERT_TRUE(curve.advice.has_value());
+  EXPECT_GT(curve.advice->suggestion, 1e-3);
+  EXPECT_LT(curve.advice->suggestion, 10);
   EXPECT_FALSE(std::filesystem::exists(root_ / "runs"));
 }
 

@@ -2,12 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <limits>
+
 #include "convoy/error.h"
 #include "convoy/fuse.h"
 #include "convoy/train.h"
 #include "formats/safetensors.h"
 #include "train/model_file.h"
 #include "train/testing.h"
+#include "train/trainer_testing.h"
 
 namespace convoy {
 namespace {
@@ -105,6 +109,22 @@ TEST_F(FineTune, ResumesWithoutTheFile) {
   EXPECT_THAT(run(parts).initial_weights, IsEmpty());
   for (const char* name : {"conv.weight", "bn.running_mean", "fc.weight"}) {
     EXPECT_EQ(tensor("parts", name), tensor("whole", name)) << name;
+  }
+}
+
+TEST_F(FineTune, AFileThatIsNotFiniteIsNamed) {
+  std::string bytes = bytes_of(weights("source"));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(bytes.data() + bytes.size() - sizeof nan, &nan, sizeof nan);  // within the last tensor
+  std::ofstream(root_ / "nan.safetensors", std::ios::binary) << bytes;
+  Recipe recipe = from_source("nan");
+  recipe.initial_checkpoint = (root_ / "nan.safetensors").string();
+  try {
+    train(recipe);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::ContainsRegex("nan.safetensors: [a-z_.]+ .*finite"));
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("learning rate")));
   }
 }
 

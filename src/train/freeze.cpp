@@ -67,14 +67,20 @@ std::set<std::string> frozen_parameters(const Model& model, const ModelOptions& 
   return frozen;
 }
 
-void freeze_norms(Graph& graph, const std::set<std::string>& frozen) {
+void freeze_norms(Graph& graph, const std::set<std::string>& frozen, Recipe::FreezeStats stats) {
+  if (stats == Recipe::FreezeStats::none) return;
   for (Node& node : graph.nodes()) {
     const auto* norm = dynamic_cast<const BatchNormOp*>(node.op.get());
     if (norm == nullptr) continue;
-    const auto is_frozen = [&](BatchNormOp::Input input) {
-      return frozen.contains(graph.value(node.inputs[static_cast<size_t>(input)]).name);
-    };
-    if (!is_frozen(BatchNormOp::kWeight) && !is_frozen(BatchNormOp::kBias)) continue;
+    int parameters = 0, kept = 0;
+    for (const BatchNormOp::Input input : {BatchNormOp::kWeight, BatchNormOp::kBias}) {
+      const ValueId id = node.inputs[static_cast<size_t>(input)];
+      if (id == kNoValue) continue;
+      ++parameters;
+      kept += frozen.contains(graph.value(id).name) ? 1 : 0;
+    }
+    const bool whole = parameters > 0 && kept == parameters;
+    if (stats == Recipe::FreezeStats::frozen && !whole) continue;
     BatchNormAttributes attributes = norm->batch_norm();
     attributes.training = false;
     node.op = std::make_shared<BatchNormOp>(attributes);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "convoy/model.h"
+#include "convoy/recipe.h"
 #include "graph/graph.h"
 
 namespace convoy {
@@ -16,7 +17,8 @@ namespace convoy {
 std::set<std::string> frozen_parameters(const Model& model, const ModelOptions& options, int64_t image_size,
                                         std::string_view choice);
 
-// Batch norms whose weight or bias is frozen use their stored statistics, and keep them. For graphs without passes.
-void freeze_norms(Graph& graph, const std::set<std::string>& frozen);
+// Makes the batch norms that `stats` means use their stored statistics, and keep them. Those that are frozen are those
+// of which every parameter is. For graphs without passes.
+void freeze_norms(Graph& graph, const std::set<std::string>& frozen, Recipe::FreezeStats stats);
 
 }  // namespace convoy

@@ -62,7 +62,7 @@ struct Trained {
 };
 
 // Three steps from random statistics.
-void train_with(std::string_view choice, Trained& trained) {
+void train_with(std::string_view choice, Trained& trained, Recipe::FreezeStats stats = Recipe::FreezeStats::frozen) {
   StepOptions options;
   options.model = &tiny();
   options.model_options.num_classes = kClasses;
@@ -70,6 +70,7 @@ void train_with(std::string_view choice, Trained& trained) {
   options.image_size = kSide;
   options.optimizer.weight_decay = 0.1F;
   options.frozen = frozen(choice);
+  options.freeze_stats = stats;
   TrainingStep step(options, trained.variables, 3);
   Buffer arena(step.arena_bytes());
   step.bind(trained.variables, arena);
@@ -106,6 +107,33 @@ TEST(Freeze, FrozenLayersStayAsTheyAre) {
   EXPECT_TRUE(head.variables.contains("momentum/fc.weight"));
   EXPECT_LT(head.nodes, all.nodes - 2);
   EXPECT_LT(head.arena_bytes, all.arena_bytes);
+}
+
+TEST(Freeze, TheBiasOfANormAloneLeavesItsStatistics) {
+  Trained trained;
+  train_with("bn.bias", trained);
+  EXPECT_FALSE(trained.changed("bn.bias"));
+  for (const char* name : {"bn.weight", "bn.running_mean", "bn.running_var"})
+    EXPECT_TRUE(trained.changed(name)) << name;
+}
+
+// timm's freeze(model, ["bn"]), freeze(..., include_bn_running_stats=False) and freeze_batch_norm_2d's statistics.
+TEST(Freeze, StatisticsAreChosenApart) {
+  using Stats = Recipe::FreezeStats;
+  struct Case {
+    const char* freeze;
+    Stats stats;
+    bool weight, statistics;  // that change
+  };
+  for (const Case& c : {Case{"bn", Stats::frozen, false, false}, Case{"bn", Stats::none, false, true},
+                        Case{"", Stats::all, true, false}, Case{"conv", Stats::frozen, true, true}}) {
+    Trained trained;
+    train_with(c.freeze, trained, c.stats);
+    EXPECT_EQ(trained.changed("bn.weight"), c.weight) << c.freeze;
+    for (const char* name : {"bn.running_mean", "bn.running_var"}) {
+      EXPECT_EQ(trained.changed(name), c.statistics) << c.freeze << " " << name;
+    }
+  }
 }
 
 // Gradients pass through frozen layers.

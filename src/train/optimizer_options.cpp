@@ -94,6 +94,8 @@ OptimizerOptions optimizer_options(const Recipe& recipe) {
   options.decoupled = decay_of(recipe) == DecayMode::decoupled;
   options.decay_vectors = recipe.decay_norms;
   options.norm_bias_lr_scale = static_cast<float>(recipe.bias_lr_scale);
+  options.layer_decay = recipe.layer_decay;
+  options.head_lr_scale = recipe.head_lr_scale;
   return options;
 }
 

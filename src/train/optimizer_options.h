@@ -9,8 +9,8 @@ namespace convoy {
 // The rate that a recipe asks for, or its optimizer's for the images of an update.
 double base_learning_rate(const Recipe& recipe);
 
-// Sets lr, momentum, opt-betas, opt-eps and clip-grad where they are unset and the optimizer has them; not what
-// sched onecycle varies.
+// Sets lr, momentum, opt-betas, opt-eps and clip-grad where they are unset and the optimizer has them;
+// not what sched onecycle varies.
 void settle_optimizer(Recipe& recipe);
 
 OptimizerOptions optimizer_options(const Recipe& recipe);

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
 
 #include "convoy/error.h"
 #include "plan/program.h"
@@ -48,6 +52,20 @@ void set(float* data, const json& values, const json& shape) {
   for (size_t i = 0; i < at.size(); ++i) data[at[i]] = values[i].get<float>();
 }
 
+// The updates of what is not frozen, all inputs being there.
+Program updates_of(const StepOptions& options, const std::map<std::string, double>& scales, Variables& variables) {
+  Graph graph(Mode::training);
+  Gradients gradients;
+  for (const auto& [name, shape] : references()["shapes"].items()) {
+    const ValueId weight = graph.add_parameter(name, inside(shape), {}, FileLayout::same);
+    const ValueId gradient = graph.add_input("gradient of " + name, {inside(shape)});
+    if (!options.frozen.contains(name)) gradients.emplace_back(weight, gradient);
+  }
+  add_updates(graph, options, {.norm_biases = {"norm.bias"}, .output_weight = "head.weight"}, scales, gradients);
+  variables.add(graph, 1);
+  return Program(std::move(graph), {.guarded = true});
+}
+
 class OptimizerReference : public testing::TestWithParam<size_t> {};
 
 // The recipe's way to the weights: its settings, their defaults, the graph of the updates, the kernels.
@@ -61,20 +79,22 @@ TEST_P(OptimizerReference, FourUpdatesAgreeWithPyTorchAndTimm) {
   options.optimizer = optimizer_options(recipe);
   options.clip_grad_norm = static_cast<float>(clip_grad_norm(recipe));
 
-  Graph graph(Mode::training);
-  Gradients gradients;
-  for (const auto& [name, shape] : document["shapes"].items()) {
-    const ValueId weight = graph.add_parameter(name, inside(shape), {}, FileLayout::same);
-    gradients.emplace_back(weight, graph.add_input("gradient of " + name, {inside(shape)}));
+  std::map<std::string, double> scales;
+  if (expected.contains("scales")) scales = expected["scales"].get<std::map<std::string, double>>();
+  if (expected.contains("thawed")) {
+    options.frozen = expected["thawed"].get<std::set<std::string>>();
+    options.thawed_after = expected["thawed_after"].get<int64_t>();
   }
-  add_updates(graph, options, {.norm_biases = {"norm.bias"}, .output_weight = "head.weight"}, gradients);
-  Program program(graph, {.guarded = true});
   Variables variables;
-  variables.add(graph, 1);
-  Buffer arena(program.arena_bytes());
-  program.bind(variables, arena);
-  for (const auto& [name, shape] : document["shapes"].items()) set(program.data(name), document["start"][name], shape);
+  // What learns before the others thaw, and from then on.
+  Program early = updates_of(options, scales, variables);
+  options.thawed = std::exchange(options.frozen, {});
+  Program late = updates_of(options, scales, variables);
+  Buffer arena(std::max(early.arena_bytes(), late.arena_bytes()));
+  for (Program* program : {&early, &late}) program->bind(variables, arena);
+  for (const auto& [name, shape] : document["shapes"].items()) set(late.data(name), document["start"][name], shape);
   for (size_t step = 0; step < document["rates"].size(); ++step) {
+    Program& program = static_cast<int64_t>(step) < options.thawed_after ? early : late;
     for (const auto& [name, shape] : document["shapes"].items()) {
       set(program.data("gradient of " + name), document["gradients"][step][name], shape);
     }
@@ -87,7 +107,7 @@ TEST_P(OptimizerReference, FourUpdatesAgreeWithPyTorchAndTimm) {
   for (const auto& [name, shape] : document["shapes"].items()) {
     const std::vector<size_t> at = places(shape);
     for (size_t i = 0; i < at.size(); ++i) {
-      EXPECT_NEAR(program.data(name)[at[i]], expected["result"][name][i].get<double>(), 3e-6) << name << " " << i;
+      EXPECT_NEAR(late.data(name)[at[i]], expected["result"][name][i].get<double>(), 3e-6) << name << " " << i;
     }
   }
 }
@@ -149,16 +169,17 @@ TEST(OptimizerOptions, WhatAnOptimizerLacksIsRefused) {
     return "";
   };
   EXPECT_EQ(complaint("opt = 'adam'\nmomentum = 0.5"), "momentum: adam does not have it, got 0.5; use opt-betas");
-  EXPECT_EQ(complaint("opt-betas = [0.8, 0.9]"), "opt-betas: sgd does not have it, got 0.8,0.9; use momentum");
+  EXPECT_EQ(complaint("opt = 'sgd'\nopt-betas = [0.8, 0.9]"),
+            "opt-betas: sgd does not have it, got 0.8,0.9; use momentum");
   EXPECT_THAT(complaint("opt = 'lion'\nopt-eps = 0.5"), HasSubstr("opt-eps: lion does not have it"));
   EXPECT_THAT(complaint("opt = 'muon'\nnesterov = true"), HasSubstr("nesterov: muon"));
   EXPECT_THAT(complaint("opt = 'adamw'\ndecay-mode = 'l2'"),
               HasSubstr("decay-mode: adamw does not have it, got l2; use opt adam"));
   EXPECT_THAT(complaint("opt = 'lion'\ndecay-mode = 'l2'"), HasSubstr("decay-mode: lion"));
   EXPECT_EQ(complaint("opt = 'sgd'\ndecay-mode = 'decoupled'"), "");
-  EXPECT_THAT(complaint("sched = 'onecycle'\nmomentum = 0.9"),
+  EXPECT_THAT(complaint("opt = 'sgd'\nsched = 'onecycle'\nmomentum = 0.9"),
               HasSubstr("momentum: expected none beside sched onecycle"));
-  EXPECT_EQ(complaint("sched = 'onecycle'\nmomentum = 0.9\ncycle-momentum = false"), "");
+  EXPECT_EQ(complaint("opt = 'sgd'\nsched = 'onecycle'\nmomentum = 0.9\ncycle-momentum = false"), "");
 }
 
 }  // namespace

@@ -63,6 +63,20 @@ void check_progressive(const Recipe& recipe) {
   }
 }
 
+void check_freeze(const Recipe& recipe) {
+  if (recipe.unfreeze_after == 0) return;
+  if (recipe.freeze.empty()) {
+    throw UsageError(fmt::format("unfreeze-after: expected freeze, too, which it ends, got {} and nothing frozen",
+                                 recipe.unfreeze_after));
+  }
+  if (recipe.unfreeze_after >= recipe.epochs) {
+    throw UsageError(
+        fmt::format("unfreeze-after: expected fewer than the {} epochs, got {}; leave it out to freeze "
+                    "for the whole run",
+                    recipe.epochs, recipe.unfreeze_after));
+  }
+}
+
 }  // namespace
 
 void check(const Recipe& recipe) {
@@ -86,6 +100,7 @@ void check(const Recipe& recipe) {
   check_optimizer(recipe);
   check_schedule(recipe);
   check_progressive(recipe);
+  check_freeze(recipe);
 }
 
 }  // namespace convoy

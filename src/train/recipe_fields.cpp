@@ -56,6 +56,13 @@ void add_network(Fields& fields) {
   fields.add("initial-checkpoint", &Recipe::initial_checkpoint,
              "weights to start from: a model file, or any file that `convoy import` reads");
   fields.add("freeze", &Recipe::freeze, "modules that keep their weights, separated by commas, or all-but-head");
+  using FreezeStats = Recipe::FreezeStats;
+  fields.add(
+      "freeze-stats", &Recipe::freeze_stats,
+      Choices<FreezeStats>{{"frozen", FreezeStats::frozen}, {"none", FreezeStats::none}, {"all", FreezeStats::all}},
+      "batch norms that use and keep their stored statistics: those that are frozen as a whole, none, or all");
+  fields.add("unfreeze-after", &Recipe::unfreeze_after, "epochs after which what is frozen is trained, too; 0: never",
+             {0, 1e9});
 }
 
 void add_training(Fields& fields) {
@@ -107,6 +114,10 @@ void add_optimizer(Fields& fields) {
              "add the decay to the gradient, as Paddle's L2Decay, or shrink the weights; auto: the optimizer's own");
   fields.add("decay-norms", &Recipe::decay_norms, "decay norms and biases, too");
   fields.add("bias-lr-scale", &Recipe::bias_lr_scale, "factor of the learning rate of the norms' biases", {0, 1e6});
+  fields.add("layer-decay", &Recipe::layer_decay,
+             "factor of the learning rate from each layer to the one before it, of blocks as timm's", {0, 1, true});
+  fields.add("head-lr-scale", &Recipe::head_lr_scale, "factor of the learning rate of the last linear layer",
+             {0, 1e6, true});
   fields.add("clip-grad", &Recipe::clip_grad, "largest norm of the gradient; 0: not clipped; auto: 1 for lamb");
   fields.add("lookahead", &Recipe::lookahead, "updates between two steps of Lookahead's slow weights; 0: off",
              {0, 1e9});

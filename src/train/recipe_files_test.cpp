@@ -5,6 +5,7 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,17 @@ TEST_P(RecipeFile, IsNamedAfterItsNetworkAndSaysWhatItIs) {
   std::string line;
   std::getline(stream, line);
   EXPECT_TRUE(line.starts_with("# ")) << line;
+}
+
+// A run that was published must not change with the defaults.
+TEST_P(RecipeFile, StatesHowItLearns) {
+  std::ifstream stream(GetParam());
+  std::set<std::string> keys;
+  for (std::string line; std::getline(stream, line);) keys.insert(line.substr(0, line.find(' ')));
+  for (const char* key : {"epochs", "batch-size", "opt", "lr", "weight-decay", "sched", "sched-on-updates",
+                          "warmup-epochs", "smoothing", "train-crop", "hflip"}) {
+    EXPECT_TRUE(keys.contains(key)) << key;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RecipeFile, testing::ValuesIn(recipe_files()), [](const auto& info) {

@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                                   recipe.opt = Recipe::Optimizer::adamw;
                                                   recipe.lr = 0.01;
                                                   recipe.model_ema = true;
-                                                  recipe.model_ema_decay = 0.8;
+                                                  recipe.model_ema_decay = 0.6;
                                                   recipe.clip_grad = 0.5;
                                                   recipe.sched_on_updates = true;
                                                   recipe.warmup_epochs = 1;
@@ -83,7 +83,24 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                                   recipe.progressive_magnitude = 3;
                                                   recipe.lookahead = 3;
                                                   recipe.model_ema = true;
-                                                  recipe.model_ema_decay = 0.8;
+                                                  recipe.model_ema_decay = 0.6;
+                                                }},
+                                         Memory{"unfreezing",
+                                                [](Recipe& recipe) {
+                                                  recipe.freeze = "conv,bn";
+                                                  recipe.unfreeze_after = 1;
+                                                  recipe.layer_decay = 0.5;
+                                                  recipe.opt = Recipe::Optimizer::adamw;
+                                                  recipe.lr = 0.01;
+                                                  recipe.model_ema = true;
+                                                  recipe.model_ema_decay = 0.6;
+                                                }},
+                                         Memory{"unfreezing_within_an_update",
+                                                [](Recipe& recipe) {
+                                                  recipe.freeze = "conv";
+                                                  recipe.freeze_stats = Recipe::FreezeStats::none;
+                                                  recipe.unfreeze_after = 1;
+                                                  recipe.grad_accum_steps = 3;
                                                 }},
                                          Memory{"lookahead_onecycle",
                                                 [](Recipe& recipe) {

@@ -8,6 +8,19 @@
 #include "data/auto_augment.h"
 
 namespace convoy {
+namespace {
+
+void unfreeze(std::vector<Stage>& stages, int64_t epoch) {
+  auto at = stages.begin();
+  while (at->end_epoch < epoch) ++at;
+  if (at->end_epoch > epoch) {
+    at = stages.insert(at, *at);
+    at->end_epoch = epoch;
+  }
+  while (++at != stages.end()) at->frozen = false;
+}
+
+}  // namespace
 
 std::vector<Stage> stages_of(const Recipe& recipe) {
   const int64_t count = recipe.progressive_stages, last_size = *recipe.img_size;
@@ -20,7 +33,8 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
                 .image_size = std::lround(between(first_size, static_cast<double>(last_size))),
                 .drop = recipe.drop,
                 .mixup = between(recipe.progressive_mixup.value_or(recipe.mixup), recipe.mixup),
-                .aa = recipe.aa};
+                .aa = recipe.aa,
+                .frozen = !recipe.freeze.empty()};
     if (recipe.progressive_drop) stage.drop = between(*recipe.progressive_drop, *recipe.drop);
     if (recipe.progressive_magnitude) {
       // Of two settings of the same name the latter counts.
@@ -28,6 +42,7 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
     }
     stages.push_back(stage);
   }
+  if (recipe.unfreeze_after > 0) unfreeze(stages, recipe.unfreeze_after);
   return stages;
 }
 

@@ -1,4 +1,4 @@
-// Progressive learning: the parts of a run that differ in image size and regularisation.
+// The parts of a run that differ in image size and regularisation (progressive learning) or in what is frozen.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,12 @@ struct Stage {
   std::optional<double> drop;
   double mixup = 0;
   std::string aa;
+  bool frozen = false;  // what the recipe freezes is
 };
 
 // The stages of a recipe whose image size is settled, one where it has no others: the epochs in equal parts, all else
-// in equal steps from the first stage's to the last's (Tan and Le, arXiv 2104.00298, algorithm 1).
+// in equal steps from the first stage's to the last's (Tan and Le, arXiv 2104.00298, algorithm 1). One that is frozen
+// only up to an epoch within it is two.
 std::vector<Stage> stages_of(const Recipe& recipe);
 
 // The number of the stage that an epoch is of; of the last one for those that follow.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace convoy {
 namespace {
 
@@ -41,6 +44,27 @@ TEST(Stages, GrowInEqualStepsOverEqualParts) {
   EXPECT_NEAR(later_epochs(stages, 173, 200.25), 1 + 25.25 * third, 1e-9);
   EXPECT_EQ(later_epochs(stages, 173, 173.5), 0);
   EXPECT_EQ(later_epochs(stages, 349, 350), 0);
+}
+
+TEST(Stages, EndsOfFreezingDivideThem) {
+  Recipe recipe;
+  recipe.epochs = 12;
+  recipe.img_size = 64;
+  recipe.freeze = "conv1";
+  const auto ends = [&](int64_t unfreeze_after) {
+    recipe.unfreeze_after = unfreeze_after;
+    std::vector<std::pair<int64_t, bool>> all;
+    for (const Stage& stage : stages_of(recipe)) all.emplace_back(stage.end_epoch, stage.frozen);
+    return all;
+  };
+  using Ends = std::vector<std::pair<int64_t, bool>>;
+  EXPECT_EQ(ends(0), (Ends{{12, true}}));
+  EXPECT_EQ(ends(5), (Ends{{5, true}, {12, false}}));
+  recipe.progressive_stages = 3;
+  recipe.progressive_img_size = 32;
+  EXPECT_EQ(ends(5), (Ends{{4, true}, {5, true}, {8, false}, {12, false}}));
+  EXPECT_EQ(ends(8), (Ends{{4, true}, {8, true}, {12, false}}));
+  EXPECT_EQ(stages_of(recipe)[1].image_size, 48);
 }
 
 TEST(Stages, OneHasWhatTheRecipeSays) {

@@ -57,7 +57,8 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   const std::vector<std::string> names = variable_names(graph);
   const ParameterRoles roles = roles_of(graph);
   const bool followers_are_new = !have_followers(variables, names.front());
-  freeze_norms(graph, options.frozen);
+  const std::map<std::string, double> scales = learning_rate_scales(graph, options.optimizer);
+  freeze_norms(graph, options.frozen, options.freeze_stats);
   plain_text_ = graph.to_string();
   append(pass_reports_, run_passes(graph, forward_passes(), options.disabled_passes));
 
@@ -74,7 +75,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
 
   Graph update(Mode::training);
   if (options.accumulate == 1) {
-    add_updates(graph, options, roles, gradients);
+    add_updates(graph, options, roles, scales, gradients);
     add_followers(graph, options, names);
   } else {
     Gradients totals;
@@ -83,7 +84,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
       graph.add_node(std::make_shared<AccumulateOp>(), {total, gradient});
       totals.emplace_back(import_variable(update, graph.value(weight)), import_variable(update, graph.value(total)));
     }
-    add_updates(update, options, roles, totals);
+    add_updates(update, options, roles, scales, totals);
     for (const auto& [weight, total] : totals) update.add_node(std::make_shared<ClearOp>(), {total});
     for (const std::string& name : names) {
       if (update.find_named(name) == kNoValue) import_variable(update, graph.value(graph.named(name)));

@@ -26,6 +26,8 @@ struct OptimizerOptions {
   bool decoupled = false;        // sgd, rmsprop, rmsproptf, lamb; of the others only one kind exists
   bool decay_vectors = true;     // false: one-dimensional parameters (norms, biases) do not decay, as in timm
   float norm_bias_lr_scale = 1;  // factor of the learning rate, but not of the decay, of the norms' biases
+  double layer_decay = 1;        // factor of the learning rate from each layer to the one before it, as timm's
+  double head_lr_scale = 1;      // factor of the learning rate of the last linear layer
 };
 
 // Lookahead (Zhang et al., arXiv 1907.08610) as airbench94 has it: after every `every`-th update t of T, the slow
@@ -48,10 +50,14 @@ struct StepOptions {
   OptimizerOptions optimizer;
   float clip_grad_norm = 0;           // 0: off
   int accumulate = 1;                 // batches whose mean gradient makes one update
-  std::set<std::string> frozen = {};  // parameters that stay as they are; their norms use the stored statistics
+  std::set<std::string> frozen = {};  // parameters that stay as they are
+  Recipe::FreezeStats freeze_stats = Recipe::FreezeStats::frozen;
+  // Parameters that have been frozen in the first updates of the run, and how many these are.
+  std::set<std::string> thawed = {};
+  int64_t thawed_after = 0;
   LookaheadOptions lookahead;
-  float ema_decay = 0;  // 0: off
-  bool exact = false;   // no approximate kernels (graph/op.h)
+  double ema_decay = 0;  // 0: off
+  bool exact = false;    // no approximate kernels (graph/op.h)
   std::set<std::string> disabled_passes;
 };
 

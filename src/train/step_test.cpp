@@ -156,17 +156,22 @@ TEST(TrainingStep, ABatchThatIsTooSmallForItsNormsIsRefused) {
   EXPECT_NO_THROW(TrainingStep(options, variables, 3));
 }
 
-TEST(TrainingStep, AveragesFollowTheWeights) {
-  StepOptions options = small_options();
-  options.ema_decay = 0.9F;
-  Trial start;
-  TrainingStep(options, start.variables, 3);
-  Trial run;
-  run_steps(options, 1, run);
-  const float before = start.variables.at("expand.weight").data[3];
-  const float after = run.variables.at("expand.weight").data[3];
-  EXPECT_EQ(start.variables.at("ema.expand.weight").data[3], before);
-  EXPECT_NEAR(run.variables.at("ema.expand.weight").data[3], 0.9F * before + 0.1F * after, 1e-7F);
+// ModelEmaV3(model, decay=0.6, use_warmup=True).get_decay(update) of timm 1.0.31.
+TEST(TrainingStep, AveragesFollowTheWeightsAsTimms) {
+  constexpr double kDecays[] = {0, 0.3700394750525634, 0.5192501432308638, 0.6, 0.6};
+  for (const int accumulate : {1, 2}) {
+    StepOptions options = small_options();
+    options.ema_decay = 0.6;
+    options.accumulate = accumulate;
+    Trial run;
+    double average = 0;
+    for (int update = 0; update < 5; ++update) {
+      run_steps(options, accumulate, run, update * accumulate);
+      const double weight = run.variables.at("expand.weight").data[3];
+      average = kDecays[update] * average + (1 - kDecays[update]) * weight;
+      EXPECT_NEAR(run.variables.at("ema.expand.weight").data[3], average, 1e-7) << update;
+    }
+  }
 }
 
 TEST(TrainingStep, VectorsDecayOnlyWhenAsked) {

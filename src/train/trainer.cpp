@@ -126,7 +126,8 @@ void Trainer::report_epoch_start() const {
                              .image_size = stage.image_size,
                              .drop = stage.drop,
                              .mixup = stage.mixup,
-                             .aa = stage.aa});
+                             .aa = stage.aa,
+                             .frozen = stage.frozen});
 }
 
 Trainer::Progress Trainer::run_epoch() {
@@ -153,7 +154,7 @@ void Trainer::run_step() {
   const int64_t time = schedule_time(position_.batches);
   const double rate = schedule_.at(time);
   const double loss = train_batch(rate, schedule_.momentum_at(time));
-  require_finite("the loss", loss);
+  require_finite("the loss", loss, (position_.batches - 1) / recipe_.grad_accum_steps);
   report_step(rate, loss);
 }
 
@@ -227,7 +228,7 @@ Trainer::Progress Trainer::validate() {
   if (sums.samples == 0) throw Error(fmt::format("data: none of the {} validation images can be read", val_->size()));
   val_result_ = evaluation_of(sums);
   val_batches_ = position_.batches;
-  require_finite("the validation loss", val_result_->loss);
+  require_finite("the validation loss", val_result_->loss, updates_made());
   return Progress::finished;
 }
 
@@ -296,27 +297,27 @@ void Trainer::warn_of_bad_images(const Loader& loader) {
   if (!damaged.empty()) warn(describe_damaged(damaged));
 }
 
-void Trainer::stop_for(const std::string& problem) const {
+void Trainer::stop_for(const std::string& problem, int64_t updates) const {
   const std::string kept = saved_batches_
                                ? fmt::format("the state after step {} is kept in {}", *saved_batches_, folder_.string())
                                : "nothing was saved before";
-  throw Error(fmt::format("{} after step {} (epoch {}, step {} of {}); {}; try a smaller learning rate than {}",
-                          problem, position_.batches, position_.epoch + 1, position_.step, steps_per_epoch_, kept,
-                          *recipe_.lr));
+  const std::string start = recipe_.initial_checkpoint.empty() ? "" : " and " + recipe_.initial_checkpoint;
+  const std::string advice =
+      updates > 0
+          ? fmt::format("try a smaller learning rate than {}", *recipe_.lr)
+          : fmt::format("no update was made before, so that it is not the learning rate; check mean, std{}", start);
+  throw Error(fmt::format("{} after step {} (epoch {}, step {} of {}); {}; {}", problem, position_.batches,
+                          position_.epoch + 1, position_.step, steps_per_epoch_, kept, advice));
 }
 
-void Trainer::require_finite(std::string_view what, double value) const {
-  if (std::isnan(value)) stop_for(fmt::format("{} is not a number", what));
-  if (!std::isfinite(value)) stop_for(fmt::format("{} is {}", what, value));
+void Trainer::require_finite(std::string_view what, double value, int64_t updates) const {
+  if (std::isnan(value)) stop_for(fmt::format("{} is not a number", what), updates);
+  if (!std::isfinite(value)) stop_for(fmt::format("{} is {}", what, value), updates);
 }
 
 void Trainer::require_finite_variables() const {
-  for (const auto& [name, variable] : variables_.all()) {
-    const std::span<const float> values(variable.data, static_cast<size_t>(variable.shape.elements()));
-    if (!std::ranges::all_of(values, [](float x) { return std::isfinite(x); })) {
-      stop_for(fmt::format("{} is not finite", name));
-    }
-  }
+  const std::optional<std::string> name = first_not_finite(variables_);
+  if (name) stop_for(fmt::format("{} is not finite", *name), updates_made());
 }
 
 void Trainer::save_state() {

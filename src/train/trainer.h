@@ -54,6 +54,8 @@ class Trainer {
   void settle_last_batch();
   void plan_parts();
   std::vector<TrainingStep*> steps() const;  // of all parts
+  // Of a moving average of the weights that is mostly of those of long before.
+  void warn_of_short_average() const;
   // Of the images that are prepared ahead.
   size_t loader_bytes(int64_t batch_size) const;
   // Advice that names a batch that would fit.
@@ -97,9 +99,10 @@ class Trainer {
   double reader_seconds_in_epoch() const { return loader_->wait_seconds() - reader_seconds_before_; }
   void warn(const std::string& text) const;
   void warn_of_bad_images(const Loader& loader);
-  // Throws Error that says where the run stopped and what is saved.
-  [[noreturn]] void stop_for(const std::string& problem) const;
-  void require_finite(std::string_view what, double value) const;
+  int64_t updates_made() const { return position_.batches / recipe_.grad_accum_steps; }
+  // Throws Error that says where the run stopped and what is saved. updates: made before what is wrong was computed.
+  [[noreturn]] void stop_for(const std::string& problem, int64_t updates) const;
+  void require_finite(std::string_view what, double value, int64_t updates) const;
   void require_finite_variables() const;
   void save_state();
   void save_model(const char* file_name);

@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/text.h"
 #include "graph/work.h"
+#include "ops/optimizer/optimizer.h"
 #include "train/arena.h"
 #include "train/freeze.h"
 #include "train/optimizer_options.h"
@@ -55,6 +56,17 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
   check(recipe_);
   open_data();
   plan();
+  warn_of_short_average();
+}
+
+void Trainer::warn_of_short_average() const {
+  if (!recipe_.model_ema) return;
+  constexpr double kMostShare = 0.2;
+  const double lag = 1 / (1 - MovingAverageOp::decay_at(updates_ - 1, recipe_.model_ema_decay));
+  if (lag <= kMostShare * static_cast<double>(updates_)) return;
+  warn(
+      fmt::format("model-ema: an average lags some {:.0f} of the run's {} updates behind; train for longer, or without",
+                  lag, updates_));
 }
 
 void Trainer::open_data() {
@@ -124,8 +136,14 @@ StepOptions Trainer::step_options(const Stage& stage, int64_t batch_size) const 
   options.lookahead = {.every = recipe_.lookahead, .decay = recipe_.lookahead_decay};
   options.clip_grad_norm = static_cast<float>(clip_grad_norm(recipe_));
   options.accumulate = static_cast<int>(recipe_.grad_accum_steps);
-  options.frozen = frozen_;
-  options.ema_decay = recipe_.model_ema ? static_cast<float>(recipe_.model_ema_decay) : 0;
+  options.freeze_stats = recipe_.freeze_stats;
+  if (stage.frozen) {
+    options.frozen = frozen_;
+  } else {
+    options.thawed = frozen_;
+    options.thawed_after = recipe_.unfreeze_after * steps_per_epoch_ / recipe_.grad_accum_steps;
+  }
+  options.ema_decay = recipe_.model_ema ? recipe_.model_ema_decay : 0;
   return options;
 }
 
@@ -202,6 +220,10 @@ void Trainer::load_initial_checkpoint() {
     }
   }
   weights.load(variables_);
+  if (const auto name = first_not_finite(variables_)) {
+    throw Error(fmt::format("{}: {} has values that are not finite, which no training can mend; use another file",
+                            path.string(), *name));
+  }
   const ImportReport& report = weights.report();
   std::vector<std::string> names = report.new_head;
   for (const ImportedTensor& tensor : report.imported) names.push_back(tensor.name);
@@ -290,7 +312,9 @@ void Trainer::report_start() const {
   const Graph& graph = parts_.back().step->program().graph();
   for (const ValueId id : graph.parameters()) {
     const ValueInfo& info = graph.value(id);
-    (frozen_.contains(info.name) ? frozen : parameters) += info.type.shape.elements();
+    const int64_t count = info.type.shape.elements();
+    if (frozen_.contains(info.name)) frozen += count;
+    if (!parts_.back().stage.frozen || !frozen_.contains(info.name)) parameters += count;
   }
   callbacks_.on_train_begin({.folder = folder_,
                              .recipe = recipe_,

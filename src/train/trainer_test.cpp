@@ -222,6 +222,53 @@ TEST_F(TrainerTest, ALossThatIsNotFiniteStopsAndKeepsTheLastState) {
   for (const float x : last.floats("fc.weight")) EXPECT_TRUE(std::isfinite(x));
 }
 
+TEST_F(TrainerTest, ALossThatIsNotFiniteFromTheStartIsNotTheRates) {
+  recipe_.std = {1e-38, 1e-38, 1e-38};
+  const std::string message = complaint(recipe_);
+  EXPECT_THAT(message, HasSubstr("after step 1 (epoch 1, step 1 of 5); nothing was saved before; no update was made"));
+  EXPECT_THAT(message, HasSubstr("check mean, std"));
+  EXPECT_THAT(message, testing::Not(HasSubstr("learning rate than")));
+}
+
+TEST_F(TrainerTest, AnAverageThatLagsFarBehindIsWarnedOf) {
+  recipe_.model_ema = true;  // 15 updates: 15^(2/3) = 6.1
+  train(recipe_, callbacks_);
+  EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("model-ema: an average lags some 6 of the run's 15 updates")));
+  warnings_.clear();
+  recipe_.model_ema_decay = 0.5;
+  train(named("short_memory"), callbacks_);
+  EXPECT_THAT(warnings_, testing::IsEmpty());
+}
+
+TEST_F(TrainerTest, UnfreezingTrainsTheRestFromItsEpochOn) {
+  recipe_.freeze = "all-but-head";
+  recipe_.unfreeze_after = 1;
+  std::vector<bool> frozen;
+  std::map<int64_t, std::vector<float>> weights;
+  const auto tensor = [&](const char* name) { return SafetensorsReader(run("run") / "last.safetensors").floats(name); };
+  callbacks_.on_epoch_begin = [&](const EpochStart& start) {
+    frozen.push_back(start.frozen);
+    if (start.epoch == 0) return;
+    weights[start.epoch] = tensor("conv.weight");
+    weights[10 + start.epoch] = tensor("bn.running_mean");
+  };
+  TrainStart begun;
+  callbacks_.on_train_begin = [&](const TrainStart& start) { begun = start; };
+  train(recipe_, callbacks_);
+  EXPECT_THAT(frozen, testing::ElementsAre(true, false, false));
+  EXPECT_THAT(weights[11], testing::Each(0.0F));
+  EXPECT_NE(weights[2], weights[1]);
+  EXPECT_NE(weights[12], weights[11]);
+  EXPECT_EQ(begun.frozen_parameters, 3 * 3 * 3 * 8 + 16);
+  EXPECT_EQ(begun.parameters, 3 * 3 * 3 * 8 + 16 + 3 * (8 * 16 + 1));
+  recipe_.experiment = "still";
+  recipe_.epochs = 2;
+  recipe_.unfreeze_after = 2;
+  EXPECT_THAT(complaint(recipe_), HasSubstr("unfreeze-after: expected fewer than the 2 epochs, got 2"));
+  recipe_.freeze.clear();
+  EXPECT_THAT(complaint(recipe_), HasSubstr("unfreeze-after: expected freeze, too"));
+}
+
 TEST_F(TrainerTest, AValidationLossThatIsNotFiniteStopsBeforeAnythingIsSaved) {
   // One step, whose loss is still that of the first weights; after it the 32nd powers overflow.
   add_model({.name = "powers", .description = "a test", .build = [](Builder b, Value x, const ModelOptions& options) {

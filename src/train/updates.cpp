@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "ops/optimizer/optimizer.h"
+#include "train/layer_groups.h"
 
 namespace convoy {
 namespace {
@@ -16,11 +18,26 @@ constexpr const char* kSlow = "slow/";
 
 std::string average_of(const std::string& name) { return fmt::format("{}.{}", kAverageScope, name); }
 
-UpdateAttributes update_of(const OptimizerOptions& options, const ParameterRoles& roles, const ValueInfo& weight) {
+// What the updates of one step share.
+struct UpdateRules {
+  const StepOptions& options;
+  const ParameterRoles& roles;
+  const std::map<std::string, double>& scales;
+};
+
+UpdateAttributes update_of(const UpdateRules& rules, const ValueInfo& weight) {
+  const OptimizerOptions& options = rules.options.optimizer;
   const bool decays = options.decay_vectors || weight.type.shape.rank() > 1;
-  return {.weight_decay = decays ? options.weight_decay : 0,
-          .decoupled = options.decoupled,
-          .lr_scale = roles.norm_biases.contains(weight.name) ? options.norm_bias_lr_scale : 1};
+  UpdateAttributes update{.weight_decay = decays ? options.weight_decay : 0, .decoupled = options.decoupled};
+  if (const auto scale = rules.scales.find(weight.name); scale != rules.scales.end()) {
+    update.lr_scale = static_cast<float>(scale->second);
+  }
+  if (rules.roles.norm_biases.contains(weight.name) && options.norm_bias_lr_scale > 0) {
+    update.weight_decay /= options.norm_bias_lr_scale;
+  }
+  if (rules.roles.norm_biases.contains(weight.name)) update.lr_scale *= options.norm_bias_lr_scale;
+  if (rules.options.thawed.contains(weight.name)) update.first = rules.options.thawed_after;
+  return update;
 }
 
 // Muon is for the matrices within a network; all else is AdamW's.
@@ -30,16 +47,16 @@ Optimizer optimizer_for(const OptimizerOptions& options, const ParameterRoles& r
   return fits ? Optimizer::muon : Optimizer::adamw;
 }
 
-void add_update(Graph& graph, const OptimizerOptions& options, const ParameterRoles& roles, ValueId weight,
-                ValueId gradient, ValueId factor) {
+void add_update(Graph& graph, const UpdateRules& rules, ValueId weight, ValueId gradient, ValueId factor) {
+  const OptimizerOptions& options = rules.options.optimizer;
   const ValueInfo info = graph.value(weight);
-  UpdateAttributes update = update_of(options, roles, info);
+  UpdateAttributes update = update_of(rules, info);
   const auto state = [&](const char* kind, float start = 0) { return add_state_like(graph, kind, weight, start); };
   const auto add = [&](std::shared_ptr<const Op> op, std::vector<ValueId> inputs) {
     inputs.insert(inputs.end(), {gradient, factor});
     graph.add_node(std::move(op), std::move(inputs));
   };
-  const Optimizer optimizer = optimizer_for(options, roles, info);
+  const Optimizer optimizer = optimizer_for(options, rules.roles, info);
   const MomentAttributes moments{options.beta1, options.beta2, options.eps, update};
   switch (optimizer) {
     case Optimizer::sgd: {
@@ -98,16 +115,31 @@ ValueId add_state_like(Graph& graph, const std::string& kind, ValueId like, floa
                          Initializer::constant(start));
 }
 
-void add_updates(Graph& graph, const StepOptions& options, const ParameterRoles& roles, const Gradients& gradients) {
+std::map<std::string, double> learning_rate_scales(const Graph& forward, const OptimizerOptions& options) {
+  std::map<std::string, double> scales;
+  if (options.layer_decay == 1 && options.head_lr_scale == 1) return scales;
+  const std::string output = roles_of(forward).output_weight;
+  const std::string head = output.substr(0, output.rfind('.') + 1);
+  const std::map<std::string, int64_t> layers = layers_of(forward);
+  int64_t last = 0;
+  for (const auto& [name, layer] : layers) last = std::max(last, layer);
+  for (const auto& [name, layer] : layers) {
+    scales[name] = std::pow(options.layer_decay, static_cast<double>(last - layer)) *
+                   (name.starts_with(head) ? options.head_lr_scale : 1);
+  }
+  return scales;
+}
+
+void add_updates(Graph& graph, const StepOptions& options, const ParameterRoles& roles,
+                 const std::map<std::string, double>& scales, const Gradients& gradients) {
   ValueId factor = kNoValue;
   if (options.clip_grad_norm > 0) {
     std::vector<ValueId> all;
     for (const auto& [weight, gradient] : gradients) all.push_back(gradient);
     factor = graph.add_node(std::make_shared<ClipFactorOp>(options.clip_grad_norm), all)[0];
   }
-  for (const auto& [weight, gradient] : gradients) {
-    add_update(graph, options.optimizer, roles, weight, gradient, factor);
-  }
+  const UpdateRules rules{options, roles, scales};
+  for (const auto& [weight, gradient] : gradients) add_update(graph, rules, weight, gradient, factor);
 }
 
 void add_followers(Graph& graph, const StepOptions& options, const std::vector<std::string>& names) {

@@ -1,6 +1,7 @@
 // The part of a training step that changes variables: optimizer, Lookahead, averages.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -20,11 +21,17 @@ struct ParameterRoles {
 };
 ParameterRoles roles_of(const Graph& forward);
 
+// The factors of the learning rate that the options give to layers and to the head, by the parameters' names; none
+// where all would be 1.
+std::map<std::string, double> learning_rate_scales(const Graph& forward, const OptimizerOptions& options);
+
 // A state like `like`, named <kind>/<its name>.
 ValueId add_state_like(Graph& graph, const std::string& kind, ValueId like, float start = 0);
 
-// Adds the update of every parameter, with clipping.
-void add_updates(Graph& graph, const StepOptions& options, const ParameterRoles& roles, const Gradients& gradients);
+// Adds the update of every parameter, with clipping. scales: factors of the learning rate, by name; 1 where there is
+// none.
+void add_updates(Graph& graph, const StepOptions& options, const ParameterRoles& roles,
+                 const std::map<std::string, double>& scales, const Gradients& gradients);
 
 // Lookahead and moving averages of the variables `names`, the model's own, where the options ask for them.
 void add_followers(Graph& graph, const StepOptions& options, const std::vector<std::string>& names);

@@ -31,8 +31,10 @@ size_t clip_factor_workspace(const NodeSpec& spec) {
 }
 
 void run_moving_average(const NodeSpec& spec, const NodeMemory& memory) {
-  const float decay = static_cast<const MovingAverageOp&>(spec.op).decay();
-  kernels::optimizer_kernels().moving_average(decay, spec.inputs[0].shape.elements(), memory.input(1), memory.input(0));
+  const double decay =
+      MovingAverageOp::decay_at(memory.step.update, static_cast<const MovingAverageOp&>(spec.op).decay());
+  kernels::optimizer_kernels().moving_average(static_cast<float>(decay), spec.inputs[0].shape.elements(),
+                                              memory.input(1), memory.input(0));
 }
 
 void run_lookahead(const NodeSpec& spec, const NodeMemory& memory) {
@@ -66,6 +68,10 @@ std::string ClipFactorOp::attributes() const { return fmt::format("max_norm={}",
 std::span<const Kernel> ClipFactorOp::kernels() const {
   static constexpr Kernel kTable[] = {{"simd", nullptr, clip_factor_workspace, run_clip_factor}};
   return kTable;
+}
+
+double MovingAverageOp::decay_at(int64_t t, double decay) {
+  return std::min(decay, 1 - std::pow(1 + static_cast<double>(t), -2.0 / 3));
 }
 
 std::string MovingAverageOp::attributes() const { return fmt::format("decay={}", decay_); }

@@ -23,22 +23,24 @@ void run_sgd(const NodeSpec& spec, const NodeMemory& memory) {
   optimizer_kernels().sgd(step, spec.inputs[0].shape.elements(), memory.input(2), memory.input(0), memory.input(1));
 }
 
-// 1 / (1 - beta^t) of the update at hand.
-double correction(float beta, const StepScalars& step) {
-  return 1.0 / (1.0 - std::pow(static_cast<double>(beta), static_cast<double>(step.update + 1)));
+// 1 / (1 - beta^t) of the update at hand, which is the weight's t-th.
+double correction(float beta, const UpdateOp& op, const StepScalars& step) {
+  const int64_t t = step.update + 1 - op.update().first;
+  return 1.0 / (1.0 - std::pow(static_cast<double>(beta), static_cast<double>(t)));
 }
 
 void run_adam(const NodeSpec& spec, const NodeMemory& memory) {
   const auto& op = static_cast<const AdamOp&>(spec.op);
   const float beta1 = momentum_now(op.moments().beta1, memory.step), beta2 = op.moments().beta2;
-  const kernels::AdamStep step{.step_size = static_cast<float>(op.rate(memory.step) * correction(beta1, memory.step)),
-                               .inverse_root = static_cast<float>(std::sqrt(correction(beta2, memory.step))),
-                               .beta1 = beta1,
-                               .beta2 = beta2,
-                               .epsilon = op.moments().eps,
-                               .l2 = op.l2(),
-                               .keep = op.keep(memory.step),
-                               .grad_scale = grad_scale(spec, memory)};
+  const kernels::AdamStep step{
+      .step_size = static_cast<float>(op.rate(memory.step) * correction(beta1, op, memory.step)),
+      .inverse_root = static_cast<float>(std::sqrt(correction(beta2, op, memory.step))),
+      .beta1 = beta1,
+      .beta2 = beta2,
+      .epsilon = op.moments().eps,
+      .l2 = op.l2(),
+      .keep = op.keep(memory.step),
+      .grad_scale = grad_scale(spec, memory)};
   optimizer_kernels().adam(step, spec.inputs[0].shape.elements(), memory.input(3), memory.input(0), memory.input(1),
                            memory.input(2));
 }
@@ -82,8 +84,8 @@ void run_lamb(const NodeSpec& spec, const NodeMemory& memory) {
   const float beta1 = momentum_now(op.moments().beta1, memory.step), beta2 = op.moments().beta2;
   const kernels::LambStep step{.beta1 = beta1,
                                .beta2 = beta2,
-                               .inverse_first = static_cast<float>(correction(beta1, memory.step)),
-                               .inverse_root = static_cast<float>(std::sqrt(correction(beta2, memory.step))),
+                               .inverse_first = static_cast<float>(correction(beta1, op, memory.step)),
+                               .inverse_root = static_cast<float>(std::sqrt(correction(beta2, op, memory.step))),
                                .epsilon = op.moments().eps,
                                .decay = op.l2(),
                                .grad_scale = grad_scale(spec, memory)};
@@ -108,18 +110,15 @@ std::string describe(const MomentAttributes& moments) {
 
 }  // namespace
 
-float UpdateOp::l2() const {
-  if (update_.decoupled || update_.lr_scale == 0) return 0;
-  return update_.weight_decay / update_.lr_scale;
-}
-
 float UpdateOp::keep(const StepScalars& step) const {
-  return update_.decoupled ? 1 - step.learning_rate * update_.weight_decay : 1;
+  return update_.decoupled ? 1 - rate(step) * update_.weight_decay : 1;
 }
 
 std::string UpdateOp::with_update(const std::string& attributes) const {
-  return fmt::format("{} weight_decay={}{}{}", attributes, update_.weight_decay, update_.decoupled ? " decoupled" : "",
-                     update_.lr_scale == 1 ? "" : fmt::format(" lr_scale={}", update_.lr_scale));
+  return fmt::format("{} weight_decay={}{}{}{}", attributes, update_.weight_decay,
+                     update_.decoupled ? " decoupled" : "",
+                     update_.lr_scale == 1 ? "" : fmt::format(" lr_scale={}", update_.lr_scale),
+                     update_.first == 0 ? "" : fmt::format(" first={}", update_.first));
 }
 
 std::string SgdOp::attributes() const {

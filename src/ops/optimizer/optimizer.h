@@ -10,7 +10,8 @@ namespace convoy {
 struct UpdateAttributes {
   float weight_decay = 0;
   bool decoupled = false;  // the weight shrinks by rate weight_decay of itself; else the decay is part of the gradient
-  float lr_scale = 1;      // factor of the learning rate, but not of the decay, which stays that of the rate itself
+  float lr_scale = 1;      // factor of the learning rate
+  int64_t first = 0;       // updates made before the first of this weight, which bias corrections do not count
 };
 
 class UpdateOp : public Op {
@@ -18,7 +19,7 @@ class UpdateOp : public Op {
   const UpdateAttributes& update() const { return update_; }
   // The rate of the update, the decay that is added to the gradient, and the factor that the weight keeps.
   float rate(const StepScalars& step) const { return step.learning_rate * update_.lr_scale; }
-  float l2() const;
+  float l2() const { return update_.decoupled ? 0 : update_.weight_decay; }
   float keep(const StepScalars& step) const;
 
   std::vector<TensorType> infer(std::span<const TensorType>) const override { return {}; }
@@ -187,12 +188,15 @@ class ClipFactorOp : public Op {
   float max_norm_;
 };
 
-// average = decay average + (1 - decay) value. Inputs: average, changed; value.
+// average = d average + (1 - d) value, where d warms up with the updates t before this one as in timm's ModelEmaV3:
+// min(decay, 1 - (1 + t)^(-2/3)), so that the first average is the value. Inputs: average, changed; value.
 class MovingAverageOp : public Op {
  public:
-  explicit MovingAverageOp(float decay) : decay_(decay) {}
+  explicit MovingAverageOp(double decay) : decay_(decay) {}
 
-  float decay() const { return decay_; }
+  double decay() const { return decay_; }
+  // d after t updates.
+  static double decay_at(int64_t t, double decay);
 
   std::string_view name() const override { return "moving_average"; }
   std::string attributes() const override;
@@ -201,7 +205,7 @@ class MovingAverageOp : public Op {
   std::span<const Kernel> kernels() const override;
 
  private:
-  float decay_;
+  double decay_;
 };
 
 // After every `every`-th update t of a run of T: slow += (1 - decay^every (t / T)^3) (value - slow), value = slow;
