@@ -126,7 +126,7 @@ void import_model(const std::filesystem::path& file, const ImportOptions& option
                  .preprocessing = merged(recipe, model, source),
                  .class_names = options.class_names,
                  .metrics = {},
-                 .training = source ? source->training : std::nullopt};
+                 .training = own_card ? own_card->training : std::nullopt};
   check(card.preprocessing);
   const int64_t image_size = card.preprocessing.image_size;
   const WeightImport weights(std::move(checkpoint), model, card.options, image_size, options.num_classes,
