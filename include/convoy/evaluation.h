@@ -75,6 +75,7 @@ struct EvaluationReport {
   double calibration_error = 0;
   std::vector<ImageOutcome> outcomes;  // of every image, in the order of the data
   std::vector<std::string> skipped;    // images that could not be read, and why
+  std::vector<std::string> damaged;    // images that were read in spite of damage, and what it is
   double seconds = 0;
 
   MacroAverage macro_average() const;

@@ -183,6 +183,7 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, bool sk
     throw Error(fmt::format("{}: none of the {} images can be read", data.string(), dataset->size()));
   EvaluationReport report = make_evaluation_report(names, std::move(outcomes));
   report.skipped = loader->bad_images();
+  report.damaged = loader->damaged_images();
   report.seconds = seconds();
   return report;
 }
