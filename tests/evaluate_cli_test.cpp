@@ -20,6 +20,7 @@ namespace {
 using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 namespace fs = std::filesystem;
 
@@ -71,6 +72,26 @@ class EvaluateCli : public testing::Test {
 
   static inline TemporaryFolder* folder_ = nullptr;
 };
+
+TEST_F(EvaluateCli, DamagedImagesAreNamedAndRefusedWhereAsked) {
+  const fs::path images = fs::path(CONVOY_SOURCE_DIR) / "tests/data/images";
+  for (const char* name : {"cat", "dog"}) fs::create_directories(path("damaged") / name);
+  fs::copy_file(images / "damaged_png_no_iend.png", path("damaged/cat/no_end.png"));
+  fs::copy_file(images / "source.png", path("damaged/dog/sound.png"));
+  const std::vector<std::string> words{"eval", "damaged", "--checkpoint", "runs/one", "--on-bad-image"};
+  const auto with = [&](const char* choice) {
+    std::vector<std::string> all = words;
+    all.emplace_back(choice);
+    return convoy(all);
+  };
+  const Finished read = with("error");
+  EXPECT_EQ(read.code, 0) << read.err;
+  EXPECT_THAT(read.err, AllOf(HasSubstr("warning: 1 damaged image was read all the same: damaged/cat/no_end.png: "),
+                              Not(HasSubstr("sound.png"))));
+  const Finished refused = with("strict");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("convoy eval: damaged/cat/no_end.png: damaged PNG: "));
+}
 
 TEST_F(EvaluateCli, EvalTellsEverythingThreeWays) {
   const Finished text = convoy({"eval", "runs/one/best.safetensors", "photos", "--split", "all", "--errors", "1"});

@@ -82,6 +82,7 @@ struct EvaluationReport {
   // Of the images that it was not trained on; nullopt where these are all or none, or it does not know all.
   std::optional<Evaluation> not_trained_on;
   std::vector<std::string> skipped;  // images that could not be read, and why
+  std::vector<std::string> damaged;  // images that were read in spite of damage, and what it is
   double seconds = 0;
 
   // The five most probable of five classes or fewer always have the true one among them.

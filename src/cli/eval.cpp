@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/trained.h"
 #include "convoy/error.h"
+#include "data/loader.h"
 #include "formats/atomic_file.h"
 #include "report/progress.h"
 #include "train/run_folder.h"
@@ -225,6 +226,10 @@ int run(Options options) {
     progress.update({at.step, at.seconds, at.reader_seconds, 0, metrics});
   };
   const EvaluationReport report = classifier.evaluate(data, evaluation_options(options), show);
+  if (!report.damaged.empty()) {
+    if (options.on_bad_image == "strict") throw Error(report.damaged.front() + "; repair or remove it");
+    print_error("convoy eval", "warning: " + describe_damaged(report.damaged));
+  }
   if (!options.output.empty()) write_evaluation_charts(report, options.output);
   if (options.json) {
     print_json(to_json(options, model.string(), report));
@@ -254,8 +259,10 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("N");
   app.add_option("--output", options->output, "Write confusion_matrix and reliability there, as .png and .svg")
       ->type_name("DIR");
-  app.add_option("--on-bad-image", options->on_bad_image, "What to do about an image that cannot be read [error]")
-      ->check(one_of("choice", {"error", "skip"}));
+  app.add_option(
+         "--on-bad-image", options->on_bad_image,
+         "What to do about an image that cannot be read; strict: also about damage that leaves it readable [error]")
+      ->check(one_of("choice", {"strict", "error", "skip"}));
   app.add_flag("--json", options->json, "Print one JSON object, with the confusion matrix");
   return [options] { return run(*options); };
 }

@@ -209,6 +209,7 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, const E
   EvaluationReport report = make_evaluation_report(names, std::move(outcomes), record && record->knows_all());
   report.evaluated = chosen.description;
   report.skipped = loader->bad_images();
+  report.damaged = loader->damaged_images();
   report.seconds = seconds();
   return report;
 }
