@@ -3,8 +3,9 @@
 
 A line is a network of a library. "digest" is the FNV-1a-64 of its state_dict: of the sorted lines "NAME SHAPE TYPE", such
 as "bn1.weight 64 f" or "bn1.num_batches_tracked  i", each with a line feed; floats are f, integers i. "logits" are those
-of the formula's weights and images (golden.py's formula.py, seed 0) in float64, for small networks alone. Needs the
-folder of formula.py (--peers) and the libraries; lines of those that are not installed stay as they are.
+of the formula's weights and images (golden.py's formula.py, seed 0) in float64, for small networks alone,
+and not for EfficientNetV2, whose logits of these weights grow to 1e6. Needs the folder of formula.py (--peers) and the
+libraries; lines of those that are not installed stay as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ CLASSES = 10
 RESNETS = (18, 34, 50, 101, 152)
 VGGS = [f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")]
 # library's name -> ours; 0: no logits, else the side of the images
-SCALE = {"efficientnetv2_s": 0.5}  # of matrices and kernels, without which the logits grow beyond what float32 can follow
 TORCHVISION = {f"resnet{n}": (f"resnet{n}", 0) for n in RESNETS}
 TORCHVISION |= {name: (name, 0) for name in VGGS}
 TORCHVISION |= {name: (name, 64) for name in ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")}
@@ -31,7 +31,7 @@ TIMM = {f"resnet{n}": (f"resnet{n}", 0) for n in RESNETS}
 TIMM |= {name: (name, 0) for name in VGGS}
 TIMM |= {"mobilenetv2_100": ("mobilenet_v2", 64), "swin_tiny_patch4_window7_224": ("swin_t", 224), "darknet53": ("darknet53", 64)}
 TIMM |= {f"{tf}mobilenetv3_{size}_100": (f"mobilenet_v3_{size}", 64) for tf in ("", "tf_") for size in ("large", "small")}
-TIMM |= {f"{tf}efficientnetv2_{size}": (f"efficientnetv2_{size}", 64 if size == "s" else 0) for tf in ("", "tf_") for size in "sml"}
+TIMM |= {f"{tf}efficientnetv2_{size}": (f"efficientnetv2_{size}", 0) for tf in ("", "tf_") for size in "sml"}
 HF = {f"resnet-{n}": (f"resnet{n}", 64 if n == 50 else 0) for n in RESNETS}
 HF |= {"mobilenet_v2_1.0_224": ("mobilenet_v2", 64), "swin-tiny-patch4-window7-224": ("swin_t", 64)}
 
@@ -99,11 +99,8 @@ def line(library: str, name: str, ours: str, side: int, make) -> dict[str, objec
             network = make(name)
         return {"library": library, "network": name, "model": ours, "digest": digest(network.state_dict())}
     network = make(name).eval()
-    result = {"library": library, "network": name, "model": ours, "digest": digest(network.state_dict()), "side": side, "scale": SCALE.get(ours, 1)}
+    result = {"library": library, "network": name, "model": ours, "digest": digest(network.state_dict()), "side": side}
     formula.fill(network, 0)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(SCALE.get(ours, 1) if parameter.dim() > 1 else 1)
     images, _ = formula.batch(0, 2, side, CLASSES)
     with torch.no_grad():
         result["logits"] = [float(f"{x:.9g}") for x in network.double()(images.double()).flatten()]

@@ -138,10 +138,7 @@ class LibraryLogits : public testing::Test {
     for_each_tensor(
         graph_of(model), [&](const std::string& name, FileLayout layout, const std::vector<int64_t>& shape) {
           for (const ExportedTensor& tensor : exported_tensors(naming, model, name, layout, shape)) {
-            std::vector<float>& numbers = values.emplace_back(formula_value(tensor.name, 0, tensor.shape));
-            if (tensor.shape.size() > 1) {
-              for (float& number : numbers) number *= golden.value("scale", 1.0F);
-            }
+            const std::vector<float>& numbers = values.emplace_back(formula_value(tensor.name, 0, tensor.shape));
             tensors.push_back({tensor.name, StoredType::f32, tensor.shape, std::as_bytes(std::span(numbers))});
           }
         });
