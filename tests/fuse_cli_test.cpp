@@ -20,7 +20,8 @@ class FuseCommand : public testing::Test {
                    .options = {.num_classes = 3},
                    .preprocessing = {.image_size = 32},
                    .class_names = {"a", "b", "c"},
-                   .metrics = {}};
+                   .metrics = {},
+                   .training = {}};
     const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
     Variables variables;
     variables.add(graph, 1);

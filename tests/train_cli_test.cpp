@@ -251,7 +251,8 @@ TEST_F(TrainCli, ARunThatCannotGoOnIsLeftAsItIs) {
   const std::string results = text_of(folder_ / "runs/run/results.csv");
   expect_refused(train({"--epochs", "2", "--resume"}), 2,
                  "convoy train: epochs: expected more than the 3 that the run in runs/run has done, got 2\n");
-  for (const char* state : {"state-a.safetensors", "state-b.safetensors"}) fs::remove(folder_ / "runs/run" / state);
+  for (const char* state : {"state-a.safetensors", "state-b.safetensors"})
+    fs::remove(fs::path(folder_ / "runs/run") / state);
   expect_refused(train({"--epochs", "1", "--resume"}), 2,
                  "convoy train: runs/run: cannot resume: state-a.safetensors ");
   EXPECT_EQ(text_of(folder_ / "runs/run/best.safetensors"), best);

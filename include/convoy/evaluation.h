@@ -76,6 +76,7 @@ struct EvaluationReport {
   std::vector<CalibrationBin> calibration;
   double calibration_error = 0;
   std::string evaluated;               // what was evaluated, "the 10 images of photos that training held back"
+  std::vector<std::string> warnings;   // what was left out of the data, or is doubtful
   std::vector<ImageOutcome> outcomes;  // of every image, in the order of the data
   int64_t trained_on = 0;              // of these, images that the network is known to have been trained on
   bool knows_all = false;              // the model file knows all images that it was trained on

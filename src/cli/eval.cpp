@@ -226,6 +226,7 @@ int run(Options options) {
     progress.update({at.step, at.seconds, at.reader_seconds, 0, metrics});
   };
   const EvaluationReport report = classifier.evaluate(data, evaluation_options(options), show);
+  for (const std::string& warning : report.warnings) print_error("convoy eval", "warning: " + warning);
   if (!report.damaged.empty()) {
     if (options.on_bad_image == "strict") throw Error(report.damaged.front() + "; repair or remove it");
     print_error("convoy eval", "warning: " + describe_damaged(report.damaged));

@@ -56,8 +56,9 @@ TEST(Content, IsTheSameForCopiesAndDiffersInEveryByte) {
 }
 
 TEST(Content, OfSamplesThatAreNoFilesIsThatOfSizeAndPixels) {
-  EXPECT_EQ(content_of(Samples({{}}), 0), content_of(Samples({{}, {}}), 1));
-  EXPECT_NE(content_of(Samples({{}}), 0), content_of(Samples({{}}, true), 0));
+  using Files = std::vector<std::vector<uint8_t>>;
+  EXPECT_EQ(content_of(Samples(Files(1)), 0), content_of(Samples(Files(2)), 1));
+  EXPECT_NE(content_of(Samples(Files(1)), 0), content_of(Samples(Files(1), true), 0));
 }
 
 TEST(ContentSet, ComesBackFromItsText) {

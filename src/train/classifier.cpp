@@ -173,7 +173,8 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, const E
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
   const std::optional<TrainingRecord>& record = parts_->card.training;
-  const EvaluationData chosen = open_evaluation_data(data, options.part, record, parts_->path);
+  const EvaluationData chosen = open_evaluation_data(
+      data, options.part, record, parts_->path, options.skip_bad ? BadFolder::problem : BadFolder::error_unless_empty);
   const DatasetPtr& dataset = chosen.images;
   const std::vector<std::string>& names = parts_->card.class_names;
   const std::vector<int> class_of = match_classes(*dataset, chosen.source, names, parts_->path);
@@ -208,6 +209,7 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, const E
   }
   EvaluationReport report = make_evaluation_report(names, std::move(outcomes), record && record->knows_all());
   report.evaluated = chosen.description;
+  report.warnings = chosen.warnings;
   report.skipped = loader->bad_images();
   report.damaged = loader->damaged_images();
   report.seconds = seconds();

@@ -59,11 +59,11 @@ class Joined : public Dataset {
 // A data set, and how it stands to the training.
 struct Source {
   fs::path data;
-  DatasetPtr train, val, test;  // val and test may be null
-  DatasetPtr all;               // null: train, val and test together
+  DatasetPtr train, val, test;  // each may be null
   bool trained = false;         // train is what the network was trained on
   fs::path val_data;            // where val is
   std::string val_description;  // "10 validation images of photos"
+  std::vector<std::string> warnings;
 };
 
 // Divides images without a validation part of their own as the training did. False where that does not give the images
@@ -80,23 +80,22 @@ bool divide(Source& source, const TrainingRecord& record) try {
   return false;
 }
 
-Source open_source(const fs::path& data, const std::optional<TrainingRecord>& record) {
-  const TrainVal parts = open_train_val(data);
+Source open_source(const fs::path& data, const std::optional<TrainingRecord>& record, BadFolder bad_folder) {
+  const TrainVal parts = open_train_val(data, bad_folder);
   Source source;
   source.data = source.val_data = data;
   source.train = parts.train;
   source.val = parts.val;
-  if (source.val == nullptr) {
-    source.all = source.train;
-  } else {
+  source.test = parts.test;
+  for (const DataProblem& problem : parts.problems) source.warnings.push_back(problem.text);
+  if (source.val != nullptr) {
     source.val_description = fmt::format("{} validation images of {}", source.val->size(), data.string());
   }
-  if (!record) return source;
+  if (!record || source.train == nullptr) return source;
   const bool divided = record->val_split > 0 && source.val == nullptr;
   source.trained = divided ? divide(source, *record) : hash_of(*source.train) == record->names;
   if (source.trained && !record->val.empty()) {
     source.val = open_dataset(record->val, Split::val);
-    source.all = nullptr;
     source.val_data = record->val;
     source.val_description = fmt::format("{} images of {} that training validated on", source.val->size(), record->val);
   }
@@ -106,40 +105,39 @@ Source open_source(const fs::path& data, const std::optional<TrainingRecord>& re
 EvaluationData part_of(const Source& source, EvaluationPart part) {
   const std::string data = source.data.string();
   const auto described = [&](const DatasetPtr& images, std::string_view what) {
-    return EvaluationData{images, source.data, fmt::format("{} {} images of {}", images->size(), what, data)};
+    if (images == nullptr) throw Error(fmt::format("{}: has no {} images", data, what));
+    return EvaluationData{images, source.data, fmt::format("{} {} images of {}", images->size(), what, data),
+                          source.warnings};
   };
   if (part == EvaluationPart::held_out) part = source.val == nullptr ? EvaluationPart::all : EvaluationPart::val;
   switch (part) {
     case EvaluationPart::train: return described(source.train, "training");
-    case EvaluationPart::test:
-      if (source.test == nullptr) throw Error(fmt::format("{}: has no test images", data));
-      return described(source.test, "test");
+    case EvaluationPart::test: return described(source.test, "test");
     case EvaluationPart::val:
       if (source.val == nullptr) {
         throw Error(fmt::format("{}: {}, so that there is no part val", data,
                                 source.trained ? "training held back none of these images"
                                                : "has no validation images, and others than these were trained on"));
       }
-      return {source.val, source.val_data, source.val_description};
+      return {source.val, source.val_data, source.val_description, source.warnings};
     default: break;
   }
-  if (source.all != nullptr)
-    return {source.all, source.data, fmt::format("all {} images of {}", source.all->size(), data)};
   std::vector<DatasetPtr> parts = {source.train, source.val, source.test};
   std::erase(parts, nullptr);
-  const auto joined = std::make_shared<Joined>(parts);
-  return {joined, source.data, fmt::format("all {} images of {}", joined->size(), data)};
+  const DatasetPtr all = parts.size() == 1 ? parts.front() : std::make_shared<Joined>(parts);
+  return {all, source.data, fmt::format("all {} images of {}", all->size(), data), source.warnings};
 }
 
 }  // namespace
 
 EvaluationData open_evaluation_data(const fs::path& data, EvaluationPart part,
-                                    const std::optional<TrainingRecord>& record, const fs::path& model_file) {
-  if (!data.empty()) return part_of(open_source(data, record), part);
+                                    const std::optional<TrainingRecord>& record, const fs::path& model_file,
+                                    BadFolder bad_folder) {
+  if (!data.empty()) return part_of(open_source(data, record, bad_folder), part);
   if (!record) {
     throw Error(fmt::format("{}: does not say what it was trained on; name a folder of images", model_file.string()));
   }
-  const Source source = open_source(record->data, record);
+  const Source source = open_source(record->data, record, bad_folder);
   if (!source.trained) {
     throw Error(
         fmt::format("{}: these are no longer the images that {} was trained on; name a folder to evaluate all the same",

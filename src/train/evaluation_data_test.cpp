@@ -133,6 +133,23 @@ TEST_F(EvaluationDataTest, DataWithPartsOfItsOwn) {
   EXPECT_EQ(all.total.images, 18);
   EXPECT_EQ(all.classes[2].images, 6);
   EXPECT_THAT(complaint([&] { evaluate(parts, EvaluationPart::test); }), HasSubstr("parts: has no test images"));
+
+  write_dataset(parts / "test", 1);
+  EXPECT_EQ(evaluate(parts, EvaluationPart::test).evaluated, "3 test images of " + parts.string());
+  EXPECT_EQ(evaluate(parts).total.images, 6);
+  EXPECT_EQ(evaluate(parts, EvaluationPart::all).total.images, 21);
+}
+
+TEST_F(EvaluationDataTest, EmptyClassesAndStraysAreNamed) {
+  const fs::path images = scratch_ / "images";
+  write_dataset(images, 2);
+  fs::remove_all(images / "class1");
+  fs::create_directories(images / "class1");
+  fs::copy_file(images / "class0/0.png", images / "stray.png");
+  const EvaluationReport report = evaluate(images);
+  EXPECT_EQ(report.total.images, 4);
+  EXPECT_THAT(report.warnings, testing::UnorderedElementsAre(HasSubstr("class1: the class folder has no images"),
+                                                             HasSubstr("stray.png")));
 }
 
 TEST_F(EvaluationDataTest, TheFolderThatTrainingValidatedOn) {

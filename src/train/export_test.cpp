@@ -30,7 +30,8 @@ class Export : public testing::Test {
                    .options = options,
                    .preprocessing = {},
                    .class_names = {"a", "b", "c"},
-                   .metrics = {}};
+                   .metrics = {},
+                   .training = {}};
     card.preprocessing.image_size = 32;
     const Graph graph = graph_of(card, model_);
     Variables variables;
