@@ -83,7 +83,7 @@ TEST(CommandLine, HelpShowsWhatIsOnAndWhatIsPositional) {
   EXPECT_THAT(train, HasSubstr("  --cycle-momentum,--no-cycle-momentum\n"));
   EXPECT_THAT(train, HasSubstr("from 0.95 to 0.85 and back [true]\n"));
   EXPECT_THAT(run_convoy({"fuse", "--help"}).out, HasSubstr("  --no-speed "));
-  EXPECT_THAT(run_convoy({"eval", "--help"}).out, HasSubstr("Usage: convoy eval [OPTIONS] [MODEL] DIR\n"));
+  EXPECT_THAT(run_convoy({"eval", "--help"}).out, HasSubstr("Usage: convoy eval [OPTIONS] [MODEL] [DIR]\n"));
 }
 
 TEST(CommandLine, ThreadsAndWorkersHaveOneRange) {

@@ -313,7 +313,7 @@ TEST_F(ArchiveTest, TrainFolderAloneHasNoValidation) {
 
 TEST_F(ArchiveTest, BinaryCifarFilesAreRead) {
   Files files{{"cifar-10-batches-bin/batches.meta.txt", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"},
-              {"cifar-10-batches-bin/test_batch.bin", std::string(1, 7) + std::string(3072, 'x')}};
+              {"cifar-10-batches-bin/test_batch.bin", fmt::format("\x07{:x<3072}", "")}};
   for (int batch = 1; batch <= 5; ++batch) {
     files.emplace_back(fmt::format("cifar-10-batches-bin/data_batch_{}.bin", batch),
                        static_cast<char>(batch) + std::string(3072, 'y'));

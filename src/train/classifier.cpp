@@ -183,7 +183,7 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, const E
   std::vector<ImageOutcome> outcomes;
   int64_t step = 0;
   const auto visit = [&](const Batch& batch, std::span<const float> logits) {
-    const size_t width = logits.size() / static_cast<size_t>(batch.size);
+    const auto width = static_cast<size_t>(parts_->classes());
     for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
       check_outputs(logits.subspan(i * width, width), dataset->name(batch.indices[i]), parts_->path);
     }

@@ -145,7 +145,7 @@ TEST_F(EvaluationDataTest, EmptyClassesAndStraysAreNamed) {
   write_dataset(images, 2);
   fs::remove_all(images / "class1");
   fs::create_directories(images / "class1");
-  fs::copy_file(images / "class0/0.png", images / "stray.png");
+  fs::copy_file(images / "class0/image0.png", images / "stray.png");
   const EvaluationReport report = evaluate(images);
   EXPECT_EQ(report.total.images, 4);
   EXPECT_THAT(report.warnings, testing::UnorderedElementsAre(HasSubstr("class1: the class folder has no images"),

@@ -73,13 +73,20 @@ std::array<float, 3> three_floats(const json& node) {
   return values;
 }
 
+// JSON's other numbers are doubles, which need not fit.
+template <class Integer>
+Integer whole(const json& node) {
+  if (!node.is_number_integer()) throw Error("expected a whole number for seed and names");
+  return node.get<Integer>();
+}
+
 TrainingRecord training_from(const json& node) {
   return {.data = node.at("data").get<std::string>(),
           .val = node.at("val").get<std::string>(),
           .val_split = number(node.at("val_split"), 0, 1),
-          .seed = node.at("seed").get<int64_t>(),
+          .seed = whole<int64_t>(node.at("seed")),
           .images = static_cast<int64_t>(number(node.at("images"), 0, 1e15)),
-          .names = node.at("names").get<uint64_t>(),
+          .names = whole<uint64_t>(node.at("names")),
           .contents = ContentSet::from_text(node.at("contents").get_ref<const std::string&>())};
 }
 
