@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@ struct FuseOptions {
   std::vector<std::filesystem::path> images = {};
   int64_t most_images = 64;
   int64_t batch_size = 16;
-  double tolerance = 1e-4;  // of the largest logit
-  bool measure = true;      // also img/s, which takes some seconds
+  // Largest difference of two logits, as a share of the largest logit. By default what rounding explains: four times
+  // FuseReport::rounding, and at least 1e-5.
+  std::optional<double> tolerance = {};
+  bool measure = true;  // also img/s, which takes some seconds
 };
 
 struct FuseReport {
@@ -35,14 +38,19 @@ struct FuseReport {
   bool real_images = false;
   double largest_logit = 0;
   double largest_difference = 0;  // of two logits
-  int64_t other_classes = 0;      // images whose most probable class is another one
+  // Largest difference of two logits of the original network and of itself with every weight off by up to four units in
+  // its last place: about what float32's sums round off in each layer.
+  double rounding = 0;
+  double tolerance = 0;       // that was applied
+  int64_t other_classes = 0;  // images whose most probable class is another one
   double relative_difference() const { return largest_difference / (largest_logit > 0 ? largest_logit : 1); }
 };
 
 // Turns every linear branch of the network in `model_file`, such as a convolution and its norm or the sum of parallel
 // convolutions, into a single convolution and writes the model file `output`, which is used like any other, but for
-// training. Throws Error when the file is no model file or fused already, has nothing to fuse, or the outputs differ by
-// more than the tolerance; `report`, when given, is filled also in the last case. No file is written then.
+// training. Throws Error when the file is no model file or fused already, has nothing to fuse, the outputs differ by
+// more than the tolerance, or rounding alone moves them so far that nothing can be told; `report`, when given, is
+// filled also in the last two cases. No file is written then.
 void fuse_model(const std::filesystem::path& model_file, const FuseOptions& options,
                 const std::filesystem::path& output, FuseReport* report = nullptr);
 

@@ -40,6 +40,8 @@ nlohmann::ordered_json to_json(const Options& options, const FuseReport& report)
           {"largest_difference", report.largest_difference},
           {"largest_logit", report.largest_logit},
           {"relative_difference", report.relative_difference()},
+          {"rounding", report.rounding},
+          {"tolerance", report.tolerance},
           {"other_classes", report.other_classes},
           {"before", to_json(report.before)},
           {"after", to_json(report.after)}};
@@ -62,9 +64,12 @@ void print_report(const FuseReport& report) {
   if (before.img_per_s > 0) {
     row("img/s", fmt::format("{:.1f}", before.img_per_s), fmt::format("{:.1f}", after.img_per_s));
   }
-  print("\nlargest difference of a logit on {} {}: {:.3g}, {:.2g} of the largest; {} of another class\n", report.images,
-        report.real_images ? "images" : "images of random pixels (--data or --images compares on real ones)",
-        report.largest_difference, report.relative_difference(), report.other_classes);
+  print(
+      "\nlargest difference of a logit on {} {}: {:.3g}, {:.2g} of the largest (tolerance {:.2g}); {} of another "
+      "class\n",
+      report.images,
+      report.real_images ? "images" : "images of random pixels (--data or --images compares on real ones)",
+      report.largest_difference, report.relative_difference(), report.tolerance, report.other_classes);
 }
 
 int run(Options& options) {
@@ -100,7 +105,7 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("FILE")
       ->excludes(data);
   app.add_option("--tolerance", options->fuse.tolerance,
-                 fmt::format("Largest difference, as a share of the largest logit [{:g}]", options->fuse.tolerance))
+                 "Largest difference, as a share of the largest logit [what the network's own rounding explains]")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
   app.add_option("--most-images", options->fuse.most_images,

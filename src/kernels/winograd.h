@@ -2,7 +2,8 @@
 // multiplications of the direct way, with transforms before and after. A. Lavin, S. Gray, "Fast Algorithms for
 // Convolutional Neural Networks", arXiv 1509.09308.
 //
-// The result's error is some ten times that of the direct way (about 1e-6 of the sum of the products' magnitudes).
+// The result's error is one to two times that of adding the products up one after the other in f32, and three times
+// that of the direct kernels, which add up blocks.
 #pragma once
 
 #include "kernels/conv.h"

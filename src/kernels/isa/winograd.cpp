@@ -8,6 +8,7 @@
 #include "kernels/isa/simd.h"
 #include "kernels/isa/transpose.h"
 #include "kernels/isa/winograd_grad_weight.h"
+#include "kernels/isa/winograd_product.h"
 #include "kernels/isa/winograd_transform.h"
 
 namespace convoy::kernels::CONVOY_ISA {
@@ -17,8 +18,6 @@ namespace {
 constexpr int64_t kTaskTiles = 48;
 // Tasks that a problem should have at least, so that threads finish together.
 constexpr int64_t kTasks = 16;
-// Channels of the reduction between two additions to the result.
-constexpr int64_t kReductionBlock = 512;
 constexpr int64_t kPositions = kWinogradPositions;
 
 // The input gradient is a forward convolution with the weight turned by 180 degrees and its channels exchanged.
@@ -32,27 +31,22 @@ WinogradMaps grad_input_maps(const ConvGeometry& g) {
   return {g.batch, g.out_h, g.out_w, g.out_c, g.in_h, g.in_w, g.in_c, 2 - g.pad_h, 2 - g.pad_w};
 }
 
-// A worker's memory: transformed inputs [position][tile][channel], products [position][tile][panel's lanes] and the
-// addresses of their rows. A line is added to each position, or all would fall on the same sets of the cache.
+// A worker's memory: transformed inputs [position][tile][channel] and products [position][tile][panel's lanes]. A line
+// is added to each position, or all would fall on the same sets of the cache.
 struct Scratch {
   static constexpr int64_t kProductStride = kTaskTiles * kPanelVectors * kLanes + 16;
-  static constexpr int64_t kRowsCapacity = kTaskTiles + 16;
 
   float *inputs, *products;
   int64_t input_stride;
-  const float** rows;     // [kRowsCapacity]
-  int64_t* destinations;  // [kRowsCapacity]
 
   static int64_t stride_of(const WinogradMaps& maps) { return kTaskTiles * whole_vectors(maps.in_c) + 16; }
   static size_t bytes(const WinogradMaps& maps) {
-    return static_cast<size_t>(kPositions * (stride_of(maps) + kProductStride)) * sizeof(float) + 16 * kRowsCapacity;
+    return static_cast<size_t>(kPositions * (stride_of(maps) + kProductStride)) * sizeof(float);
   }
   Scratch(const WinogradMaps& maps, std::byte* memory)
       : inputs(reinterpret_cast<float*>(memory)),
         products(inputs + kPositions * stride_of(maps)),
-        input_stride(stride_of(maps)),
-        rows(reinterpret_cast<const float**>(products + kPositions * kProductStride)),
-        destinations(reinterpret_cast<int64_t*>(rows + kRowsCapacity)) {}
+        input_stride(stride_of(maps)) {}
 };
 
 // Workspace: a row of zeros, the transformed weights [panel][position][channel][panel's lanes], each worker's Scratch.
@@ -114,26 +108,15 @@ struct Output {
 // products[position][tile] = inputs[position][tile] * weights[panel][position] for one panel.
 void multiply_positions(const WinogradMaps& maps, const Scratch& scratch, int64_t tiles, const float* weights,
                         int width) {
-  const int64_t pitch = whole_vectors(maps.in_c);
-  for (int64_t i = 0; i < Scratch::kRowsCapacity; ++i) scratch.destinations[i] = i * width * kLanes;
-  PanelBlock block{};
-  block.destinations = scratch.destinations;
-  block.sources = scratch.rows;
-  block.tile_pixels = tiles;
-  block.taps = 1;
-  block.last_lanes = kLanes;
+  PositionBlock block{};
+  block.pitch = whole_vectors(maps.in_c);
+  block.tiles = tiles;
+  block.channels = maps.in_c;
   for (int64_t p = 0; p < kPositions; ++p) {
-    const float* inputs = scratch.inputs + p * scratch.input_stride;
-    for (int64_t i = 0; i < Scratch::kRowsCapacity; ++i) scratch.rows[i] = inputs + smaller(i, tiles - 1) * pitch;
-    block.output = scratch.products + p * Scratch::kProductStride;
-    block.initial = nullptr;
-    for (int64_t channel = 0; channel < maps.in_c; channel += kReductionBlock) {
-      block.source_offset = channel;
-      block.channels = smaller(kReductionBlock, maps.in_c - channel);
-      block.weight = weights + (p * maps.in_c + channel) * width * kLanes;
-      multiply_tile(block, width, tiles);
-      block.initial = block.output;
-    }
+    block.inputs = scratch.inputs + p * scratch.input_stride;
+    block.weights = weights + p * maps.in_c * width * kLanes;
+    block.products = scratch.products + p * Scratch::kProductStride;
+    multiply_position(block, width);
   }
 }
 

@@ -33,7 +33,7 @@ std::string refuse_unless_depthwise(const NodeSpec& spec) {
   return kernels::is_depthwise(g) ? "" : fmt::format("{} groups of {} channels", g.groups, g.in_c / g.groups);
 }
 
-// Winograd's products are ten times less exact than the direct ones, and still within the noise of f32 training.
+// Winograd's results are less exact than the direct ones, and still as exact as plain f32 sums.
 template <Geometry geometry>
 std::string refuse_unless_winograd_pays(const NodeSpec& spec) {
   const kernels::ConvGeometry g = geometry(spec);
