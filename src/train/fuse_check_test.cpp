@@ -23,7 +23,8 @@ class Forms {
               .options = {.num_classes = 10},
               .preprocessing = {.image_size = 32},
               .class_names = std::vector<std::string>(10, "class"),
-              .metrics = {}},
+              .metrics = {},
+              .training = {}},
         graph_(inference_graph(find_model(model), card_.options, {1, 32, 32, 3})),
         reparameterised_(reparameterise(graph_)) {
     original_.add(graph_, 1);
