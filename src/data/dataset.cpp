@@ -94,14 +94,17 @@ Error lacks(const fs::path& root, std::string_view part) {
                            root.string(), part));
 }
 
-// The parts that there are.
+}  // namespace
+
 TrainVal open_parts(const fs::path& root, BadFolder bad_folder) {
   const FileTreePtr tree = open_tree(root);
   std::vector<TreeEntry> entries = tree->list();
   if (const auto folder = cifar_folder(*tree, entries)) {
     const std::string source = tree->name(*folder);
+    const DatasetPtr test = open_cifar(*tree, *folder, Split::val);
     return {.train = open_cifar(*tree, *folder, Split::train),
-            .val = open_cifar(*tree, *folder, Split::val),
+            .val = test,
+            .test = test,
             .has_parts = true,
             .train_source = source,
             .val_source = source};
@@ -122,10 +125,10 @@ TrainVal open_parts(const fs::path& root, BadFolder bad_folder) {
   data.train_source = take(layout.train, data.train);
   data.val_source = take(layout.val, data.val);
   take(layout.test, data.test);
+  const auto test_validates = [](const DataProblem& problem) { return problem.kind == kTestValidates; };
+  if (std::ranges::any_of(data.problems, test_validates)) data.test = data.val;
   return data;
 }
-
-}  // namespace
 
 TrainVal open_train_val(const fs::path& root, BadFolder bad_folder) {
   TrainVal data = open_parts(root, bad_folder);

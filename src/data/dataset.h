@@ -48,7 +48,7 @@ enum class BadFolder : uint8_t { error, error_unless_empty, problem };
 struct TrainVal {
   DatasetPtr train;  // all there is, where there are no parts
   DatasetPtr val = nullptr;
-  DatasetPtr test = nullptr;  // labelled images that are neither trained on nor validated with
+  DatasetPtr test = nullptr;  // val itself where nothing else is there to validate with
   bool has_parts = false;     // whether there are folders for them, perhaps only one
   // The folders that they lie in, for messages.
   std::string train_source = {};
@@ -61,10 +61,12 @@ struct TrainVal {
 //  - the CIFAR-10 or CIFAR-100 files as published (data_batch_1.bin ... or train.bin), also one folder deeper;
 //  - folders of images as lay_out() reads them. Classes are numbered in byte-wise order of their names (as
 //    torchvision's ImageFolder), images in byte-wise order of their paths.
-// Only val or test, or neither, may be there; train is null where folders of those names stand alone. Throws Error when
-// the root is missing, nothing in it is a class, a file has the wrong size, or, as bad_folder says, a class folder is
-// empty or unreadable.
+// Only val or test, or neither, may be there. Throws Error when the root is missing, nothing in it is a class, it has
+// parts but none to train on, a file has the wrong size, or, as bad_folder says, a class folder is empty or unreadable.
 TrainVal open_train_val(const std::filesystem::path& root, BadFolder bad_folder = BadFolder::error);
+
+// The same, but train is null where folders for val and test stand alone.
+TrainVal open_parts(const std::filesystem::path& root, BadFolder bad_folder);
 
 // What `root` offers to validate with, as val: its validation part, or all its images where it has no parts. Throws as
 // open_train_val, and where there are parts but not that one.

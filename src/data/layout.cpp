@@ -219,7 +219,7 @@ class Plan {
            fmt::format("{} ({} images) is left alone: {} is there to validate with", test, layout_.test->files.size(),
                        shown(layout_.val->folder)));
     } else {
-      tell(Severity::warning, "test-validates",
+      tell(Severity::warning, kTestValidates,
            fmt::format("{} is used for validation, because there is no val/: what chooses the best epoch is no test "
                        "any more",
                        test));

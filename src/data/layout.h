@@ -23,6 +23,7 @@ struct LayoutPart {
 
 // The kind of the problem that a class folder has no images.
 inline constexpr const char* kEmptyClass = "empty-class";
+inline constexpr const char* kTestValidates = "test-validates";
 
 struct Layout {
   std::optional<LayoutPart> train;  // all there is, where there are no parts

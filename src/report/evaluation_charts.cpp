@@ -111,7 +111,7 @@ constexpr Color kConfidence = rgb(0xD55E00);
 // Bars as high as the accuracy, each with a line at its mean confidence.
 void draw_bins(Picture& picture, const Axes& axes, const std::vector<CalibrationBin>& bins) {
   for (const CalibrationBin& bin : bins) {
-    if (bin.images == 0) continue;
+    if (bin.accuracy == 0) continue;
     const Rect bar = axes.between(bin.lower, 0, bin.upper, bin.accuracy);
     picture.fill(bar, kAccuracy);
     picture.outline(bar, kWhite, 1.5);

@@ -39,6 +39,9 @@ class Joined : public Dataset {
     return part_of(index).images->encoded(index - part_of(index).first);
   }
   Image load(int64_t index) const override { return part_of(index).images->load(index - part_of(index).first); }
+  Image load_with_damage(int64_t index, std::string& damage) const override {
+    return part_of(index).images->load_with_damage(index - part_of(index).first, damage);
+  }
 
  private:
   struct Part {
@@ -59,10 +62,10 @@ class Joined : public Dataset {
 // A data set, and how it stands to the training.
 struct Source {
   fs::path data;
-  DatasetPtr train, val, test;  // each may be null
+  DatasetPtr train, val, test;  // null where there is no such part; test may be val
   bool trained = false;         // train is what the network was trained on
   fs::path val_data;            // where val is
-  std::string val_description;  // "10 validation images of photos"
+  std::string val_description;  // "10 validation images of photos/val/"
   std::vector<std::string> warnings;
 };
 
@@ -81,7 +84,7 @@ bool divide(Source& source, const TrainingRecord& record) try {
 }
 
 Source open_source(const fs::path& data, const std::optional<TrainingRecord>& record, BadFolder bad_folder) {
-  const TrainVal parts = open_train_val(data, bad_folder);
+  const TrainVal parts = open_parts(data, bad_folder);
   Source source;
   source.data = source.val_data = data;
   source.train = parts.train;
@@ -89,13 +92,13 @@ Source open_source(const fs::path& data, const std::optional<TrainingRecord>& re
   source.test = parts.test;
   for (const DataProblem& problem : parts.problems) source.warnings.push_back(problem.text);
   if (source.val != nullptr) {
-    source.val_description = fmt::format("{} validation images of {}", source.val->size(), data.string());
+    source.val_description = fmt::format("{} validation images of {}", source.val->size(), parts.val_source);
   }
   if (!record || source.train == nullptr) return source;
   const bool divided = record->val_split > 0 && source.val == nullptr;
   source.trained = divided ? divide(source, *record) : hash_of(*source.train) == record->names;
   if (source.trained && !record->val.empty()) {
-    source.val = open_dataset(record->val, Split::val);
+    source.val = open_val(record->val, bad_folder).val;
     source.val_data = record->val;
     source.val_description = fmt::format("{} images of {} that training validated on", source.val->size(), record->val);
   }
@@ -122,7 +125,7 @@ EvaluationData part_of(const Source& source, EvaluationPart part) {
       return {source.val, source.val_data, source.val_description, source.warnings};
     default: break;
   }
-  std::vector<DatasetPtr> parts = {source.train, source.val, source.test};
+  std::vector<DatasetPtr> parts = {source.train, source.val, source.test == source.val ? nullptr : source.test};
   std::erase(parts, nullptr);
   const DatasetPtr all = parts.size() == 1 ? parts.front() : std::make_shared<Joined>(parts);
   return {all, source.data, fmt::format("all {} images of {}", all->size(), data), source.warnings};

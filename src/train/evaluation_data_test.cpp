@@ -127,7 +127,7 @@ TEST_F(EvaluationDataTest, DataWithPartsOfItsOwn) {
   for (const char* part : {"train", "val"})
     write_dataset(scratch_ / "parts" / part, part == std::string("val") ? 2 : 4);
   const fs::path parts = scratch_ / "parts";
-  EXPECT_EQ(evaluate(parts).evaluated, "6 validation images of " + parts.string());
+  EXPECT_EQ(evaluate(parts).evaluated, "6 validation images of " + (parts / "val/").string());
   EXPECT_EQ(evaluate(parts, EvaluationPart::train).total.images, 12);
   const EvaluationReport all = evaluate(parts, EvaluationPart::all);
   EXPECT_EQ(all.total.images, 18);
@@ -138,6 +138,21 @@ TEST_F(EvaluationDataTest, DataWithPartsOfItsOwn) {
   EXPECT_EQ(evaluate(parts, EvaluationPart::test).evaluated, "3 test images of " + parts.string());
   EXPECT_EQ(evaluate(parts).total.images, 6);
   EXPECT_EQ(evaluate(parts, EvaluationPart::all).total.images, 21);
+}
+
+TEST_F(EvaluationDataTest, TestImagesMayValidateAndPartsMayStandAlone) {
+  const fs::path parts = scratch_ / "parts";
+  write_dataset(parts / "train", 4);
+  write_dataset(parts / "Test", 1);
+  EXPECT_EQ(evaluate(parts).evaluated, "3 validation images of " + (parts / "Test/").string());
+  EXPECT_EQ(evaluate(parts, EvaluationPart::test).evaluated, "3 test images of " + parts.string());
+  EXPECT_EQ(evaluate(parts, EvaluationPart::all).total.images, 15);
+  write_dataset(parts / "val", 2);
+  fs::remove_all(parts / "train");
+  EXPECT_EQ(evaluate(parts).total.images, 6);
+  EXPECT_EQ(evaluate(parts, EvaluationPart::test).total.images, 3);
+  EXPECT_EQ(evaluate(parts, EvaluationPart::all).total.images, 9);
+  EXPECT_THAT(complaint([&] { evaluate(parts, EvaluationPart::train); }), HasSubstr("parts: has no training images"));
 }
 
 TEST_F(EvaluationDataTest, EmptyClassesAndStraysAreNamed) {
