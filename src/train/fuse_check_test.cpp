@@ -21,11 +21,11 @@ class Forms {
   explicit Forms(const std::string& model)
       : card_{.architecture = model,
               .options = {.num_classes = 10},
-              .preprocessing = {.image_size = 32},
+              .preprocessing = {.image_size = 64},
               .class_names = std::vector<std::string>(10, "class"),
               .metrics = {},
               .training = {}},
-        graph_(inference_graph(find_model(model), card_.options, {1, 32, 32, 3})),
+        graph_(inference_graph(find_model(model), card_.options, {1, 64, 64, 3})),
         reparameterised_(reparameterise(graph_)) {
     original_.add(graph_, 1);
     for (const auto& [name, variable] : original_.all()) {
