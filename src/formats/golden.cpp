@@ -101,6 +101,7 @@ void Golden::read_settings(const std::string& text) {
   if (compact_) {
     settings.require("compact", true);
     buffers_ = settings.names("buffers");
+    if (parsed.contains("norm_bias")) norm_bias_ = static_cast<float>(settings.number("norm_bias"));
   }
   const Settings loss = settings.object("loss");
   loss.require("name", "cross_entropy");
@@ -174,8 +175,19 @@ std::vector<float> Golden::start_value(std::string_view prefix, std::string_view
   return file_.floats(full);
 }
 
+bool Golden::is_norm_bias(std::string_view name) const {
+  constexpr std::string_view kBias = ".bias";
+  if (!name.ends_with(kBias)) return false;
+  name.remove_suffix(kBias.size());
+  return std::ranges::find(buffers_, std::string(name) + ".running_mean") != buffers_.end();
+}
+
 std::vector<float> Golden::parameter(std::string_view name, std::span<const int64_t> shape) const {
-  return start_value("param/", name, shape);
+  std::vector<float> values = start_value("param/", name, shape);
+  if (is_norm_bias(name)) {
+    for (float& value : values) value += norm_bias_;
+  }
+  return values;
 }
 
 std::vector<float> Golden::buffer(std::string_view name, std::span<const int64_t> shape) const {

@@ -14,7 +14,8 @@ namespace convoy {
 
 // A file of either kind: a whole one holds every tensor of the step; of a compact one (tens of kilobytes) weights,
 // images and labels come from the formula, and of gradients and updated tensors it holds digests. All tensors are in
-// the file's layout (NCHW, OIHW, {out, in}).
+// the file's layout (NCHW, OIHW, {out, in}). A compact file may lift the biases of batch norms (setting "norm_bias"),
+// so that few activations lie where rounding can flip a ReLU.
 class Golden {
  public:
   // SGD with this momentum and weight decay on cross entropy (mean over the batch), no dropout.
@@ -66,6 +67,7 @@ class Golden {
   void read_settings(const std::string& text);
   void check_tensors();
   std::string tensor_name(Kind kind, size_t i) const;
+  bool is_norm_bias(std::string_view name) const;
   void require_shape(std::string_view name, std::span<const int64_t> shape) const;
   std::vector<float> start_value(std::string_view prefix, std::string_view name, std::span<const int64_t> shape) const;
 
@@ -78,6 +80,7 @@ class Golden {
   uint64_t seed_ = 0;
   Step step_;
   Float32Error float32_error_;
+  float norm_bias_ = 0;  // added to the formula's biases of batch norms
   std::vector<std::string> parameters_;
   std::vector<std::string> buffers_;
   std::vector<double> digests_[3];  // of a compact file, by Kind: rows of norm, sum, samples

@@ -50,21 +50,36 @@ const Golden& checked(const Golden& golden) {
   return golden;
 }
 
+std::vector<float> disturbed(std::vector<float> values, std::string_view name, uint64_t disturbance) {
+  if (disturbance == 0) return values;
+  const std::vector<float> noise = formula_uniform(name, disturbance, static_cast<int64_t>(values.size()));
+  for (size_t i = 0; i < values.size(); ++i) values[i] *= 1 + 0x1p-21F * noise[i];
+  return values;
+}
+
 }  // namespace
 
 GoldenStep::GoldenStep(const Golden& golden)
     : golden_(checked(golden)),
       training_(step_options(golden), variables_, 0),
-      inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), false, variables_, 0,
-                 true),
+      inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), variables_, 0,
+                 {.exact = true}),
       arena_(make_arena(std::max(training_.arena_bytes(), inference_.arena_bytes()), name_of(golden))) {
   check_names();
   training_.bind(variables_, arena_);
   inference_.bind(variables_, arena_);
+  begin();
+}
+
+void GoldenStep::begin(uint64_t disturbance) {
+  disturbance_ = disturbance;
   for (const auto& [name, variable] : variables_.all()) {
-    if (name.starts_with(kMomentum)) continue;
-    const std::vector<float> values = start_of(name);
-    from_file_layout(variable.shape, variable.layout, values, {variable.data, values.size()});
+    const auto elements = static_cast<size_t>(variable.shape.elements());
+    if (name.starts_with(kMomentum)) {
+      std::fill_n(variable.data, elements, 0.0F);
+    } else {
+      from_file_layout(variable.shape, variable.layout, start_of(name), {variable.data, elements});
+    }
   }
 }
 
@@ -86,17 +101,17 @@ void GoldenStep::check_names() const {
 std::vector<float> GoldenStep::start_of(const std::string& name) const {
   const Variables::Variable& variable = variables_.at(name);
   const Shape shape = file_shape(variable.shape, variable.layout);
-  return variable.kind == ValueKind::parameter ? golden_.parameter(name, shape.extents())
-                                               : golden_.buffer(name, shape.extents());
+  if (variable.kind != ValueKind::parameter) return golden_.buffer(name, shape.extents());
+  return disturbed(golden_.parameter(name, shape.extents()), name, disturbance_);
 }
 
-void GoldenStep::set_images(float* into) const {
-  const std::vector<float> images = golden_.images();
+void GoldenStep::set_images(float* into, uint64_t disturbance) const {
+  const std::vector<float> images = disturbed(golden_.images(), "input", disturbance);
   nchw_to_nhwc({golden_.batch(), golden_.size(), golden_.size(), 3}, images, {into, images.size()});
 }
 
 void GoldenStep::train() {
-  set_images(training_.images());
+  set_images(training_.images(), disturbance_);
   const auto elements = static_cast<size_t>(golden_.batch() * golden_.classes());
   float* target = training_.targets();
   std::fill_n(target, elements, 0.0F);
@@ -109,10 +124,8 @@ void GoldenStep::train() {
   loss_ = training_.loss();
 }
 
-std::vector<float> GoldenStep::infer(float factor) {
-  set_images(inference_.images());
-  std::span pixels(inference_.images(), static_cast<size_t>(golden_.batch() * golden_.size() * golden_.size() * 3));
-  for (float& pixel : pixels) pixel *= factor;
+std::vector<float> GoldenStep::infer(uint64_t disturbance) {
+  set_images(inference_.images(), disturbance);
   inference_.run();
   return {inference_.logits(), inference_.logits() + golden_.batch() * golden_.classes()};
 }

@@ -19,7 +19,10 @@ class GoldenStep {
   // parameters or their shapes are not those of the file.
   explicit GoldenStep(const Golden& golden);
 
-  // Runs the step: forward, backward and update.
+  // Sets weights, statistics and images to the step's start. A disturbance above 0 changes each weight and pixel by up
+  // to 2^-21 of it, about what float32's rounding adds up to in sums; each number changes them otherwise.
+  void begin(uint64_t disturbance = 0);
+  // Runs the step, once after begin(): forward, backward and update.
   void train();
   // Of the last train().
   std::span<const float> logits() const { return logits_; }
@@ -28,20 +31,21 @@ class GoldenStep {
   // A parameter or running statistic as it is now.
   std::vector<float> variable(const std::string& name) const;
 
-  // The logits of inference with the variables as they are now, on the images times `factor`.
-  std::vector<float> infer(float factor = 1);
+  // The logits of inference with the variables as they are now, on the images with that disturbance.
+  std::vector<float> infer(uint64_t disturbance = 0);
 
  private:
   void check_names() const;
   std::vector<float> start_of(const std::string& name) const;
   std::vector<float> in_file_layout(const std::string& name, const float* data) const;
-  void set_images(float* into) const;
+  void set_images(float* into, uint64_t disturbance) const;
 
   const Golden& golden_;
   Variables variables_;
   TrainingStep training_;
   InferenceStep inference_;
   Buffer arena_;
+  uint64_t disturbance_ = 0;  // of the step
   std::vector<float> logits_;
   float loss_ = 0;
 };

@@ -13,7 +13,7 @@ struct VerifyLine {
   std::string kind;
   std::string tensor;    // empty where the kind is a single tensor
   double error = 0;      // L2 distance relative to the expected tensor; in a compact file as its digest shows it
-  double tolerance = 0;  // what float32 rounding explains, from the file's float32_error
+  double tolerance = 0;  // what float32 rounding explains, by the file's trials or, where they do not, the engine's
   // False where rounding alone moves the tensor by its own size: such a network is chaotic, and any error passes.
   bool judged() const { return tolerance < 1; }
   bool passed() const { return judged() ? error <= tolerance : std::isfinite(error); }
