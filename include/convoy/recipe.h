@@ -65,22 +65,23 @@ struct Recipe {
   int64_t grad_accum_steps = 1;  // batches whose mean gradient makes one update
   int64_t seed = 42;
 
-  Optimizer opt = Optimizer::sgd;
+  Optimizer opt = Optimizer::adamw;
   // Unset, what an optimizer has of these is (n: the images of an update)
   //   sgd        lr 0.1 n / 256            momentum 0.9
-  //   adam       lr 0.001 sqrt(n / 256)                   opt-betas 0.9,0.999  opt-eps 1e-8
-  //   adamw      lr 0.001 sqrt(n / 256)                   opt-betas 0.9,0.999  opt-eps 1e-8
+  //   adam       lr 0.001 sqrt(n / 32)                    opt-betas 0.9,0.999  opt-eps 1e-8
+  //   adamw      lr 0.001 sqrt(n / 32)                    opt-betas 0.9,0.999  opt-eps 1e-8
   //   rmsprop    lr 0.016 n / 256          momentum 0.9                        opt-eps 0.0316
   //   rmsproptf  lr 0.016 n / 256          momentum 0.9                        opt-eps 0.001
   //   lamb       lr 0.005 sqrt(n / 2048)                  opt-betas 0.9,0.999  opt-eps 1e-6
   //   lion       lr 0.0001 sqrt(n / 256)                  opt-betas 0.9,0.99
   //   muon       lr 0.001 sqrt(n / 256)    momentum 0.95  opt-betas 0.9,0.95   opt-eps 1e-10
+  // and weight-decay 0.01 for adamw, lion and muon, which shrink the weights with it, 1e-4 for the others.
   std::optional<double> lr;
   std::optional<double> momentum;
   std::optional<std::array<double, 2>> opt_betas;
   std::optional<double> opt_eps;
   bool nesterov = false;
-  double weight_decay = 1e-4;
+  std::optional<double> weight_decay;
   // Whether the decay is added to the gradient (Paddle's L2Decay) or shrinks the weights beside the step.
   DecayMode decay_mode = DecayMode::optimizers_own;
   bool decay_norms = false;         // norms and biases decay, too
@@ -97,9 +98,11 @@ struct Recipe {
   double lookahead_decay = 0.95;
 
   Schedule sched = Schedule::cosine;
-  bool sched_on_updates = false;  // the rate changes with every update instead of every epoch
-  double warmup_epochs = 0;       // part of `epochs`, as timm's default
-  double warmup_lr = 1e-5;
+  bool sched_on_updates = true;  // the rate changes with every update instead of every epoch
+  // Part of `epochs`, as timm's default. Unset: a tenth of the run, at most 5, with cosine, linear and poly, and none
+  // with the others.
+  std::optional<double> warmup_epochs;
+  double warmup_lr = 1e-5;                              // or `lr`, if that is less and warmup_epochs unset
   double min_lr = 0;                                    // where cosine, linear and poly end
   double poly_power = 1;                                // poly
   double pct_start = 0.3;                               // onecycle: share of the run in which the rate rises

@@ -21,7 +21,8 @@ struct Traits {
   std::optional<double> momentum;
   std::optional<std::array<double, 2>> betas;
   std::optional<double> eps;
-  DecayMode decay;           // the usual one
+  DecayMode decay;  // the usual one
+  double weight_decay;
   bool other_decay = false;  // has both
 };
 
@@ -31,14 +32,14 @@ struct Traits {
 // (arXiv 2502.16982) match its updates, and Jordan's other defaults.
 constexpr std::array kAdamBetas = {0.9, 0.999};
 constexpr Traits kTraits[] = {
-    {Optimizer::sgd, 0.1, 256, false, 0.9, {}, {}, DecayMode::l2, true},
-    {Optimizer::adam, 0.001, 256, true, {}, kAdamBetas, 1e-8, DecayMode::l2},
-    {Optimizer::adamw, 0.001, 256, true, {}, kAdamBetas, 1e-8, DecayMode::decoupled},
-    {Optimizer::rmsprop, 0.016, 256, false, 0.9, {}, 0.0316, DecayMode::l2, true},
-    {Optimizer::rmsproptf, 0.016, 256, false, 0.9, {}, 1e-3, DecayMode::l2, true},
-    {Optimizer::lamb, 0.005, 2048, true, {}, kAdamBetas, 1e-6, DecayMode::l2, true},
-    {Optimizer::lion, 1e-4, 256, true, {}, std::array{0.9, 0.99}, {}, DecayMode::decoupled},
-    {Optimizer::muon, 0.001, 256, true, 0.95, std::array{0.9, 0.95}, 1e-10, DecayMode::decoupled},
+    {Optimizer::sgd, 0.1, 256, false, 0.9, {}, {}, DecayMode::l2, 1e-4, true},
+    {Optimizer::adam, 0.001, 32, true, {}, kAdamBetas, 1e-8, DecayMode::l2, 1e-4},
+    {Optimizer::adamw, 0.001, 32, true, {}, kAdamBetas, 1e-8, DecayMode::decoupled, 0.01},
+    {Optimizer::rmsprop, 0.016, 256, false, 0.9, {}, 0.0316, DecayMode::l2, 1e-4, true},
+    {Optimizer::rmsproptf, 0.016, 256, false, 0.9, {}, 1e-3, DecayMode::l2, 1e-4, true},
+    {Optimizer::lamb, 0.005, 2048, true, {}, kAdamBetas, 1e-6, DecayMode::l2, 1e-4, true},
+    {Optimizer::lion, 1e-4, 256, true, {}, std::array{0.9, 0.99}, {}, DecayMode::decoupled, 0.01},
+    {Optimizer::muon, 0.001, 256, true, 0.95, std::array{0.9, 0.95}, 1e-10, DecayMode::decoupled, 0.01},
 };
 constexpr double kLambClip = 1;
 
@@ -74,6 +75,7 @@ void settle_optimizer(Recipe& recipe) {
   const Traits& traits = traits_of(recipe.opt);
   recipe.lr = base_learning_rate(recipe);
   recipe.clip_grad = clip_grad_norm(recipe);
+  if (!recipe.weight_decay) recipe.weight_decay = traits.weight_decay;
   if (!recipe.opt_eps) recipe.opt_eps = traits.eps;
   if (cycles_momentum(recipe)) return;
   if (!recipe.momentum) recipe.momentum = traits.momentum;
@@ -90,7 +92,7 @@ OptimizerOptions optimizer_options(const Recipe& recipe) {
   options.beta1 = static_cast<float>(betas[0]);
   options.beta2 = static_cast<float>(betas[1]);
   options.eps = static_cast<float>(recipe.opt_eps.value_or(traits.eps.value_or(0)));
-  options.weight_decay = static_cast<float>(recipe.weight_decay);
+  options.weight_decay = static_cast<float>(recipe.weight_decay.value_or(traits.weight_decay));
   options.decoupled = decay_of(recipe) == DecayMode::decoupled;
   options.decay_vectors = recipe.decay_norms;
   options.norm_bias_lr_scale = static_cast<float>(recipe.bias_lr_scale);

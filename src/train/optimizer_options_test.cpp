@@ -130,10 +130,10 @@ TEST(OptimizerReference, ThereIsOneForEveryOptimizer) {
 TEST(OptimizerOptions, TheRateFollowsOptimizerAndImagesOfAnUpdate) {
   Recipe recipe;
   recipe.batch_size = 32;
-  recipe.grad_accum_steps = 2;
-  EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.025);
-  recipe.opt = Recipe::Optimizer::adamw;
-  EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.0005);
+  recipe.grad_accum_steps = 4;
+  EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.002);
+  recipe.opt = Recipe::Optimizer::sgd;
+  EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.05);
   recipe.lr = 0.3;
   EXPECT_DOUBLE_EQ(base_learning_rate(recipe), 0.3);
 }

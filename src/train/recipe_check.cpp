@@ -20,7 +20,7 @@ void check_ranges(const Recipe& recipe) {
 void check_schedule(const Recipe& recipe) {
   if (recipe.sched != Recipe::Schedule::onecycle) return;
   for (const auto& [name, value] :
-       {std::pair("warmup-epochs", recipe.warmup_epochs), std::pair("min-lr", recipe.min_lr)}) {
+       {std::pair("warmup-epochs", recipe.warmup_epochs.value_or(0)), std::pair("min-lr", recipe.min_lr)}) {
     if (value == 0) continue;
     throw UsageError(
         fmt::format("{}: expected 0 beside sched onecycle, which has pct-start, div-factor and "

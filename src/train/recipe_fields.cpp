@@ -107,7 +107,7 @@ void add_optimizer(Fields& fields) {
              "decay rates of the moments of adam, adamw, lamb, lion and muon; auto: the optimizer's own", kShare);
   fields.add("opt-eps", &Recipe::opt_eps, "added to the denominator of all but sgd and lion; auto: the optimizer's own",
              {0, 1, true});
-  fields.add("weight-decay", &Recipe::weight_decay, "weight decay", {0, 1000});
+  fields.add("weight-decay", &Recipe::weight_decay, "weight decay; auto: the optimizer's own", {0, 1000});
   fields.add("decay-mode", &Recipe::decay_mode,
              Choices<DecayMode>{
                  {"auto", DecayMode::optimizers_own}, {"l2", DecayMode::l2}, {"decoupled", DecayMode::decoupled}},
@@ -138,7 +138,8 @@ void add_schedule(Fields& fields) {
                                {"constant", Schedule::constant}},
              "learning rate schedule");
   fields.add("sched-on-updates", &Recipe::sched_on_updates, "change the rate with every update, not every epoch");
-  fields.add("warmup-epochs", &Recipe::warmup_epochs, "epochs in which the rate rises, part of all epochs", {0, 1e9});
+  fields.add("warmup-epochs", &Recipe::warmup_epochs,
+             "epochs in which the rate rises, part of all; auto: a tenth of the run", {0, 1e9});
   fields.add("warmup-lr", &Recipe::warmup_lr, "rate at which it starts to rise", {0, 1000});
   fields.add("min-lr", &Recipe::min_lr, "rate at which cosine, linear and poly end", {0, 1000});
   fields.add("poly-power", &Recipe::poly_power, "poly: power of what is left of the run", {0, 100, true});

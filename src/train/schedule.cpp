@@ -11,6 +11,15 @@ namespace {
 
 constexpr double kLowMomentum = 0.85;
 constexpr double kHighMomentum = 0.95;
+constexpr double kWarmupShare = 0.1;
+constexpr double kMostWarmupEpochs = 5;
+
+// Of a run of `epochs` whose recipe leaves it open.
+double usual_warmup_epochs(Recipe::Schedule kind, double epochs) {
+  using Schedule = Recipe::Schedule;
+  const bool falls = kind == Schedule::cosine || kind == Schedule::linear || kind == Schedule::poly;
+  return falls ? std::min(kWarmupShare * epochs, kMostWarmupEpochs) : 0;
+}
 
 }  // namespace
 
@@ -50,11 +59,12 @@ Schedule schedule_of(const Recipe& recipe, double updates_per_epoch) {
   const double unit = recipe.sched_on_updates ? updates_per_epoch : 1;
   const auto epochs = static_cast<double>(recipe.epochs), most = static_cast<double>(recipe.max_updates);
   const double length = recipe.max_updates > 0 ? std::min(epochs, most / updates_per_epoch) : epochs;
+  const double lr = base_learning_rate(recipe);
   Schedule schedule{.kind = recipe.sched,
-                    .lr = base_learning_rate(recipe),
+                    .lr = lr,
                     .min_lr = recipe.min_lr,
-                    .warmup_lr = recipe.warmup_lr,
-                    .warmup = recipe.warmup_epochs * unit,
+                    .warmup_lr = recipe.warmup_epochs ? recipe.warmup_lr : std::min(recipe.warmup_lr, lr),
+                    .warmup = recipe.warmup_epochs.value_or(usual_warmup_epochs(recipe.sched, length)) * unit,
                     .length = length * unit,
                     .power = recipe.poly_power,
                     .rise = recipe.pct_start,

@@ -165,7 +165,29 @@ TEST(ScheduleOf, CountsEpochsOtherwise) {
   recipe.warmup_epochs = 2;
   recipe.warmup_lr = 1e-3;
   recipe.min_lr = 1e-4;
+  recipe.sched_on_updates = false;
   EXPECT_NEAR(schedule_of(recipe, 1000).at(5), 0.00679203108, 1e-9);
+}
+
+TEST(ScheduleOf, WarmsUpForATenthOfTheRunUnlessToldOtherwise) {
+  Recipe recipe;
+  recipe.epochs = 30;
+  recipe.lr = 0.1;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).warmup, 150);
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).at(0), 1e-5);
+  recipe.epochs = 300;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).warmup, 250);
+  recipe.max_updates = 100;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).warmup, 10);
+  recipe.lr = 1e-6;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).at(0), 1e-6);
+  recipe.warmup_epochs = 0;
+  EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).warmup, 0);
+  recipe.warmup_epochs.reset();
+  for (const Kind kind : {Kind::onecycle, Kind::step, Kind::multistep, Kind::constant}) {
+    recipe.sched = kind;
+    EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).warmup, 0);
+  }
 }
 
 }  // namespace

@@ -87,6 +87,8 @@ inline Recipe tiny_recipe(const std::filesystem::path& root) {
   recipe.experiment = "run";
   recipe.model = "tiny";
   recipe.batch_size = 8;
+  recipe.opt = Recipe::Optimizer::sgd;
+  recipe.warmup_epochs = 0;
   recipe.workers = 0;
   return recipe;
 }

@@ -38,7 +38,10 @@ class TrainerTest : public testing::Test {
     recipe_.batch_size = 8;  // five steps an epoch, two images left out
     recipe_.drop_last = true;
     recipe_.epochs = 3;
+    recipe_.opt = Recipe::Optimizer::sgd;
     recipe_.lr = 0.05;
+    recipe_.sched_on_updates = false;
+    recipe_.warmup_epochs = 0;
     recipe_.workers = 1;
     callbacks_.on_warning = [this](const std::string& text) { warnings_.push_back(text); };
   }
