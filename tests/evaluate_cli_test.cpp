@@ -91,6 +91,7 @@ TEST_F(EvaluateCli, DamagedImagesAreNamedAndRefusedWhereAsked) {
   const Finished refused = with("strict");
   EXPECT_EQ(refused.code, 1);
   EXPECT_THAT(refused.err, HasSubstr("convoy eval: damaged/cat/no_end.png: damaged PNG: "));
+  EXPECT_EQ(with("skip").code, 0);
 }
 
 TEST_F(EvaluateCli, EvalTellsEverythingThreeWays) {

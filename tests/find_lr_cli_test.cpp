@@ -1,6 +1,7 @@
 // `convoy find-lr` as a user runs it.
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/process.h"
@@ -19,6 +20,7 @@ TEST_F(FindLrCli, ShowsTheLossOfEveryRate) {
   const std::vector<std::string> words = {"find-lr", "photos",    "--model", "resnet9",   "--img-size",
                                           "32",      "-b",        "4",       "--updates", "30",
                                           "--csv",   "curve.csv", "--chart", "curve.svg"};
+  fs::create_directory(folder_ / "photos.png");
   const Finished found = run_convoy(words, options_);
   ASSERT_EQ(found.code, 0) << found.err;
   EXPECT_THAT(found.out, HasSubstr("        lr       loss   smoothed\n"));
@@ -28,6 +30,12 @@ TEST_F(FindLrCli, ShowsTheLossOfEveryRate) {
   EXPECT_THAT(text_of(folder_ / "curve.svg"), HasSubstr("</svg>"));
   expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--chart", "curve.gif"}, options_), 2,
                  "convoy find-lr: curve.gif: expected a name that ends in .png or .svg");
+  expect_refused(
+      run_convoy({"find-lr", "photos", "--model", "resnet9", "--csv", "nowhere/curve.csv"}, options_), 1,
+      "convoy find-lr: nowhere/curve.csv: cannot create the temporary file nowhere/curve.csv.tmp: No such file "
+      "or directory");
+  expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--chart", "photos.png"}, options_), 1,
+                 "convoy find-lr: photos.png: is a folder; name a file");
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
   expect_refused(run_convoy({"find-lr", "photos", "--model", "resnet9", "--first-lr", "5", "--last-lr", "1"}, options_),
                  2, "convoy find-lr: learning rates: expected 0 < first < last <= 1000, got 5 and 1");
@@ -47,6 +55,15 @@ TEST_F(FindLrCli, HasTheFlagsThatMatter) {
       find_lr({"--updates", "5", "--last-lr", "1e-3", "--opt", "adamw", "--hflip", "0", "--std", "1,1,1"});
   EXPECT_EQ(few.code, 0) << few.err;
   EXPECT_THAT(few.out, testing::EndsWith("\nno advice: 5 points are too few; try --updates 20\n"));
+}
+
+TEST_F(FindLrCli, SaysThatItSweepsWhatIsFrozenAtFirst) {
+  std::ofstream(folder_ / "frozen.toml") << "freeze = \"all-but-head\"\nunfreeze-after = 2\n";
+  const Finished found = run_convoy({"find-lr", "photos", "--model", "resnet9", "--img-size", "32", "-b", "4",
+                                     "--updates", "5", "--recipe", "frozen.toml"},
+                                    options_);
+  EXPECT_EQ(found.code, 0) << found.err;
+  EXPECT_THAT(found.out, StartsWith("swept as the run begins: all-but-head stays frozen for 2 epochs\n"));
 }
 
 TEST_F(FindLrCli, CtrlCEndsIt) {

@@ -74,6 +74,22 @@ TEST_F(PredictCli, JsonIsAnObjectOnALineForEachImage) {
   EXPECT_EQ(objects[2]["classes"], classes_of(dog_));
 }
 
+TEST_F(PredictCli, DamageThatLeavesAnImageReadableIsTold) {
+  const fs::path damaged = fs::path(CONVOY_SOURCE_DIR) / "tests/data/images/damaged_png_no_iend.png";
+  fs::create_directory(folder_ / "new");
+  fs::copy_file(damaged, folder_ / "new/no_end.png");
+  fs::create_symlink("nowhere", folder_ / "new/dangling.jpg");
+  const Finished finished = predict({"new", "--json"});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("convoy predict: warning: new/no_end.png: damaged PNG: "));
+  EXPECT_THAT(finished.err, HasSubstr("convoy predict: new/dangling.jpg: is a link to nothing\n"));
+  const std::vector<json> objects = objects_of(finished.out);
+  ASSERT_EQ(objects.size(), 2U);
+  EXPECT_EQ(objects[0]["error"], "new/dangling.jpg: is a link to nothing");
+  EXPECT_THAT(objects[1]["damage"], StartsWith("new/no_end.png: damaged PNG: "));
+  EXPECT_EQ(objects[1]["classes"].size(), 2U);
+}
+
 // A run that is stopped has told what it knew: the first line comes long before the last image.
 TEST_F(PredictCli, ResultsComeAsTheyAreKnown) {
   std::vector<std::string> images(4000, cat_);

@@ -75,8 +75,9 @@ def files():
     yield "unicode", classes("", (accents[0], "猫")), plain(names=(accents[0], "猫"))
     yield "unicode_two_forms", {f"{form}/{i}.png": image() for i, form in enumerate(accents * 2)} | classes("", ("猫",)), {
         accents[0]: [4, 0], "猫": [3, 0]}
-    yield "empty_class", {**classes(""), "dog/": b""}, None
-    yield "empty_class_with_text", {**classes(""), "dog/notes.txt": b"text"}, None
+    # `convoy data check` goes on and lists the empty folder as an error; training refuses it.
+    yield "empty_class", {**classes(""), "dog/": b""}, plain()
+    yield "empty_class_with_text", {**classes(""), "dog/notes.txt": b"text"}, plain()
     yield "no_image", {"ant/notes.txt": b"text"}, None
     yield "loose_images", {f"{i}.png": image() for i in range(3)}, None
 

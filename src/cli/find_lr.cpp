@@ -93,6 +93,9 @@ int run(const Options& options) {
   Recipe recipe = options.recipe.resolve();
   if (!options.data.empty()) recipe.data = options.data;
   if (!options.chart.empty()) check_picture_name(options.chart);
+  for (const std::string& file : {options.csv, options.chart}) {
+    if (!file.empty()) check_can_write(file);
+  }
   const Interrupt interrupt;
   const LearningRateCurve curve = find_learning_rate(recipe, options.sweep, {}, &interrupt.requested());
   if (interrupt.requested()) {
@@ -104,6 +107,9 @@ int run(const Options& options) {
   if (options.json) {
     print_json_curve(curve);
     return 0;
+  }
+  if (recipe.unfreeze_after > 0 && !recipe.freeze.empty()) {
+    print("swept as the run begins: {} stays frozen for {} epochs\n", recipe.freeze, recipe.unfreeze_after);
   }
   print_table(curve);
   print_advice(curve, options.sweep);

@@ -40,6 +40,7 @@ nlohmann::ordered_json to_json(const ImagePredictions& image, const std::string&
     json["classes"].push_back(
         {{"class", prediction.class_name}, {"index", prediction.class_index}, {"probability", prediction.probability}});
   }
+  if (!image.damage.empty()) json["damage"] = image.damage;
   if (!picture.empty()) json["picture"] = picture;
   return json;
 }
@@ -144,6 +145,7 @@ int run(const Options& options) {
       all_readable = false;
       print_error("convoy predict", image.error);
     }
+    if (!image.damage.empty()) print_error("convoy predict", "warning: " + image.damage);
     const std::string picture = readable && pictures ? pictures->add(image) : "";
     if (table) table->add(image);
     if (options.json) {

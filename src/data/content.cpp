@@ -41,8 +41,7 @@ uint64_t content_of(const Dataset& dataset, int64_t index) {
 
 ContentSet::ContentSet(std::vector<uint64_t> contents) : contents_(std::move(contents)) {
   std::ranges::sort(contents_);
-  const auto repeated = std::ranges::unique(contents_);
-  contents_.erase(repeated.begin(), repeated.end());
+  contents_.erase(std::unique(contents_.begin(), contents_.end()), contents_.end());
 }
 
 bool ContentSet::contains(uint64_t content) const { return std::ranges::binary_search(contents_, content); }

@@ -1,9 +1,5 @@
 #include "data/image_folder.h"
 
-#include <fmt/format.h>
-
-#include "convoy/error.h"
-
 namespace convoy {
 namespace {
 
@@ -35,17 +31,6 @@ class ImageFiles : public Dataset {
 
 DatasetPtr make_image_files(FileTreePtr tree, std::vector<std::string> class_names, std::vector<LabelledFile> files) {
   return std::make_shared<ImageFiles>(std::move(tree), std::move(class_names), std::move(files));
-}
-
-std::vector<std::filesystem::path> images_below(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> images;
-  for (const TreeEntry& entry : make_folder_tree(folder)->list()) {
-    if (entry.kind == TreeEntry::Kind::unreadable) {
-      throw Error(fmt::format("{}: the folder cannot be read; check its permissions", (folder / entry.path).string()));
-    }
-    if (entry.kind == TreeEntry::Kind::image) images.push_back(folder / entry.path);
-  }
-  return images;
 }
 
 }  // namespace convoy

@@ -1,7 +1,6 @@
 // Images that are files of a tree.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -18,8 +17,5 @@ struct LabelledFile {
 
 // The given images of `tree`.
 DatasetPtr make_image_files(FileTreePtr tree, std::vector<std::string> class_names, std::vector<LabelledFile> files);
-
-// The images anywhere below `folder`, in byte-wise order of their paths. Throws Error when a folder cannot be read.
-std::vector<std::filesystem::path> images_below(const std::filesystem::path& folder);
 
 }  // namespace convoy

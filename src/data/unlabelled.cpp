@@ -5,16 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
-#include <iterator>
 #include <system_error>
 
 #include "convoy/error.h"
-#include "core/buffer.h"
-#include "data/archive.h"
+#include "core/text.h"
 #include "data/file_format.h"
-#include "data/image_folder.h"
+#include "data/open_tree.h"
 
 namespace convoy {
 namespace {
@@ -59,6 +56,10 @@ class Unlabelled : public Dataset {
     return sample.tree == nullptr ? sample.bytes : sample.tree->read(sample.path);
   }
   Image load(int64_t index) const override { return decode_image(*encoded(index), name(index)); }
+  Image load_with_damage(int64_t index, std::string& damage) const override {
+    damage.clear();
+    return decode_image(*encoded(index), name(index), {}, &damage);
+  }
 
  private:
   const Sample& at(int64_t index) const { return samples_[static_cast<size_t>(index)]; }
@@ -70,45 +71,29 @@ class Unlabelled : public Dataset {
 bool is_archive_name(const fs::path& file) {
   constexpr std::array<std::string_view, 10> kEndings{".tar",     ".tar.gz", ".tgz",     ".tar.xz", ".txz",
                                                       ".tar.bz2", ".tbz2",   ".tar.zst", ".tzst",   ".zip"};
-  std::string name = file.filename().string();
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = lower_case(file.filename().string());
   return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); });
-}
-
-bool is_hidden(const fs::path& part) { return part.native().starts_with('.'); }
-
-std::vector<fs::path> archives_below(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  fs::recursive_directory_iterator entry(folder, fs::directory_options::follow_directory_symlink, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    const fs::path name = entry->path().filename();
-    std::error_code unknown;
-    if (is_hidden(name)) entry.disable_recursion_pending();
-    if (!is_hidden(name) && is_archive_name(name) && entry->is_regular_file(unknown)) files.push_back(entry->path());
-  }
-  if (error) throw Error(fmt::format("{}: cannot be read: {}", folder.string(), error.message()));
-  return files;
-}
-
-void append_archive(const fs::path& file, std::vector<Sample>& samples) {
-  const auto is_image = [](std::string_view path) {
-    return std::ranges::none_of(fs::path(path), is_hidden) && format_by_name(path);
-  };
-  const auto archive = std::make_shared<const Archive>(file, is_image, available_memory() / 2);
-  const std::vector<std::string> paths = archive->paths();
-  if (paths.empty()) throw Error(fmt::format("{}: no images in this archive", file.string()));
-  for (const std::string& path : paths) samples.push_back({.name = archive->name(path), .tree = archive, .path = path});
 }
 
 void append_samples(const fs::path& path, std::vector<Sample>& samples);
 
-void append_folder(const fs::path& folder, std::vector<Sample>& samples) {
-  std::vector<fs::path> files = images_below(folder);
-  std::ranges::move(archives_below(folder), std::back_inserter(files));
-  if (files.empty()) throw Error(fmt::format("{}: no images below this folder", folder.string()));
-  std::ranges::sort(files, {}, &fs::path::native);
-  for (const fs::path& file : files) append_samples(file, samples);
+// The images of a folder or an archive, and what is in the archives of a folder.
+void append_tree(const fs::path& root, std::vector<Sample>& samples) {
+  const FileTreePtr tree = open_tree(root);
+  const bool is_folder = fs::is_directory(root);
+  const size_t before = samples.size();
+  for (const TreeEntry& entry : tree->list()) {
+    using enum TreeEntry::Kind;
+    const std::string name = tree->name(entry.path);
+    if (entry.kind == image) {
+      samples.push_back({.name = name, .tree = tree, .path = entry.path});
+    } else if (entry.kind == unreadable) {
+      samples.push_back({.name = name, .problem = name + ": the folder cannot be read; check its permissions"});
+    } else if (is_folder && (entry.kind == broken_link ? format_by_name(name).has_value() : is_archive_name(name))) {
+      append_samples(name, samples);
+    }
+  }
+  if (samples.size() == before) throw Error(fmt::format("{}: no images in it", root.string()));
 }
 
 // What cannot be had becomes a sample with a problem.
@@ -116,13 +101,11 @@ void append_samples(const fs::path& path, std::vector<Sample>& samples) try {
   std::error_code unknown;
   if (path == "-") {
     samples.push_back({.name = "-", .bytes = read_standard_input()});
-  } else if (fs::is_directory(path, unknown)) {
-    append_folder(path, samples);
+  } else if (fs::is_directory(path, unknown) || (fs::exists(path, unknown) && is_archive_name(path))) {
+    append_tree(path, samples);
   } else if (!fs::exists(path, unknown)) {
     const bool is_link = fs::is_symlink(path, unknown);
     throw Error(fmt::format("{}: {}", path.string(), is_link ? "is a link to nothing" : "no such file or folder"));
-  } else if (is_archive_name(path)) {
-    append_archive(path, samples);
   } else {
     samples.push_back({.name = path.string(), .tree = make_folder_tree({}), .path = path.string()});
   }

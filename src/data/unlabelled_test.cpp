@@ -79,13 +79,17 @@ TEST_F(Unlabelled, ReadsArchivesAndFoldersOfThem) {
   ASSERT_EQ(std::system(("tar -czf " + root + "/many/a.TAR.gz -C " + root + "/in .").c_str()), 0);
   std::ofstream(root_ / "many/c.tar") << "no archive";
   std::ofstream(root_ / "many/notes.txt") << "no image";
+  fs::create_symlink("nowhere", root_ / "many/d.jpg");
+  fs::create_symlink("nowhere", root_ / "many/e.txt");
   const DatasetPtr images = open_unlabelled({root_ / "many", root_ / "many/a.TAR.gz"});
-  EXPECT_THAT(names(*images), ElementsAre("many/a.TAR.gz:cat/1.jpg", "many/a.TAR.gz:cat/2.png", "many/b.jpg",
-                                          "many/c.tar", "many/a.TAR.gz:cat/1.jpg", "many/a.TAR.gz:cat/2.png"));
+  EXPECT_THAT(names(*images),
+              ElementsAre("many/a.TAR.gz:cat/1.jpg", "many/a.TAR.gz:cat/2.png", "many/b.jpg", "many/c.tar",
+                          "many/d.jpg", "many/a.TAR.gz:cat/1.jpg", "many/a.TAR.gz:cat/2.png"));
   EXPECT_EQ(images->load(0).width(), 37);
   EXPECT_EQ(images->load(2).width(), 37);
   EXPECT_THAT(complaint(*images, 3), StartsWith((root_ / "many/c.tar").string() + ": cannot be read as"));
-  EXPECT_EQ(images->load(5).width(), 37);
+  EXPECT_EQ(complaint(*images, 4), (root_ / "many/d.jpg").string() + ": is a link to nothing");
+  EXPECT_EQ(images->load(6).width(), 37);
 }
 
 // Standard input is another file for as long as one lives.

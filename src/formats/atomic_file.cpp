@@ -79,6 +79,12 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
   write_file_atomically(path, {&bytes, 1});
 }
 
+void check_can_write(const std::filesystem::path& path) {
+  if (std::error_code unknown; std::filesystem::is_directory(path, unknown))
+    throw Error(fmt::format("{}: is a folder; name a file", path.string()));
+  TemporaryFile file(path);
+}
+
 void create_folder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -14,6 +14,10 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+// Throws Error when write_file_atomically(path) could not create its file: to find out before the work that ends with
+// it.
+void check_can_write(const std::filesystem::path& path);
+
 // Makes the folder, and those above it, where they are missing. Throws Error when that fails.
 void create_folder(const std::filesystem::path& path);
 

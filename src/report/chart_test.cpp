@@ -225,5 +225,19 @@ TEST(ShortNumbers, AreReadable) {
   EXPECT_EQ(short_time(7384), "2:03:04 h");
 }
 
+// A loss that diverged would flatten the rest of the curve.
+TEST(LearningRateChart, ADivergingLossIsClipped) {
+  const auto chart_with_end = [](double end) {
+    LearningRateCurve curve;
+    for (int i = 0; i < 40; ++i) {
+      const double loss = i == 39 ? end : 2.3 - 0.03 * i;
+      curve.points.push_back({1e-5 * std::pow(1.4, i), loss, loss});
+    }
+    return colors_of(learning_rate_chart(curve));
+  };
+  EXPECT_EQ(chart_with_end(1e6), chart_with_end(1e3));
+  EXPECT_NE(chart_with_end(1e6), chart_with_end(2.4));
+}
+
 }  // namespace
 }  // namespace convoy

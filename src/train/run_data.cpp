@@ -67,6 +67,15 @@ void set_color_jitter(const std::vector<double>& jitter, Augmentation& augmentat
 
 }  // namespace
 
+OnBadImage on_bad_image(Recipe::OnBadImage choice, OnBadImage skipping) {
+  switch (choice) {
+    case Recipe::OnBadImage::strict: return OnBadImage::strict;
+    case Recipe::OnBadImage::error: return OnBadImage::error;
+    case Recipe::OnBadImage::skip: break;
+  }
+  return skipping;
+}
+
 TrainVal open_run_data(const Recipe& recipe) {
   const bool skip = recipe.on_bad_image == Recipe::OnBadImage::skip;
   TrainVal data = open_train_val(recipe.data, skip ? BadFolder::problem : BadFolder::error);
