@@ -18,6 +18,8 @@ struct Options {
   bool json = false;
 };
 
+constexpr double kMuch = 0.05;
+
 int run(const Options& options) {
   if (std::filesystem::path(options.output).extension() != ".safetensors") {
     throw UsageError(fmt::format("--output: expected a file that ends in .safetensors, got '{}'", options.output));
@@ -42,6 +44,10 @@ int run(const Options& options) {
         report.tensors, report.network.empty() ? "" : fmt::format(" of {}'s {}", options.options.to, report.network),
         report.integers, report.relative_difference(), report.images);
   print("wrote {}\n", options.output);
+  if (report.relative_difference() > kMuch) {
+    print_error("convoy export", fmt::format("warning: rounding to {} moves the logits by {:.2g} of the largest",
+                                             options.options.dtype, report.relative_difference()));
+  }
   return 0;
 }
 

@@ -53,4 +53,9 @@ std::vector<std::byte> encode_floats(std::span<const float> values, StoredType t
   return bytes;
 }
 
+void round_floats(std::span<float> values, StoredType type) {
+  for_each_element(type, encode_floats(values, type),
+                   [&](size_t i, auto value) { values[i] = static_cast<float>(value); });
+}
+
 }  // namespace convoy

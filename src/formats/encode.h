@@ -17,4 +17,7 @@ uint16_t float_to_bfloat(float value);
 // The bytes of `values` as f32, f16 or bf16, little endian.
 std::vector<std::byte> encode_floats(std::span<const float> values, StoredType type);
 
+// Rounds the values to what those bytes stand for.
+void round_floats(std::span<float> values, StoredType type);
+
 }  // namespace convoy
