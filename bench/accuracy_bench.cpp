@@ -22,8 +22,8 @@ std::vector<float> infer(const SafetensorsReader& file, int64_t batch, bool exac
   const std::vector<int64_t>& shape = file.tensor("input").shape;
   const int64_t size = shape[3], classes = file.tensor("logits").shape[1];
   Variables variables;
-  InferenceStep step(find_model(file.metadata().at("model")), {.num_classes = classes}, batch, size, false, variables,
-                     0, exact);
+  InferenceStep step(find_model(file.metadata().at("model")), {.num_classes = classes}, batch, size, variables, 0,
+                     {.exact = exact});
   Buffer arena = make_arena(step.arena_bytes(), "the network");
   step.bind(variables, arena);
   for (const auto& [name, variable] : variables.all()) {

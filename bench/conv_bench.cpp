@@ -79,7 +79,7 @@ void bench(const Network& network, double budget) {
         2e-9 * static_cast<double>(g.batch * g.out_h * g.out_w * g.kernel_h * g.kernel_w * g.in_c * g.out_c);
     const Times times = measure(conv_kernels(), g, budget);
     print(layer, "", flop, times);
-    if (winograd_is_faster(g)) print(layer, " winograd", flop, measure(winograd_kernels(), g, budget));
+    if (winograd_is_faster(g, false)) print(layer, " winograd", flop, measure(winograd_kernels(), g, budget));
     const auto count = static_cast<double>(layer.count);
     work += flop * count;
     total.forward += times.forward * count;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,21 @@ struct Prediction {
 struct ImagePredictions {
   std::string image;
   std::string error;                // why the image could not be read; empty when it could
+  std::string damage;               // what is wrong with a file that could be read all the same; empty when nothing
   std::vector<Prediction> classes;  // the most probable first
   // Reads the image's file again. Throws Error when that fails.
   std::function<std::vector<uint8_t>()> read_file;
+};
+
+// An image in memory: 8 bits a channel, rows from top to bottom. Alpha is dropped, as from files.
+struct Pixels {
+  enum class Format : uint8_t { gray, rgb, bgr, rgba, bgra };
+
+  std::span<const uint8_t> bytes;
+  int width = 0;
+  int height = 0;
+  Format format = Format::rgb;
+  int64_t stride = 0;  // bytes from a row to the next; 0: those of a row
 };
 
 // What of each image the network sees; its logits are averaged.
@@ -39,7 +52,7 @@ struct ClassifierOptions {
   int64_t batch_size = 32;
   int64_t workers = 2;  // threads that prepare images
   Tta tta = Tta::none;  // test-time augmentation; hflip_shift needs images of 2 pixels and more
-  int64_t threads = 0;  // that compute, of the whole process; 0: as many as it has
+  int64_t threads = 0;  // that compute; 0: those of the process, which classifiers share: one for every processor
 };
 
 // Which images of a data set are evaluated.
@@ -53,10 +66,12 @@ enum class EvaluationPart : uint8_t {
 
 struct EvaluationOptions {
   EvaluationPart part = EvaluationPart::held_out;
-  bool skip_bad = false;  // leave out images that cannot be read
+  Recipe::OnBadImage on_bad_image = Recipe::OnBadImage::error;  // skip: leaves out those that cannot be read
 };
 
 // A network with its weights, class names and preprocessing, from a model file (best.safetensors, last.safetensors).
+// Threads: several classifiers may be used at once, also of one file; calls of one classifier wait for each other, and
+// a callback may not call the classifier that calls it. It may be used in a child process after fork().
 class Classifier {
  public:
   // Throws Error when the file is missing, damaged, or of a network that this program does not know, and when a batch
@@ -79,10 +94,19 @@ class Classifier {
                const std::function<void(const ImagePredictions&)>& each);
   std::vector<ImagePredictions> predict(const std::vector<std::filesystem::path>& paths, int k = 5);
 
+  // The k most probable classes of an image in memory, of each of several, and of the bytes of an image file of any
+  // format that Convoy reads. Throws UsageError for a k below 1, no pixels, a stride below a row's bytes and fewer
+  // bytes than rows and stride say, Error for a file that cannot be read.
+  std::vector<Prediction> classify(const Pixels& image, int k = 5);
+  std::vector<std::vector<Prediction>> classify(std::span<const Pixels> images, int k = 5);
+  std::vector<Prediction> classify_file(std::span<const uint8_t> file, int k = 5);
+  // The network's outputs: {images, classes}, row by row; with test-time augmentation, their means.
+  std::vector<float> logits(std::span<const Pixels> images);
+
   // Every image of a part of a data set once: data as `convoy train` takes it; empty: what the network was trained on.
   // Classes are matched by name; some may be absent. Images that the network was trained on are recognised by their
   // content and counted. Throws Error for a part that there is not, a class that the classifier does not know, and an
-  // image that cannot be read, unless skip_bad; then only if none can.
+  // image that on_bad_image does not allow; also where none can be read.
   EvaluationReport evaluate(const std::filesystem::path& data, const EvaluationOptions& options = {},
                             const std::function<void(const ValidationStepReport&)>& on_step = {});
 

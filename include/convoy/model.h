@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,8 +70,15 @@ struct Model {
 // infer take any dropout), or an impossible one.
 Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options);
 
-// All known networks, by name.
-const std::vector<Model>& models();
+struct ModelOrder {
+  using is_transparent = void;
+  bool operator()(const Model& a, const Model& b) const { return a.name < b.name; }
+  bool operator()(const Model& a, std::string_view b) const { return a.name < b; }
+  bool operator()(std::string_view a, const Model& b) const { return a < b.name; }
+};
+
+// All known networks, by name. They stay where they are when others are added.
+const std::set<Model, ModelOrder>& models();
 
 // Throws UsageError, with the nearest known name, when there is none.
 const Model& find_model(std::string_view name);

@@ -65,6 +65,7 @@ int run(Options& options) {
   StepOptions& step = options.bench.step;
   step.model = network.model;
   step.model_options = network.options;
+  if (!options.bench.train) step.model_options.fused = true;  // as eval and predict infer
   step.batch_size = network.input[0];
   step.image_size = network.input[1];
   step.optimizer.weight_decay = 1e-4F;

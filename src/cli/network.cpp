@@ -45,7 +45,7 @@ Network NetworkFlags::resolve() const {
   Network network;
   network.name = model_;
   int64_t image_size = 0;
-  const bool is_name = std::ranges::find(models(), model_, &Model::name) != models().end();
+  const bool is_name = models().contains(model_);
   if (is_name || !std::filesystem::exists(model_)) {
     network.model = &find_model(model_);
     network.options = model_options(settings);

@@ -1,6 +1,7 @@
 #include "core/parallel.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "convoy/error.h"
@@ -23,7 +25,8 @@ inline void relax() {
 #endif
 }
 
-thread_local bool inside = false;  // this thread is running tasks: a nested call stays in it
+thread_local ThreadTeam* scoped_team = nullptr;  // of the innermost TeamScope, or the one that a worker belongs to
+thread_local bool inside = false;                // this thread is running tasks: a nested call stays in it
 
 // How often a thread looks for work before it sleeps: about 50 microseconds, longer than the gap between two kernels.
 constexpr int kSpins = 2000;
@@ -38,22 +41,45 @@ int64_t in_order(TaskOrder order, int64_t task, int64_t count) {
   return order == TaskOrder::forwards ? task : count - 1 - task;
 }
 
-class Pool {
+int allowed_processors() {
+  cpu_set_t set;
+  const bool known = sched_getaffinity(0, sizeof set, &set) == 0;
+  const int processors = known ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, std::min(processors, quota_processors()));
+}
+
+std::mutex default_team_mutex;
+ThreadTeamPtr default_team;
+
+// The number of fork() calls between the first process and this one: a child has none of its parent's threads.
+std::atomic<uint32_t> forks{0};
+
+uint32_t counted_forks() {
+  static const int registered = ::pthread_atfork([] { default_team_mutex.lock(); }, [] { default_team_mutex.unlock(); },
+                                                 [] {
+                                                   default_team_mutex.unlock();
+                                                   forks.fetch_add(1);
+                                                 });
+  static_cast<void>(registered);
+  return forks.load();
+}
+
+}  // namespace
+
+class ThreadTeam::Workers {
  public:
-  explicit Pool(int threads) : threads_(threads), shares_(static_cast<size_t>(threads)) {
+  explicit Workers(ThreadTeam& team) : threads_(team.size()), shares_(static_cast<size_t>(threads_)) {
     int worker = 1;
     try {
-      for (; worker < threads; ++worker) workers_.emplace_back([this, worker] { serve(worker); });
+      for (; worker < threads_; ++worker) workers_.emplace_back([this, &team, worker] { serve(team, worker); });
     } catch (const std::exception&) {
       stop();
-      throw Error(fmt::format("threads: the system refuses thread {} of {}; use fewer", worker + 1, threads));
+      throw Error(fmt::format("threads: the system refuses thread {} of {}; use fewer", worker + 1, threads_));
     }
   }
-  ~Pool() { stop(); }
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-
-  int threads() const { return threads_; }
+  ~Workers() { stop(); }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
 
   void run(int64_t tasks, TaskOrder order, void (*body)(void*, int64_t, int), void* context) {
     body_ = body;
@@ -87,7 +113,8 @@ class Pool {
     }
   }
 
-  void serve(int worker) {
+  void serve(ThreadTeam& team, int worker) {
+    scoped_team = &team;
     inside = true;
     uint32_t seen = 0;
     while (true) {
@@ -125,41 +152,62 @@ class Pool {
   void* context_ = nullptr;
 };
 
-int allowed_processors() {
-  cpu_set_t set;
-  const bool known = sched_getaffinity(0, sizeof set, &set) == 0;
-  const int processors = known ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
-  return std::max(1, std::min(processors, quota_processors()));
+struct ThreadTeam::Access {
+  std::mutex mutex;  // who holds it has the workers
+  std::unique_ptr<Workers> workers;
+  uint32_t forks = 0;  // when the workers were started
+};
+
+ThreadTeam::ThreadTeam(int size) : size_(size > 0 ? size : allowed_processors()), access_(std::make_unique<Access>()) {}
+
+ThreadTeamPtr ThreadTeam::make(int size) { return ThreadTeamPtr(new ThreadTeam(size)); }
+
+ThreadTeam::~ThreadTeam() {
+  if (access_->forks != counted_forks()) static_cast<void>(access_->workers.release());  // they are the parent's
 }
 
-std::mutex pool_mutex;
-std::unique_ptr<Pool> pool;
-std::atomic<int> wanted_threads{0};
-
-}  // namespace
-
-void set_thread_count(int count) { wanted_threads.store(std::max(0, count)); }
-
-int thread_count() {
-  if (wanted_threads.load() == 0) wanted_threads.store(allowed_processors());
-  return wanted_threads.load();
-}
-
-void detail::run_tasks(int64_t tasks, TaskOrder order, void (*body)(void*, int64_t, int), void* context) {
+void ThreadTeam::run(int64_t tasks, TaskOrder order, void (*body)(void*, int64_t, int), void* context) {
   if (tasks <= 0) return;
-  const int threads = thread_count();
-  std::unique_lock lock(pool_mutex, std::defer_lock);
-  if (tasks == 1 || threads == 1 || inside || !lock.try_lock()) {
+  std::unique_lock lock(access_->mutex, std::defer_lock);
+  if (tasks == 1 || size_ == 1 || inside || !lock.try_lock()) {
     for (int64_t task = 0; task < tasks; ++task) body(context, in_order(order, task, tasks), 0);
     return;
   }
-  if (!pool || pool->threads() != threads) {
-    pool.reset();
-    pool = std::make_unique<Pool>(threads);
+  if (const uint32_t now = counted_forks(); access_->forks != now) {
+    static_cast<void>(access_->workers.release());
+    access_->forks = now;
   }
+  if (!access_->workers) access_->workers = std::make_unique<Workers>(*this);
   inside = true;
-  pool->run(tasks, order, body, context);
+  access_->workers->run(tasks, order, body, context);
   inside = false;
+}
+
+ThreadTeamPtr current_team() {
+  if (scoped_team != nullptr) return scoped_team->shared_from_this();
+  const std::scoped_lock lock(default_team_mutex);
+  if (!default_team) default_team = ThreadTeam::make();
+  return default_team;
+}
+
+int thread_count() { return scoped_team != nullptr ? scoped_team->size() : current_team()->size(); }
+
+ThreadTeamPtr team_of(int64_t threads) {
+  return threads > 0 ? ThreadTeam::make(static_cast<int>(threads)) : current_team();
+}
+
+void set_thread_count(int count) {
+  ThreadTeamPtr team = ThreadTeam::make(count);
+  const std::scoped_lock lock(default_team_mutex);
+  default_team.swap(team);
+}
+
+TeamScope::TeamScope(ThreadTeam& team) : before_(std::exchange(scoped_team, &team)) {}
+TeamScope::~TeamScope() { scoped_team = before_; }
+
+void detail::run_tasks(int64_t tasks, TaskOrder order, void (*body)(void*, int64_t, int), void* context) {
+  if (scoped_team != nullptr) return scoped_team->run(tasks, order, body, context);
+  current_team()->run(tasks, order, body, context);
 }
 
 }  // namespace convoy

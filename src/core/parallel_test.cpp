@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -54,6 +55,67 @@ TEST(ParallelFor, NestedAndConcurrentCallsComplete) {
   nested();
   other.join();
   EXPECT_EQ(inner, 2 * 200 * 20);
+}
+
+TEST(ThreadTeam, IsTheOneOfTheInnermostScope) {
+  set_thread_count(2);
+  const ThreadTeamPtr three = ThreadTeam::make(3), four = ThreadTeam::make(4);
+  EXPECT_EQ(thread_count(), 2);
+  {
+    const TeamScope outer(*three);
+    EXPECT_EQ(thread_count(), 3);
+    {
+      const TeamScope inner(*four);
+      EXPECT_EQ(current_team(), four);
+      parallel_for(100, [&](int64_t, int) { EXPECT_EQ(thread_count(), 4); });
+      std::thread([] { EXPECT_EQ(thread_count(), 2); }).join();
+      set_thread_count(5);
+      EXPECT_EQ(thread_count(), 4);
+    }
+    EXPECT_EQ(current_team(), three);
+  }
+  EXPECT_EQ(thread_count(), 5);
+  EXPECT_EQ(team_of(0), current_team());
+  EXPECT_EQ(team_of(7)->size(), 7);
+}
+
+// What is sized for a team is not overrun when the default changes, nor by another team at work.
+TEST(ThreadTeam, EachKeepsToItsSize) {
+  const auto work = [](int size) {
+    const ThreadTeamPtr team = ThreadTeam::make(size);
+    const TeamScope scope(*team);
+    std::atomic<int> runs{0};
+    for (int repeat = 0; repeat < 300; ++repeat) {
+      set_thread_count(1 + repeat % 7);
+      parallel_for(20, [&](int64_t, int worker) {
+        EXPECT_LT(worker, size);
+        ++runs;
+      });
+    }
+    EXPECT_EQ(runs, 300 * 20);
+  };
+  std::thread one(work, 1), two(work, 2), three(work, 3);
+  one.join();
+  two.join();
+  three.join();
+}
+
+TEST(ThreadTeam, WorksInAChildProcess) {
+  const ThreadTeamPtr team = ThreadTeam::make(3);
+  const TeamScope scope(*team);
+  std::atomic<int> runs{0};
+  parallel_for(100, [&](int64_t, int) { ++runs; });
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    for (int repeat = 0; repeat < 100; ++repeat) parallel_for(100, [&](int64_t, int) { ++runs; });
+    _exit(runs == 100 + 100 * 100 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  parallel_for(100, [&](int64_t, int) { ++runs; });
+  EXPECT_EQ(runs, 200);
 }
 
 // Address space for the stacks of some threads, but not of all.

@@ -5,20 +5,25 @@
 namespace convoy {
 namespace {
 
-// into = transpose of the rows x columns matrix at from.
-void transpose(const float* from, int64_t rows, int64_t columns, float* into) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) into[c * rows + r] = from[r * columns + c];
+// from {a, b, c} -> into {c, b, a}, block by block of what the first cache holds: one side of it is always far apart.
+void reverse_axes(const float* from, int64_t a, int64_t b, int64_t c, float* into) {
+  constexpr int64_t kBlock = 16;
+  for (int64_t first_i = 0; first_i < a; first_i += kBlock) {
+    const int64_t end_i = std::min(a, first_i + kBlock);
+    for (int64_t first_j = 0; first_j < b; first_j += kBlock) {
+      const int64_t end_j = std::min(b, first_j + kBlock);
+      for (int64_t k = 0; k < c; ++k) {
+        for (int64_t j = first_j; j < end_j; ++j) {
+          for (int64_t i = first_i; i < end_i; ++i) into[(k * b + j) * a + i] = from[(i * b + j) * c + k];
+        }
+      }
+    }
   }
 }
 
-// from {a, b, c} -> into {c, b, a}.
-void reverse_axes(const float* from, int64_t a, int64_t b, int64_t c, float* into) {
-  for (int64_t i = 0; i < a; ++i) {
-    for (int64_t j = 0; j < b; ++j) {
-      for (int64_t k = 0; k < c; ++k) into[(k * b + j) * a + i] = from[(i * b + j) * c + k];
-    }
-  }
+// into = transpose of the rows x columns matrix at from.
+void transpose(const float* from, int64_t rows, int64_t columns, float* into) {
+  reverse_axes(from, rows, columns, 1, into);
 }
 
 }  // namespace

@@ -14,18 +14,18 @@ std::vector<float> counting(int64_t elements) {
 }
 
 TEST(Layout, ConvolutionWeights) {
-  const Shape hwio{2, 3, 4, 5};
+  const Shape hwio{2, 3, 20, 37};
   const Shape oihw = file_shape(hwio, FileLayout::conv);
-  EXPECT_EQ(oihw, Shape({5, 4, 2, 3}));
+  EXPECT_EQ(oihw, Shape({37, 20, 2, 3}));
   const std::vector<float> inside = counting(hwio.elements());
   std::vector<float> file(inside.size());
   to_file_layout(hwio, FileLayout::conv, inside, file);
   for (int64_t h = 0; h < 2; ++h) {
     for (int64_t w = 0; w < 3; ++w) {
-      for (int64_t i = 0; i < 4; ++i) {
-        for (int64_t o = 0; o < 5; ++o) {
-          EXPECT_EQ(file[static_cast<size_t>(((o * 4 + i) * 2 + h) * 3 + w)],
-                    inside[static_cast<size_t>(((h * 3 + w) * 4 + i) * 5 + o)]);
+      for (int64_t i = 0; i < 20; ++i) {
+        for (int64_t o = 0; o < 37; ++o) {
+          EXPECT_EQ(file[static_cast<size_t>(((o * 20 + i) * 2 + h) * 3 + w)],
+                    inside[static_cast<size_t>(((h * 3 + w) * 20 + i) * 37 + o)]);
         }
       }
     }

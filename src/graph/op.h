@@ -43,6 +43,7 @@ struct NodeSpec {
   const Op& op;
   std::span<const TensorType> inputs;
   std::span<const TensorType> outputs;
+  bool prepared = false;  // whether the kernel's prepare is called before all runs
 };
 
 // The memory of one run of a node; pointers of what is not present are null.
@@ -51,6 +52,7 @@ struct NodeMemory {
   std::span<std::byte* const> outputs;
   std::byte* workspace;
   const StepScalars& step;
+  const std::byte* prepared = nullptr;  // what the kernel's prepare made; null: nothing was
 
   float* input(int i) const { return reinterpret_cast<float*>(inputs[static_cast<size_t>(i)]); }
   float* output(int i) const { return reinterpret_cast<float*>(outputs[static_cast<size_t>(i)]); }
@@ -66,6 +68,10 @@ struct Kernel {
   void (*run)(const NodeSpec&, const NodeMemory&);
   // Trades some of f32's exactness for speed; programs that are to be exact leave it out.
   bool approximate = false;
+  // What run makes of input 1, a weight, before anything else, made ahead for any number of runs: its bytes, and the
+  // making, into memory aligned to 64 bytes. Null, or 0 bytes: there is nothing to make.
+  size_t (*prepared_bytes)(const NodeSpec&) = nullptr;
+  void (*prepare)(const NodeSpec&, const std::byte* weight, std::byte* into) = nullptr;
 };
 
 // A tensor of the double-precision reference.

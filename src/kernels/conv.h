@@ -17,6 +17,10 @@ struct ConvKernels {
   size_t (*grad_weight_workspace)(const ConvGeometry&);
   // Output pixels in one tile of ConvForwardArgs::statistics, the same for every instruction set.
   int64_t (*statistics_pixels)(const ConvGeometry&);
+  // What forward makes of the weight before it multiplies, made ahead for any number of calls: its bytes, 0 where there
+  // is nothing to make, and the making, into memory aligned to 64 bytes (ConvForwardArgs::prepared_weight).
+  size_t (*prepared_bytes)(const ConvGeometry&);
+  void (*prepare)(const ConvGeometry&, const float* weight, void* into);
 };
 
 const ConvKernels& conv_kernels();

@@ -37,7 +37,8 @@ struct ConvForwardArgs {
   // the sum of `output` and the sum of its squared deviations from the tile's own mean. P follows from the geometry
   // alone; the kernels' statistics_pixels says it.
   float* statistics = nullptr;
-  void* workspace = nullptr;  // of the size that the kernels' workspace function says, aligned to 64 bytes
+  const void* prepared_weight = nullptr;  // what the kernels' prepare made of `weight`; or null
+  void* workspace = nullptr;              // of the size that the kernels' workspace function says, aligned to 64 bytes
 };
 
 // grad_input = the gradient of the input + addend.

@@ -207,6 +207,12 @@ TEST_P(Conv, Forward) {
     std::memcpy(output.data(), addend.data(), output_size(g) * sizeof(float));
     args.bias = bias.data();
     args.addend = output.data();
+    Tensor<std::byte> prepared(kernels().prepared_bytes(g));
+    if (kernels().prepared_bytes(g) > 0) {
+      kernels().prepare(g, weight.data(), prepared.data());
+      args.prepared_weight = prepared.data();
+      args.weight = nullptr;
+    }
     kernels().forward(g, args);
     full.expect_near(output, "output with bias and addend", error_of_largest);
     return output.values();

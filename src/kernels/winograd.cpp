@@ -11,10 +11,11 @@ bool winograd_takes(const ConvGeometry& g) {
          g.dilation_h == 1 && g.dilation_w == 1 && g.pad_h <= 2 && g.pad_w <= 2;
 }
 
-bool winograd_is_faster(const ConvGeometry& g) {
-  constexpr int64_t kChannels = 32, kTiles = 200;
+bool winograd_is_faster(const ConvGeometry& g, bool prepared) {
+  constexpr int64_t kChannels = 32, kTiles = 200, kPreparedTiles = 48;
   const int64_t tiles = g.batch * ((g.out_h + 3) / 4) * ((g.out_w + 3) / 4);
-  return winograd_takes(g) && g.in_c >= kChannels && g.out_c >= kChannels && tiles >= kTiles;
+  return winograd_takes(g) && g.in_c >= kChannels && g.out_c >= kChannels &&
+         tiles >= (prepared ? kPreparedTiles : kTiles);
 }
 
 }  // namespace convoy::kernels

@@ -14,8 +14,8 @@ namespace convoy::kernels {
 bool winograd_takes(const ConvGeometry& geometry);
 
 // Whether it takes the geometry and is faster than the direct way: enough channels to pay for the transforms, enough
-// pixels to pay for transforming the weights.
-bool winograd_is_faster(const ConvGeometry& geometry);
+// pixels to pay for transforming the weights, or where these are prepared for reading them.
+bool winograd_is_faster(const ConvGeometry& geometry, bool prepared);
 
 // Same contracts as conv_kernels(), statistics included.
 const ConvKernels& winograd_kernels();

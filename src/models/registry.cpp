@@ -2,6 +2,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "convoy/error.h"
 #include "convoy/model.h"
@@ -14,11 +16,10 @@
 namespace convoy {
 namespace {
 
-std::vector<Model>& registry() {
-  static std::vector<Model> all = [] {
+std::set<Model, ModelOrder>& registry() {
+  static std::set<Model, ModelOrder> all = [] {
     std::vector<Model> models = built_in_models();
-    std::sort(models.begin(), models.end(), [](const Model& a, const Model& b) { return a.name < b.name; });
-    return models;
+    return std::set<Model, ModelOrder>(std::move_iterator(models.begin()), std::move_iterator(models.end()));
   }();
   return all;
 }
@@ -82,7 +83,7 @@ Value build(const Model& model, Builder b, Value images, const ModelOptions& opt
 
 }  // namespace
 
-const std::vector<Model>& models() { return registry(); }
+const std::set<Model, ModelOrder>& models() { return registry(); }
 
 Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options) {
   check_options(model, options, b.mode());
@@ -103,22 +104,16 @@ Value build_network(const Model& model, Builder b, Value images, const ModelOpti
 }
 
 const Model& find_model(std::string_view name) {
+  const auto found = models().find(name);
+  if (found != models().end()) return *found;
   std::vector<std::string> names;
-  for (const Model& model : models()) {
-    if (model.name == name) return model;
-    names.push_back(model.name);
-  }
+  for (const Model& model : models()) names.push_back(model.name);
   throw UsageError(unknown_name("model", name, names) + "; `convoy models` lists all");
 }
 
 void add_model(Model model) {
-  std::vector<Model>& all = registry();
-  const auto place = std::lower_bound(all.begin(), all.end(), model.name,
-                                      [](const Model& a, const std::string& name) { return a.name < name; });
-  if (place != all.end() && place->name == model.name) {
-    throw Error(fmt::format("there is already a model named '{}'", model.name));
-  }
-  all.insert(place, std::move(model));
+  if (models().contains(model.name)) throw Error(fmt::format("there is already a model named '{}'", model.name));
+  registry().insert(std::move(model));
 }
 
 }  // namespace convoy

@@ -294,5 +294,14 @@ TEST(Models, AnUnknownNameSuggestsTheNearest) {
   }
 }
 
+TEST(Models, StayWhereTheyAre) {
+  const Model& first = find_model("resnet9");
+  for (int i = 0; i < 100; ++i)
+    add_model({.name = "added" + std::to_string(i), .description = "resnet9", .build = first.build});
+  EXPECT_EQ(&find_model("resnet9"), &first);
+  EXPECT_EQ(find_model("added57").name, "added57");
+  EXPECT_THROW(add_model({.name = "added57", .description = "resnet9", .build = first.build}), Error);
+}
+
 }  // namespace
 }  // namespace convoy

@@ -24,7 +24,9 @@ DenseKernel identity_kernel(int64_t channels, int64_t groups) {
 // kernel * scale[o] + shift[o] on every output channel.
 void apply_affine(DenseKernel& kernel, const std::vector<double>& scale, const std::vector<double>& shift) {
   const size_t out = kernel.bias.size();
-  for (size_t i = 0; i < kernel.weight.size(); ++i) kernel.weight[i] *= scale[i % out];
+  for (size_t row = 0; row < kernel.weight.size(); row += out) {
+    for (size_t o = 0; o < out; ++o) kernel.weight[row + o] *= scale[o];
+  }
   for (size_t o = 0; o < out; ++o) kernel.bias[o] = kernel.bias[o] * scale[o] + shift[o];
 }
 

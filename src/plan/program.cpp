@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "convoy/error.h"
 #include "core/parallel.h"
@@ -94,17 +95,19 @@ Blocks assign_blocks(const Graph& graph, size_t guard) {
 }  // namespace
 
 Program::Program(Graph graph, ProgramOptions options)
-    : graph_(std::move(graph)), threads_(thread_count()), guard_(options.guarded ? kGuardBytes : 0) {
-  choose_kernels(options.exact);
+    : graph_(std::move(graph)), team_(current_team()), guard_(options.guarded ? kGuardBytes : 0) {
+  choose_kernels(options.exact, options.prepared);
   plan_memory();
 }
 
-void Program::choose_kernels(bool exact) {
+void Program::choose_kernels(bool exact, bool prepared) {
   for (const Node& node : graph_.nodes()) {
     Step step;
     step.input_types = graph_.types(node.inputs);
     step.output_types = graph_.types(node.outputs);
-    const NodeSpec spec{*node.op, step.input_types, step.output_types};
+    step.is_prepared =
+        prepared && node.inputs.size() > 1 && node.inputs[1] != kNoValue && graph_.value(node.inputs[1]).is_variable();
+    const NodeSpec spec{*node.op, step.input_types, step.output_types, step.is_prepared};
     NodeReport report;
     for (const Kernel& kernel : node.op->kernels()) {
       std::string why = kernel.refuse == nullptr ? std::string() : kernel.refuse(spec);
@@ -177,6 +180,37 @@ void Program::bind(const Variables& variables, Buffer& arena) {
   }
 }
 
+NodeSpec Program::spec_of(size_t index) const {
+  const Step& step = steps_[index];
+  return {*graph_.nodes()[index].op, step.input_types, step.output_types, step.is_prepared};
+}
+
+size_t Program::prepared_bytes(size_t index) const {
+  const Step& step = steps_[index];
+  if (!step.is_prepared || step.kernel->prepared_bytes == nullptr) return 0;
+  const size_t bytes = step.kernel->prepared_bytes(spec_of(index));
+  return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+}
+
+void Program::prepare() {
+  if (prepared_.size() == 0) {
+    size_t bytes = 0;
+    for (size_t index = 0; index < steps_.size(); ++index) bytes += prepared_bytes(index);
+    prepared_ = Buffer(bytes);
+    std::byte* next = prepared_.data();
+    for (size_t index = 0; index < steps_.size(); ++index) {
+      const size_t needed = prepared_bytes(index);
+      if (needed > 0) steps_[index].prepared = std::exchange(next, next + needed);
+    }
+  }
+  const TeamScope scope(*team_);
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    const Step& step = steps_[index];
+    if (step.prepared == nullptr) continue;
+    step.kernel->prepare(spec_of(index), step.inputs[1], step.prepared);
+  }
+}
+
 float* Program::data(std::string_view name) const {
   const ValueId id = graph_.find_named(name);
   return data(id == kNoValue ? graph_.output(name) : id);
@@ -184,26 +218,18 @@ float* Program::data(std::string_view name) const {
 
 void Program::run_step(size_t index, const StepScalars& step) {
   const Step& planned = steps_[index];
-  planned.kernel->run({*graph_.nodes()[index].op, planned.input_types, planned.output_types},
-                      {planned.inputs, planned.outputs, planned.workspace, step});
-}
-
-void Program::check_threads() const {
-  if (const int now = thread_count(); now > threads_) {
-    throw Error(fmt::format("threads: expected at most the {} that the program was planned for, got {}; plan it anew",
-                            threads_, now));
-  }
+  planned.kernel->run(spec_of(index), {planned.inputs, planned.outputs, planned.workspace, step, planned.prepared});
 }
 
 void Program::run(const StepScalars& step) {
-  check_threads();
+  const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
     guard_ == 0 ? run_step(index, step) : run_guarded(index, step);
   }
 }
 
 void Program::run_profiled(const StepScalars& step) {
-  check_threads();
+  const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
     const auto start = std::chrono::steady_clock::now();
     run_step(index, step);

@@ -8,14 +8,16 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/parallel.h"
 #include "graph/graph.h"
 #include "plan/variables.h"
 
 namespace convoy {
 
 struct ProgramOptions {
-  bool guarded = false;  // for tests, see Program::kGuardBytes
-  bool exact = false;    // no approximate kernels (graph/op.h)
+  bool guarded = false;   // for tests, see Program::kGuardBytes
+  bool exact = false;     // no approximate kernels (graph/op.h)
+  bool prepared = false;  // prepare() will be called before all runs
 };
 
 // Runs a graph. Construction plans; bind() gives it memory; run() allocates nothing.
@@ -42,15 +44,17 @@ class Program {
   // small or a variable is missing.
   void bind(const Variables& variables, Buffer& arena);
 
+  // Makes ahead what the kernels make of weights, for all runs until the weights change: call it again then. Only of a
+  // program that was planned for it, and that changes no weights itself.
+  void prepare();
+
   // Memory of an input, an output or a variable, by name. An input is to be filled before each run; an output is valid
   // until the next run of a program that shares the arena.
   float* data(std::string_view name) const;
   float* data(ValueId id) const { return reinterpret_cast<float*>(pointers_[static_cast<size_t>(id)]); }
 
-  // Of the thread_count() that its scratch memory is for.
-  int threads() const { return threads_; }
-
-  // Throws Error when thread_count() is above threads(), or a guarded program's kernel wrote where it must not.
+  // Runs with the team that was current when the program was planned, which its scratch memory is for. Throws Error
+  // when a guarded program's kernel wrote where it must not.
   void run(const StepScalars& step);
   // The same with a clock on every node.
   void run_profiled(const StepScalars& step);
@@ -63,17 +67,20 @@ class Program {
     std::vector<TensorType> input_types, output_types;
     std::vector<std::byte*> inputs, outputs;
     std::byte* workspace = nullptr;
+    bool is_prepared = false;
+    std::byte* prepared = nullptr;
   };
 
-  void choose_kernels(bool exact);
-  void check_threads() const;
+  void choose_kernels(bool exact, bool prepared);
   void plan_memory();
+  NodeSpec spec_of(size_t index) const;
+  size_t prepared_bytes(size_t index) const;
   void run_step(size_t index, const StepScalars& step);
   std::vector<std::byte*> guards_of(size_t index) const;
   void run_guarded(size_t index, const StepScalars& step);
 
   Graph graph_;
-  int threads_;
+  ThreadTeamPtr team_;
   std::vector<Step> steps_;
   std::vector<NodeReport> reports_;
   size_t guard_ = 0;
@@ -82,6 +89,7 @@ class Program {
   std::vector<size_t> block_offsets_;
   std::vector<size_t> workspace_block_;  // of each node
   Buffer constants_;
+  Buffer prepared_;
   std::vector<std::byte*> pointers_;
   std::byte* arena_ = nullptr;
 };

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "core/parallel.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/channel_scale/channel_scale.h"
 #include "ops/sum/sum.h"
@@ -302,12 +303,15 @@ class Rewriter {
 Reparameterised reparameterise(const Graph& graph) { return Rewriter(graph).run(); }
 
 void fuse_weights(const Reparameterised& fused, const Variables& original, const Variables& into) {
-  std::set<std::string_view> computed;
-  for (const Reparameterised::Convolution& convolution : fused.convolutions) {
+  parallel_for(static_cast<int64_t>(fused.convolutions.size()), [&](int64_t i, int) {
+    const Reparameterised::Convolution& convolution = fused.convolutions[static_cast<size_t>(i)];
     const DenseKernel kernel = evaluate(*convolution.form, original);
     const auto narrow = [](double x) { return static_cast<float>(x); };
     std::ranges::transform(kernel.weight, into.at(convolution.weight).data, narrow);
     std::ranges::transform(kernel.bias, into.at(convolution.bias).data, narrow);
+  });
+  std::set<std::string_view> computed;
+  for (const Reparameterised::Convolution& convolution : fused.convolutions) {
     computed.insert({convolution.weight, convolution.bias});
   }
   for (ValueId id = 0; id < fused.graph.value_count(); ++id) {

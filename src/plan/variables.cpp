@@ -52,7 +52,7 @@ void pass_channels_on(float* weight, const Shape& shape) {
 
 }  // namespace
 
-void Variables::add(const Graph& graph, uint64_t seed) {
+void Variables::add(const Graph& graph, std::optional<uint64_t> seed) {
   std::vector<ValueId> missing;
   size_t bytes = 0;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
@@ -73,8 +73,8 @@ void Variables::add(const Graph& graph, uint64_t seed) {
   for (const ValueId id : missing) {
     const ValueInfo& info = graph.value(id);
     variables_[info.name] = {info.type.shape, info.kind, info.layout, next};
-    fill(next, info.type.shape.elements(), info.start, seed, info.name);
-    if (info.start.kind == Initializer::Kind::dirac) pass_channels_on(next, info.type.shape);
+    if (seed) fill(next, info.type.shape.elements(), info.start, *seed, info.name);
+    if (seed && info.start.kind == Initializer::Kind::dirac) pass_channels_on(next, info.type.shape);
     next += padded_bytes(info.type.shape) / sizeof(float);
   }
 }

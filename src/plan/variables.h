@@ -23,9 +23,9 @@ class Variables {
     float* data = nullptr;
   };
 
-  // Adds what `graph` names and this lacks, started as the graph says: a function of `seed` and the name alone.
-  // Throws Error when a tensor is already here with another shape.
-  void add(const Graph& graph, uint64_t seed);
+  // Adds what `graph` names and this lacks, started as the graph says: a function of `seed` and the name alone; without
+  // a seed zeros, for who sets all of them. Throws Error when a tensor is already here with another shape.
+  void add(const Graph& graph, std::optional<uint64_t> seed);
 
   // Throws Error when there is none of that name.
   const Variable& at(std::string_view name) const;

@@ -26,6 +26,14 @@ TEST(Variables, DiracPassesTheInputOnAndIsUniformElsewhere) {
   }
 }
 
+TEST(Variables, WithoutASeedTheyAreZero) {
+  Graph graph(Mode::training);
+  graph.add_parameter("weight", {3, 3, 2, 3}, Initializer::dirac(0.5F), FileLayout::conv);
+  Variables variables;
+  variables.add(graph, std::nullopt);
+  for (int i = 0; i < 54; ++i) EXPECT_EQ(variables.at("weight").data[i], 0.0F);
+}
+
 TEST(Variables, StatesKeepTheLayoutOfTheirWeights) {
   Graph graph(Mode::training);
   Builder(graph).state("weight", {2, 2, 3, 4}, Initializer::uniform(1), FileLayout::conv);

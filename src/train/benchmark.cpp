@@ -43,7 +43,7 @@ class Subject {
       training_ = std::make_unique<TrainingStep>(step, variables_, 0);
     } else {
       inference_ = std::make_unique<InferenceStep>(*step.model, step.model_options, step.batch_size, step.image_size,
-                                                   false, variables_, 0);
+                                                   variables_, 0, InferenceOptions{.prepared = true});
     }
     const size_t arena = program().arena_bytes();
     planned_bytes_ = arena + variables_.bytes();
@@ -52,6 +52,7 @@ class Subject {
       training_->bind(variables_, arena_);
     } else {
       inference_->bind(variables_, arena_);
+      inference_->prepare();
     }
     images_.resize(static_cast<size_t>(step.batch_size * step.image_size * step.image_size * 3));
     RandomStream random(0, "benchmark images");

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "convoy/error.h"
@@ -12,10 +14,12 @@
 #include "core/text.h"
 #include "data/loader.h"
 #include "data/unlabelled.h"
+#include "plan/reparameterise.h"
 #include "train/arena.h"
 #include "train/evaluation.h"
 #include "train/evaluation_data.h"
 #include "train/model_file.h"
+#include "train/run_data.h"
 
 namespace convoy {
 
@@ -26,24 +30,37 @@ struct Classifier::Parts {
   Variables variables;
   // What `step` is planned for.
   int64_t batch_size = 0;
-  int threads = 0;
   std::unique_ptr<InferenceStep> step;
   Buffer arena;
+  ThreadTeamPtr team;
+  std::mutex in_use;  // by a call
 
   int64_t classes() const { return card.options.num_classes; }
 
   void plan(int64_t batch) {
-    if (batch == batch_size && thread_count() == threads) return;
+    if (batch == batch_size) return;
     step.reset();
     batch_size = 0;
     auto next = std::make_unique<InferenceStep>(find_model(card.architecture), card.options, batch,
-                                                card.preprocessing.image_size, false, variables, 0);
+                                                card.preprocessing.image_size, variables, 0,
+                                                InferenceOptions{.prepared = true});
     arena = Buffer();
     arena = make_arena(next->arena_bytes(), fmt::format("{}: a batch size of {}", path.string(), batch));
     next->bind(variables, arena);
+    next->prepare();
     step = std::move(next);
     batch_size = batch;
-    threads = thread_count();
+  }
+
+  // Norms and parallel branches of the network, whose graph this is, become part of its convolutions.
+  void fuse(const Graph& graph) {
+    const Reparameterised fused = reparameterise(graph);
+    if (fused.convolutions.empty()) return;
+    Variables single;
+    single.add(fused.graph, std::nullopt);
+    fuse_weights(fused, variables, single);
+    variables = std::move(single);
+    card.options.fused = true;
   }
 
   // Plans for batches of at most `images`, and loads them from `dataset`.
@@ -67,11 +84,14 @@ Classifier::Classifier(const std::filesystem::path& model_file, const Classifier
   parts_->path = model_file;
   parts_->options = options;
   parts_->card = read_model_card(file);
-  if (options.threads > 0) set_thread_count(static_cast<int>(options.threads));
+  parts_->team = team_of(options.threads);
+  const TeamScope scope(*parts_->team);
   if (options.tta == Tta::hflip_shift && image_size() < 2) {
     throw UsageError(fmt::format("tta: images of one pixel, as {} has them, cannot be shifted", model_file.string()));
   }
-  read_weights(file, graph_of(parts_->card, model_file), parts_->variables);
+  const Graph graph = graph_of(parts_->card, model_file);
+  read_weights(file, graph, parts_->variables);
+  if (!parts_->card.options.fused) parts_->fuse(graph);
 }
 
 Classifier::~Classifier() = default;
@@ -96,6 +116,54 @@ std::vector<Prediction> predictions_of(std::span<const float> logits, int k,
   return result;
 }
 
+void check_classes(int k) {
+  if (k < 1) throw UsageError(fmt::format("k: expected at least 1 class, got {}", k));
+}
+
+// Where the channels of a format are.
+struct Channels {
+  int64_t count;
+  std::array<int64_t, 3> places;  // of red, green and blue
+};
+
+Channels channels_of(Pixels::Format format) {
+  using enum Pixels::Format;
+  switch (format) {
+    case gray: return {1, {0, 0, 0}};
+    case rgb: return {3, {0, 1, 2}};
+    case bgr: return {3, {2, 1, 0}};
+    case rgba: return {4, {0, 1, 2}};
+    case bgra: return {4, {2, 1, 0}};
+  }
+  throw UsageError("pixels: unknown format");
+}
+
+// Copies pixels, which may be anything. Throws UsageError where they are not what they say.
+Image to_image(const Pixels& pixels) {
+  const auto [channels, places] = channels_of(pixels.format);
+  if (pixels.width < 1 || pixels.height < 1) {
+    throw UsageError(fmt::format("pixels: expected 1x1 at least, got {}x{}", pixels.width, pixels.height));
+  }
+  const int64_t row = channels * pixels.width, stride = pixels.stride == 0 ? row : pixels.stride;
+  if (stride < row) {
+    throw UsageError(fmt::format("pixels: expected a stride of at least the {} bytes of a row, got {}", row, stride));
+  }
+  const auto bytes = static_cast<int64_t>(pixels.bytes.size());
+  if (bytes < row || (bytes - row) / stride < pixels.height - 1) {
+    throw UsageError(
+        fmt::format("pixels: expected {} rows of {} bytes, {} apart, got {} bytes", pixels.height, row, stride, bytes));
+  }
+  Image image(pixels.width, pixels.height);
+  for (int y = 0; y < pixels.height; ++y) {
+    const uint8_t* from = pixels.bytes.data() + y * stride;
+    uint8_t* to = image.row(y);
+    for (int x = 0; x < pixels.width; ++x, from += channels) {
+      for (const int64_t place : places) *to++ = from[place];
+    }
+  }
+  return image;
+}
+
 // Throws Error for an image whose outputs are not finite: its weights are, but sums of them overflow.
 void check_outputs(std::span<const float> logits, const std::string& image, const std::filesystem::path& model_file) {
   if (first_not_finite(logits)) {
@@ -106,12 +174,10 @@ void check_outputs(std::span<const float> logits, const std::string& image, cons
   }
 }
 
-// Why the loader could not read the image of that name.
-std::string reason_for(const std::string& image, const std::vector<std::string>& bad_images) {
-  for (const std::string& reason : bad_images) {
-    if (reason.starts_with(image + ":")) return reason;
-  }
-  return image + ": cannot be read";
+// The message about the image of that name among a loader's; empty where there is none.
+std::string message_about(const std::string& image, const std::vector<std::string>& messages) {
+  const auto found = std::ranges::find_if(messages, [&](const auto& text) { return text.starts_with(image + ":"); });
+  return found == messages.end() ? "" : *found;
 }
 
 // The model's number of every class of the dataset, matched by name.
@@ -133,32 +199,38 @@ std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::pa
 
 void Classifier::predict(const std::vector<std::filesystem::path>& paths, int k,
                          const std::function<void(const ImagePredictions&)>& each) {
-  if (k < 1) throw UsageError(fmt::format("k: expected at least 1 class, got {}", k));
+  check_classes(k);
+  const std::scoped_lock lock(parts_->in_use);
+  const TeamScope scope(*parts_->team);
   const DatasetPtr images = open_unlabelled(paths);
   const auto loader = parts_->prepare(images, OnBadImage::leave_out);
   const int64_t classes = parts_->classes();
   int64_t next = 0;  // the first image that `each` has not heard of
-  const auto tell = [&](std::string error, std::vector<Prediction> found) {
+  const auto tell = [&](std::string error, std::string damage, std::vector<Prediction> found) {
     each({.image = images->name(next),
           .error = std::move(error),
+          .damage = std::move(damage),
           .classes = std::move(found),
           .read_file = [images, index = next] { return *images->encoded(index); }});
     ++next;
   };
   const auto tell_bad_until = [&](int64_t end) {
-    while (next < end) tell(reason_for(images->name(next), loader->bad_images()), {});
+    if (next == end) return;
+    const std::vector<std::string> bad = loader->bad_images();
+    while (next < end) tell(message_about(images->name(next), bad), "", {});
   };
   const auto width = static_cast<size_t>(classes);
-  infer_epoch(*parts_->step, *loader, classes, parts_->options.tta,
-              [&](const Batch& batch, std::span<const float> logits) {
-                for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
-                  tell_bad_until(batch.indices[i]);
-                  const std::span<const float> outputs = logits.subspan(i * width, width);
-                  check_outputs(outputs, images->name(next), parts_->path);
-                  tell("", predictions_of(outputs, k, parts_->card.class_names));
-                }
-                return true;
-              });
+  infer_epoch(
+      *parts_->step, *loader, classes, parts_->options.tta, [&](const Batch& batch, std::span<const float> logits) {
+        const std::vector<std::string> damaged = loader->damaged_images();
+        for (size_t i = 0; i < static_cast<size_t>(batch.size); ++i) {
+          tell_bad_until(batch.indices[i]);
+          const std::span<const float> outputs = logits.subspan(i * width, width);
+          check_outputs(outputs, images->name(next), parts_->path);
+          tell("", message_about(images->name(next), damaged), predictions_of(outputs, k, parts_->card.class_names));
+        }
+        return true;
+      });
   tell_bad_until(images->size());
 }
 
@@ -168,17 +240,64 @@ std::vector<ImagePredictions> Classifier::predict(const std::vector<std::filesys
   return results;
 }
 
+std::vector<float> Classifier::logits(std::span<const Pixels> images) {
+  const std::scoped_lock lock(parts_->in_use);
+  const TeamScope scope(*parts_->team);
+  std::vector<float> all, some;
+  if (images.empty()) return all;
+  const Normalizer normalize(parts_->card.preprocessing);
+  const size_t most = std::min(static_cast<size_t>(parts_->options.batch_size), images.size());
+  parts_->plan(static_cast<int64_t>(most));
+  const size_t floats = static_cast<size_t>(image_size() * image_size()) * Image::kChannels;
+  Buffer input(most * floats * sizeof(float));
+  for (size_t first = 0; first < images.size(); first += most) {
+    const std::span<const Pixels> batch = images.subspan(first, std::min(most, images.size() - first));
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const Image image = to_image(batch[i]);
+      normalize(prepare(image.view(), parts_->card.preprocessing), input.floats() + i * floats);
+    }
+    infer_images(*parts_->step, input.floats(), static_cast<int64_t>(batch.size()), parts_->classes(),
+                 parts_->options.tta, some);
+    check_outputs(some, "pixels", parts_->path);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+std::vector<std::vector<Prediction>> Classifier::classify(std::span<const Pixels> images, int k) {
+  check_classes(k);
+  const std::vector<float> outputs = logits(images);
+  const auto classes = static_cast<size_t>(parts_->classes());
+  std::vector<std::vector<Prediction>> all;
+  for (size_t i = 0; i < images.size(); ++i) {
+    all.push_back(predictions_of(std::span(outputs).subspan(i * classes, classes), k, class_names()));
+  }
+  return all;
+}
+
+std::vector<Prediction> Classifier::classify(const Pixels& image, int k) {
+  return classify(std::span(&image, 1), k).front();
+}
+
+std::vector<Prediction> Classifier::classify_file(std::span<const uint8_t> file, int k) {
+  const Image image = decode_image(file, "image");
+  return classify(Pixels{.bytes = {image.row(0), image.bytes()}, .width = image.width(), .height = image.height()}, k);
+}
+
 EvaluationReport Classifier::evaluate(const std::filesystem::path& data, const EvaluationOptions& options,
                                       const std::function<void(const ValidationStepReport&)>& on_step) {
+  const std::scoped_lock lock(parts_->in_use);
+  const TeamScope scope(*parts_->team);
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
   const std::optional<TrainingRecord>& record = parts_->card.training;
-  const EvaluationData chosen = open_evaluation_data(
-      data, options.part, record, parts_->path, options.skip_bad ? BadFolder::problem : BadFolder::error_unless_empty);
+  const bool skip = options.on_bad_image == Recipe::OnBadImage::skip;
+  const EvaluationData chosen = open_evaluation_data(data, options.part, record, parts_->path,
+                                                     skip ? BadFolder::problem : BadFolder::error_unless_empty);
   const DatasetPtr& dataset = chosen.images;
   const std::vector<std::string>& names = parts_->card.class_names;
   const std::vector<int> class_of = match_classes(*dataset, chosen.source, names, parts_->path);
-  const auto loader = parts_->prepare(dataset, options.skip_bad ? OnBadImage::leave_out : OnBadImage::error);
+  const auto loader = parts_->prepare(dataset, on_bad_image(options.on_bad_image, OnBadImage::leave_out));
   ClassificationSums sums;
   std::vector<ImageOutcome> outcomes;
   int64_t step = 0;

@@ -2,10 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <limits>
+#include <thread>
+#include <vector>
 
 #include "convoy/error.h"
 #include "core/parallel.h"
@@ -263,22 +269,115 @@ TEST_F(ClassifierTest, RefusesWhatItCannotDo) {
   const auto folder = root_ / "unreadable";
   std::filesystem::create_directories(folder / "class0");
   std::ofstream(folder / "class0/a.png") << "not a picture";
-  EXPECT_THAT(complaint([&] { classifier.evaluate(folder, {.skip_bad = true}); }),
+  EXPECT_THAT(complaint([&] { classifier.evaluate(folder, {.on_bad_image = Recipe::OnBadImage::skip}); }),
               HasSubstr("none of the 1 images can be read"));
 }
 
-// Scratch memory is planned for a number of threads.
-TEST_F(ClassifierTest, PlansAnewForMoreThreads) {
-  set_thread_count(1);
-  Classifier classifier(model_file(), {.batch_size = 15});
-  const auto one = classifier.predict({root_ / "data/val"}, 1);
-  set_thread_count(3);
-  const auto three = classifier.predict({root_ / "data/val"}, 1);
-  set_thread_count(0);
-  ASSERT_EQ(one.size(), three.size());
-  for (size_t i = 0; i < one.size(); ++i) {
-    EXPECT_EQ(one[i].classes[0].probability, three[i].classes[0].probability);
+TEST_F(ClassifierTest, PixelsInMemoryAreClassifiedAsFilesAre) {
+  Classifier classifier(model_file(), {.batch_size = 4});
+  const std::vector<ImagePredictions> files = classifier.predict({root_ / "data/val"}, 3);
+  std::vector<Image> images;
+  std::vector<Pixels> pixels;
+  for (const ImagePredictions& file : files) images.push_back(load_image(file.image));
+  for (const Image& image : images) pixels.push_back({{image.row(0), image.bytes()}, image.width(), image.height()});
+  const auto classified = classifier.classify(pixels, 3);
+  const std::vector<float> logits = classifier.logits(pixels);
+  const size_t classes = classifier.class_names().size();
+  ASSERT_EQ(classified.size(), files.size());
+  ASSERT_EQ(logits.size(), files.size() * classes);
+  for (size_t i = 0; i < files.size(); ++i) {
+    ASSERT_THAT(classified[i], SizeIs(files[i].classes.size()));
+    for (size_t k = 0; k < classified[i].size(); ++k) {
+      EXPECT_EQ(classified[i][k].class_name, files[i].classes[k].class_name);
+      EXPECT_NEAR(classified[i][k].probability, files[i].classes[k].probability, 1e-6);
+    }
+    const auto row = logits.begin() + static_cast<ptrdiff_t>(i * classes);
+    EXPECT_EQ(std::max_element(row, row + static_cast<ptrdiff_t>(classes)) - row, classified[i][0].class_index);
+    const auto bytes = read_file(files[i].image);
+    EXPECT_NEAR(classifier.classify_file(bytes, 1)[0].probability, files[i].classes[0].probability, 1e-6);
   }
+}
+
+TEST_F(ClassifierTest, PixelsComeInSeveralFormatsAndStrides) {
+  using Format = Pixels::Format;
+  Classifier classifier(model_file());
+  constexpr int kWidth = 9, kHeight = 7;
+  std::vector<uint8_t> rgb, padded, swapped, alpha, gray, tripled;
+  for (int i = 0; i < kWidth * kHeight; ++i) {
+    const uint8_t r = static_cast<uint8_t>(3 * i), g = static_cast<uint8_t>(255 - i), b = static_cast<uint8_t>(7 * i);
+    rgb.insert(rgb.end(), {r, g, b});
+    padded.insert(padded.end(), {r, g, b});
+    if (i % kWidth == kWidth - 1) padded.insert(padded.end(), {99, 98, 97, 96, 95});
+    swapped.insert(swapped.end(), {b, g, r, 77});
+    alpha.insert(alpha.end(), {r, g, b, static_cast<uint8_t>(i)});
+    gray.push_back(g);
+    tripled.insert(tripled.end(), {g, g, g});
+  }
+  padded.resize(padded.size() - 5);  // the last row needs no padding
+  const auto logits = [&](std::span<const uint8_t> bytes, Format format, int64_t stride = 0) {
+    const Pixels pixels{bytes, kWidth, kHeight, format, stride};
+    return classifier.logits({&pixels, 1});
+  };
+  const std::vector<float> expected = logits(rgb, Format::rgb);
+  EXPECT_EQ(logits(padded, Format::rgb, 3 * kWidth + 5), expected);
+  EXPECT_EQ(logits(swapped, Format::bgra), expected);
+  EXPECT_EQ(logits(alpha, Format::rgba), expected);
+  EXPECT_NE(logits(rgb, Format::bgr), expected);
+  EXPECT_EQ(logits(gray, Format::gray), logits(tripled, Format::rgb));
+}
+
+TEST_F(ClassifierTest, PixelsThatAreNotThereAreRefused) {
+  Classifier classifier(model_file());
+  const std::vector<uint8_t> bytes(100);
+  const auto with = [&](Pixels pixels) { return complaint([&] { classifier.classify(pixels); }); };
+  EXPECT_EQ(with({bytes, 0, 5}), "pixels: expected 1x1 at least, got 0x5");
+  EXPECT_EQ(with({bytes, 6, 6}), "pixels: expected 6 rows of 18 bytes, 18 apart, got 100 bytes");
+  EXPECT_EQ(with({bytes, 5, 5, Pixels::Format::rgb, 14}),
+            "pixels: expected a stride of at least the 15 bytes of a row, got 14");
+  EXPECT_EQ(with({bytes, 5, 5, Pixels::Format::rgb, -15}),
+            "pixels: expected a stride of at least the 15 bytes of a row, got -15");
+  EXPECT_THAT(with({{}, 1 << 30, 1 << 30}), HasSubstr("expected 1073741824 rows of 3221225472 bytes"));
+  EXPECT_THAT(complaint([&] { classifier.classify_file(bytes); }), HasSubstr("image: "));
+  EXPECT_THAT(complaint([&] { classifier.classify(Pixels{bytes, 5, 5}, 0); }), HasSubstr("k: expected at least 1"));
+  EXPECT_THAT(classifier.logits({}), SizeIs(0));
+}
+
+std::vector<double> probabilities(Classifier& classifier, const std::filesystem::path& images) {
+  std::vector<double> all;
+  for (const ImagePredictions& image : classifier.predict({images}, 1)) all.push_back(image.classes.at(0).probability);
+  return all;
+}
+
+// Classifiers with as many threads as there are, one, and three, each in a thread of its own, and one in two threads.
+TEST_F(ClassifierTest, SeveralThreadsUseClassifiersAtOnce) {
+  Classifier first(model_file(), {.batch_size = 4});
+  const std::vector<double> expected = probabilities(first, root_ / "data/val");
+  const auto use = [&](Classifier& classifier) {
+    for (int repeat = 0; repeat < 20; ++repeat) EXPECT_EQ(probabilities(classifier, root_ / "data/val"), expected);
+  };
+  const auto use_own = [&](int64_t count) {
+    Classifier classifier(model_file(), {.batch_size = 4, .workers = 1, .threads = count});
+    use(classifier);
+  };
+  std::vector<std::thread> threads;
+  for (const int64_t count : {0, 1, 3}) threads.emplace_back(use_own, count);
+  for (int i = 0; i < 2; ++i) threads.emplace_back(use, std::ref(first));
+  for (const int count : {1, 3, 2}) set_thread_count(count);
+  for (std::thread& thread : threads) thread.join();
+  set_thread_count(0);
+}
+
+TEST_F(ClassifierTest, AChildProcessCanUseIt) {
+  Classifier classifier(model_file(), {.threads = 2});
+  const std::vector<double> expected = probabilities(classifier, root_ / "data/val");
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    _exit(probabilities(classifier, root_ / "data/val") == expected ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 }  // namespace

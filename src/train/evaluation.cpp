@@ -63,19 +63,23 @@ void mark_trained_on(const Batch& batch, const Dataset& dataset, const ContentSe
   }
 }
 
+void infer_images(InferenceStep& step, const float* images, int64_t count, int64_t classes, Tta tta,
+                  std::vector<float>& logits) {
+  const auto numbers = static_cast<size_t>(count * classes);
+  logits.assign(numbers, 0);
+  for (const TtaView& view : views_of(tta)) {
+    copy_view(images, count, step.image_size(), view, step.images());
+    step.run();
+    for (size_t k = 0; k < numbers; ++k) logits[k] += static_cast<float>(view.weight) * step.logits()[k];
+  }
+}
+
 bool infer_epoch(InferenceStep& step, Loader& loader, int64_t classes, Tta tta, const BatchVisitor& visit) {
-  const std::vector<TtaView> views = views_of(tta);
-  std::vector<float> mean;
+  std::vector<float> logits;
   for (int64_t i = 0; i < loader.steps_per_epoch(); ++i) {
     const Batch& batch = loader.next();
-    const auto count = static_cast<size_t>(batch.size * classes);
-    mean.assign(count, 0);
-    for (const TtaView& view : views) {
-      copy_view(batch.images.floats(), batch.size, step.image_size(), view, step.images());
-      step.run();
-      for (size_t k = 0; k < count; ++k) mean[k] += static_cast<float>(view.weight) * step.logits()[k];
-    }
-    if (!visit(batch, mean)) return false;
+    infer_images(step, batch.images.floats(), batch.size, classes, tta, logits);
+    if (!visit(batch, logits)) return false;
   }
   return true;
 }

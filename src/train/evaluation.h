@@ -29,6 +29,11 @@ void mark_trained_on(const Batch& batch, const Dataset& dataset, const ContentSe
 // Hears of every batch and the logits {batch.size, classes} of its samples; false ends the pass.
 using BatchVisitor = std::function<bool(const Batch& batch, std::span<const float> logits)>;
 
+// The logits {count, classes} of `count` images {side, side, 3}, as many as `step` was planned for or fewer; with
+// test-time augmentation, means.
+void infer_images(InferenceStep& step, const float* images, int64_t count, int64_t classes, Tta tta,
+                  std::vector<float>& logits);
+
 // Passes the next epoch of `loader`, whose batches have the size that `step` was planned for, a short one filled up by
 // what the memory happens to hold. Samples do not influence each other. False when the visitor ended it.
 bool infer_epoch(InferenceStep& step, Loader& loader, int64_t classes, Tta tta, const BatchVisitor& visit);

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "convoy/error.h"
+#include "core/parallel.h"
 #include "train/trainer.h"
 
 namespace convoy {
@@ -153,6 +154,8 @@ LearningRateCurve find_learning_rate(const Recipe& recipe, const LearningRateSwe
                                      const std::atomic<bool>* stop) {
   check(sweep);
   const TrainCallbacks silent;
+  const ThreadTeamPtr team = team_of(recipe.threads);
+  const TeamScope scope(*team);
   return Trainer(for_sweep(recipe, sweep), silent, stop).sweep(sweep, on_point);
 }
 

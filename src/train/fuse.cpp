@@ -57,7 +57,7 @@ void fuse_model(const std::filesystem::path& model_file, const FuseOptions& opti
 
   Variables original, single;
   read_weights(file, graph, original);
-  single.add(fused.graph, 0);
+  single.add(fused.graph, std::nullopt);
   fuse_weights(fused, original, single);
   compare_forms({model, card, graph, original, single}, options, result);
   check_tolerance(model_file, options, result);

@@ -29,8 +29,8 @@ constexpr double kMostTolerance = 1e-2;
 class Runner {
  public:
   Runner(const FusedForms& forms, bool fused, int64_t batch_size, Variables& variables)
-      : step_(forms.model, with_form(forms.card.options, fused), batch_size, forms.card.preprocessing.image_size, false,
-              variables, 0, true),
+      : step_(forms.model, with_form(forms.card.options, fused), batch_size, forms.card.preprocessing.image_size,
+              variables, 0, {.exact = true}),
         arena_(make_arena(step_.arena_bytes(), fmt::format("{}: a batch size of {}", forms.model.name, batch_size))) {
     step_.bind(variables, arena_);
   }
@@ -53,7 +53,7 @@ class Runner {
 
 // Copies the variables of `graph`, each number off by up to kRounding of itself.
 void disturb(const Graph& graph, const Variables& from, Variables& into) {
-  into.add(graph, 0);
+  into.add(graph, std::nullopt);
   for (const auto& [name, variable] : into.all()) {
     RandomStream random(0, name);
     const float* value = from.at(name).data;

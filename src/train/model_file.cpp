@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <set>
 
 #include "convoy/error.h"
 #include "convoy/version.h"
 #include "core/finite.h"
+#include "core/parallel.h"
 #include "formats/layout.h"
 #include "formats/strict_json.h"
 #include "plan/network_graph.h"
@@ -241,13 +243,23 @@ void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& 
     if (info.is_variable()) wanted[info.name] = file_shape(info.type.shape, info.layout);
   }
   check_tensors(file, wanted);
-  variables.add(graph, 0);
-  for (ValueId id = 0; id < graph.value_count(); ++id) {
-    const ValueInfo& info = graph.value(id);
-    if (!info.is_variable()) continue;
-    const std::vector<float> stored = file.floats(info.name);
-    check_finite(stored, file.path(), info.name);
-    from_file_layout(info.type.shape, info.layout, stored, {variables.at(info.name).data, stored.size()});
+  variables.add(graph, std::nullopt);
+  std::vector<std::string> names;
+  for (const auto& [name, shape] : wanted) names.push_back(name);
+  std::vector<std::exception_ptr> errors(names.size());
+  parallel_for(static_cast<int64_t>(names.size()), [&](int64_t task, int) {
+    const auto i = static_cast<size_t>(task);
+    try {
+      const Variables::Variable& variable = variables.at(names[i]);
+      const std::vector<float> stored = file.floats(names[i]);
+      check_finite(stored, file.path(), names[i]);
+      from_file_layout(variable.shape, variable.layout, stored, {variable.data, stored.size()});
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
   }
 }
 

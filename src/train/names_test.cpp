@@ -151,7 +151,7 @@ class LibraryLogits : public testing::Test {
     card.preprocessing.image_size = static_cast<int>(side);
     Variables variables;
     read_weights(file, convoy::graph_of(card, model_file), variables);
-    InferenceStep step(find_model(card.architecture), card.options, 2, side, false, variables, 0);
+    InferenceStep step(find_model(card.architecture), card.options, 2, side, variables, 0);
     Buffer arena = make_arena(step.arena_bytes(), "test");
     step.bind(variables, arena);
     const std::vector<float> images = formula_images(0, 2, side);

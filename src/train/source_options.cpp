@@ -27,7 +27,7 @@ bool agree(const SourceNetwork& a, const SourceNetwork& b, const Recipe& recipe)
   return left.bn_eps == right.bn_eps && left.same_padding == right.same_padding && left.activation == right.activation;
 }
 
-bool is_ours(std::string_view name) { return std::ranges::find(models(), name, &Model::name) != models().end(); }
+bool is_ours(std::string_view name) { return models().contains(name); }
 
 }  // namespace
 

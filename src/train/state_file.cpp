@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "convoy/version.h"
+#include "core/cpu.h"
 #include "core/hash.h"
 #include "core/random.h"
 #include "formats/safetensors.h"
@@ -27,6 +29,9 @@ constexpr int kFormat = 2;
 std::span<const std::byte> bytes_of(const Variables::Variable& variable) {
   return std::as_bytes(std::span(variable.data, static_cast<size_t>(variable.shape.elements())));
 }
+
+// On which, beside the recipe and the data, the bits of a run depend.
+std::string this_build() { return fmt::format("convoy {} with {} instructions", version(), to_string(active_isa())); }
 
 // Of everything that a state file holds.
 uint64_t digest_of(json root, const std::map<std::string, std::span<const std::byte>>& tensors) {
@@ -136,6 +141,14 @@ void check_identity(const Candidate& candidate, const RunIdentity& identity) {
   }
 }
 
+// Of a state that is whole. An older version did not say what had made it.
+void warn_of_other_build(const Candidate& candidate, const std::function<void(const std::string&)>& warn) {
+  const std::string made_by = candidate.root.value("made_by", this_build());
+  if (made_by == this_build()) return;
+  warn(fmt::format("{}: was saved by {}, this is {}: the run goes on, but not to the same bits",
+                   candidate.file.path().string(), quote_name(made_by), this_build()));
+}
+
 using Contents = std::map<std::string, std::vector<std::byte>>;
 
 // Throws Error unless the state is as it was saved.
@@ -194,7 +207,8 @@ void StateFiles::save(const RunIdentity& identity, const TrainingPosition& posit
                {"position", to_json(position)},
                {"recipe", to_toml(identity.recipe)},
                {"class_names", identity.class_names},
-               {"data", identity.data}};
+               {"data", identity.data},
+               {"made_by", this_build()}};
   root["digest"] = digest_of(root, contents);
   const int target = newest_ == 0 ? 1 : 0;
   write_safetensors(slot(target), std::move(tensors), {{kMetadataKey, root.dump()}});
@@ -230,6 +244,7 @@ std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, co
       const Contents contents = read_contents(candidate);
       check_identity(candidate, identity);
       set_variables(candidate, contents, variables);
+      warn_of_other_build(candidate, warn);
       newest_ = candidate.slot;
       return candidate.position;
     } catch (const UsageError&) {

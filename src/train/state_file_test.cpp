@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "convoy/error.h"
+#include "core/cpu.h"
 
 namespace convoy {
 namespace {
@@ -221,6 +222,20 @@ TEST_F(StateFilesTest, AnotherRunIsNotResumed) {
   EXPECT_THAT(changed([](RunIdentity& i) { i.recipe.lr = 0.5; }), HasSubstr("lr was auto and is now 0.5"));
   EXPECT_THAT(changed([](RunIdentity& i) { i.class_names[1] = "wolf"; }), HasSubstr("classes are no longer"));
   EXPECT_THAT(changed([](RunIdentity& i) { ++i.data; }), HasSubstr("training images"));
+}
+
+TEST_F(StateFilesTest, AnotherInstructionSetIsWarnedOf) {
+  const Isa here = active_isa();
+  set_active_isa(Isa::baseline);
+  StateFiles(folder_).save(identity_, position(12), variables_);
+  ASSERT_TRUE(load(identity_));
+  EXPECT_THAT(warnings_, IsEmpty());
+  set_active_isa(here);
+  ASSERT_TRUE(load(identity_));
+  if (here == Isa::baseline) GTEST_SKIP() << "there is no other here";
+  ASSERT_THAT(warnings_, SizeIs(1));
+  EXPECT_THAT(warnings_[0], HasSubstr(" with baseline instructions"));
+  EXPECT_THAT(warnings_[0], testing::EndsWith(" the run goes on, but not to the same bits"));
 }
 
 }  // namespace

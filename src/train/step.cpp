@@ -122,13 +122,14 @@ bool can_normalise(const Model& model, const ModelOptions& options, int64_t batc
 }
 
 InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
-                             bool averaged, Variables& variables, uint64_t seed, bool exact)
+                             Variables& variables, uint64_t seed, const InferenceOptions& inference)
     : image_size_(image_size) {
   Graph graph = inference_graph(model, options, {batch_size, image_size, image_size, 3},
-                                averaged ? kAverageScope : std::string_view());
+                                inference.averaged ? kAverageScope : std::string_view());
   run_passes(graph, forward_passes());
   variables.add(graph, seed);
-  program_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = exact});
+  program_ = std::make_unique<Program>(std::move(graph),
+                                       ProgramOptions{.exact = inference.exact, .prepared = inference.prepared});
 }
 
 }  // namespace convoy

@@ -102,15 +102,23 @@ class TrainingStep {
 // there is nothing to normalise.
 bool can_normalise(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size);
 
+struct InferenceOptions {
+  bool averaged = false;  // with the weights "ema.<name>" that a TrainingStep keeps
+  bool exact = false;     // no approximate kernels (graph/op.h)
+  bool prepared = false;  // prepare() will be called: the weights do not change
+};
+
 // Forward only, with running statistics.
 class InferenceStep {
  public:
-  // averaged: with the weights "ema.<name>" that a TrainingStep keeps.
-  InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size, bool averaged,
-                Variables& variables, uint64_t seed, bool exact = false);
+  InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
+                Variables& variables, uint64_t seed, const InferenceOptions& inference = {});
 
   size_t arena_bytes() const { return program_->arena_bytes(); }
   void bind(const Variables& variables, Buffer& arena) { program_->bind(variables, arena); }
+
+  // As Program::prepare().
+  void prepare() { program_->prepare(); }
 
   int64_t image_size() const { return image_size_; }
   float* images() const { return program_->data("images"); }

@@ -23,6 +23,8 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 
 TrainResult train(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop,
                   const std::string& command) {
+  const ThreadTeamPtr team = team_of(recipe.threads);
+  const TeamScope scope(*team);
   return Trainer(recipe, callbacks, stop).run(command);
 }
 

@@ -30,16 +30,6 @@ const Recipe& checked(const Recipe& recipe) {
   return recipe;
 }
 
-// What the loader does about bad images; skipping them means another thing in training than in validation.
-OnBadImage on_bad_image(const Recipe& recipe, OnBadImage skipping) {
-  switch (recipe.on_bad_image) {
-    case Recipe::OnBadImage::strict: return OnBadImage::strict;
-    case Recipe::OnBadImage::error: return OnBadImage::error;
-    case Recipe::OnBadImage::skip: break;
-  }
-  return skipping;
-}
-
 }  // namespace
 
 Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop)
@@ -50,7 +40,6 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
       numbered_(recipe_.experiment.empty()),
       folder_(settle_run_folder(recipe_)),
       states_(folder_) {
-  set_thread_count(static_cast<int>(recipe_.threads));
   recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
   settle_optimizer(recipe_);
   check(recipe_);
@@ -184,8 +173,9 @@ std::vector<TrainingStep*> Trainer::steps() const {
 void Trainer::plan() {
   frozen_ = frozen_parameters(model_, model_options_, *recipe_.img_size, recipe_.freeze);
   plan_parts();
-  inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size,
-                                               recipe_.model_ema, variables_, static_cast<uint64_t>(recipe_.seed));
+  inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size, variables_,
+                                               static_cast<uint64_t>(recipe_.seed),
+                                               InferenceOptions{.averaged = recipe_.model_ema});
   size_t arena_bytes = inference_->arena_bytes();
   for (TrainingStep* step : steps()) arena_bytes = std::max(arena_bytes, step->arena_bytes());
   const size_t needed = arena_bytes + loader_bytes(batch_size_);
@@ -292,7 +282,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   options.augmentation = augmentation_of(recipe_);
   options.augmentation->mixup_alpha = part.stage.mixup;
   options.augmentation->policy = part.stage.aa;
-  options.on_bad_image = on_bad_image(recipe_, OnBadImage::replace);
+  options.on_bad_image = on_bad_image(recipe_.on_bad_image, OnBadImage::replace);
   options.first_epoch = position_.epoch;
   options.first_step = position_.step;
   options.end_epoch = part.stage.end_epoch;
@@ -302,7 +292,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
 std::unique_ptr<Loader> Trainer::make_val_loader() const {
   LoaderOptions options = loader_options();
   options.preprocessing = preprocessing_;
-  options.on_bad_image = on_bad_image(recipe_, OnBadImage::leave_out);
+  options.on_bad_image = on_bad_image(recipe_.on_bad_image, OnBadImage::leave_out);
   return std::make_unique<Loader>(val_, options);
 }
 

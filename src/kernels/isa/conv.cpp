@@ -159,20 +159,24 @@ void clear_zeros(const Workspace& layout, std::byte* workspace) {
   for (size_t i = 0; i < (layout.bias - layout.zeros) / sizeof(float); ++i) zeros[i] = 0.0F;
 }
 
+WeightView forward_weight(const ConvGeometry& geometry, const Gather& gather, const float* weight) {
+  return {
+      weight, geometry.out_c, gather.channels * geometry.out_c, gather.outputs, gather.windows ? 1 : geometry.kernel_w,
+      false};
+}
+
 void conv_forward(const ConvGeometry& geometry, const ConvForwardArgs& args) {
   const Gather gather = forward_gather(geometry);
   const Workspace layout = forward_layout(geometry);
   auto* workspace = static_cast<std::byte*>(args.workspace);
   clear_zeros(layout, workspace);
   if (args.bias != nullptr) pack_bias(gather, args.bias, reinterpret_cast<float*>(workspace + layout.bias));
-  auto* packed = reinterpret_cast<float*>(workspace + layout.weight);
-  const WeightView view{args.weight,
-                        geometry.out_c,
-                        gather.channels * geometry.out_c,
-                        gather.outputs,
-                        gather.windows ? 1 : geometry.kernel_w,
-                        false};
-  pack_weights(gather, view, packed);
+  const auto* packed = static_cast<const float*>(args.prepared_weight);
+  if (packed == nullptr) {
+    auto* own = reinterpret_cast<float*>(workspace + layout.weight);
+    pack_weights(gather, forward_weight(geometry, gather, args.weight), own);
+    packed = own;
+  }
   const Epilogue epilogue{args.bias, args.addend, args.output, args.activated, args.activation, args.statistics};
   run_gather(gather, args.input, epilogue, layout, workspace, packed);
 }
@@ -200,12 +204,21 @@ size_t conv_forward_workspace(const ConvGeometry& geometry) { return forward_lay
 size_t conv_grad_input_workspace(const ConvGeometry& geometry) { return grad_input_layout(geometry).total; }
 int64_t conv_statistics_pixels(const ConvGeometry&) { return kTilePixels; }
 
+size_t conv_prepared_bytes(const ConvGeometry& geometry) {
+  return static_cast<size_t>(packed_floats(forward_gather(geometry))) * sizeof(float);
+}
+
+void conv_prepare(const ConvGeometry& geometry, const float* weight, void* into) {
+  const Gather gather = forward_gather(geometry);
+  pack_weights(gather, forward_weight(geometry, gather, weight), static_cast<float*>(into));
+}
+
 }  // namespace
 
 const ConvKernels& conv_kernels() {
   static constexpr ConvKernels kKernels{conv_forward,           conv_grad_input,           conv_grad_weight,
                                         conv_forward_workspace, conv_grad_input_workspace, conv_grad_weight_workspace,
-                                        conv_statistics_pixels};
+                                        conv_statistics_pixels, conv_prepared_bytes,       conv_prepare};
   return kKernels;
 }
 

@@ -25,7 +25,10 @@ struct Problem {
   WinogradMaps maps;
   const float* weight;  // [3][3][in_c][out_c], or where `turned` [3][3][out_c][in_c]
   bool turned;
+  const float* transformed = nullptr;  // what transform_weights made of it; or null
 };
+
+int64_t transformed_floats(const WinogradMaps& maps) { return kPositions * maps.in_c * whole_vectors(maps.out_c); }
 
 WinogradMaps grad_input_maps(const ConvGeometry& g) {
   return {g.batch, g.out_h, g.out_w, g.out_c, g.in_h, g.in_w, g.in_c, 2 - g.pad_h, 2 - g.pad_w};
@@ -55,8 +58,7 @@ struct Workspace {
 
   explicit Workspace(const WinogradMaps& maps) {
     weights = align(static_cast<size_t>(whole_vectors(maps.in_c)) * sizeof(float));
-    const int64_t floats = kPositions * maps.in_c * whole_vectors(maps.out_c);
-    workers = weights + align(static_cast<size_t>(floats) * sizeof(float));
+    workers = weights + align(static_cast<size_t>(transformed_floats(maps)) * sizeof(float));
     worker_stride = align(Scratch::bytes(maps));
     total = workers + worker_stride * static_cast<size_t>(thread_count());
   }
@@ -148,8 +150,12 @@ void run(const Problem& problem, const float* input, const Output& output, std::
   const Workspace layout(maps);
   auto* zeros = reinterpret_cast<float*>(workspace);
   for (int64_t c = 0; c < whole_vectors(maps.in_c); ++c) zeros[c] = 0.0F;
-  auto* weights = reinterpret_cast<float*>(workspace + layout.weights);
-  transform_weights(problem, weights);
+  const float* weights = problem.transformed;
+  if (weights == nullptr) {
+    auto* own = reinterpret_cast<float*>(workspace + layout.weights);
+    transform_weights(problem, own);
+    weights = own;
+  }
   const Panels panels{maps.out_c};
   const int64_t blocks = ceil_div(maps.tiles(), kTaskTiles);
   const int64_t splits = smaller(panels.count(), ceil_div(kTasks, blocks));
@@ -194,8 +200,8 @@ void finish(const ConvGeometry& geometry, const ConvForwardArgs& args) {
 }
 
 void winograd_forward(const ConvGeometry& geometry, const ConvForwardArgs& args) {
-  run({forward_maps(geometry), args.weight, false}, args.input, {args.bias, args.addend, args.output},
-      static_cast<std::byte*>(args.workspace));
+  run({forward_maps(geometry), args.weight, false, static_cast<const float*>(args.prepared_weight)}, args.input,
+      {args.bias, args.addend, args.output}, static_cast<std::byte*>(args.workspace));
   if (args.statistics != nullptr || args.activated != nullptr) finish(geometry, args);
 }
 
@@ -210,13 +216,21 @@ size_t winograd_grad_input_workspace(const ConvGeometry& geometry) {
 }
 int64_t winograd_statistics_pixels(const ConvGeometry&) { return kTilePixels; }
 
+size_t winograd_prepared_bytes(const ConvGeometry& geometry) {
+  return static_cast<size_t>(transformed_floats(forward_maps(geometry))) * sizeof(float);
+}
+
+void winograd_prepare(const ConvGeometry& geometry, const float* weight, void* into) {
+  transform_weights({forward_maps(geometry), weight, false}, static_cast<float*>(into));
+}
+
 }  // namespace
 
 const ConvKernels& winograd_kernels() {
   static constexpr ConvKernels kKernels{
       winograd_forward,           winograd_grad_input,           winograd_grad_weight,
       winograd_forward_workspace, winograd_grad_input_workspace, winograd_grad_weight_workspace,
-      winograd_statistics_pixels};
+      winograd_statistics_pixels, winograd_prepared_bytes,       winograd_prepare};
   return kKernels;
 }
 

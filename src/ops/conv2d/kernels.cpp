@@ -38,7 +38,7 @@ template <Geometry geometry>
 std::string refuse_unless_winograd_pays(const NodeSpec& spec) {
   const kernels::ConvGeometry g = geometry(spec);
   if (!kernels::winograd_takes(g)) return "not 3x3 with stride and dilation 1 and one group";
-  return kernels::winograd_is_faster(g) ? "" : "the direct way is as fast";
+  return kernels::winograd_is_faster(g, spec.prepared) ? "" : "the direct way is as fast";
 }
 
 float* output_or_null(const NodeMemory& memory, size_t i) {
@@ -47,7 +47,9 @@ float* output_or_null(const NodeMemory& memory, size_t i) {
 
 template <Family family>
 constexpr Kernel forward_kernel(std::string_view name, std::string (*refuse)(const NodeSpec&)) {
-  return {name, refuse, [](const NodeSpec& spec) { return family().forward_workspace(forward_geometry(spec)); },
+  return {name,
+          refuse,
+          [](const NodeSpec& spec) { return family().forward_workspace(forward_geometry(spec)); },
           [](const NodeSpec& spec, const NodeMemory& memory) {
             const Activation activation = static_cast<const Conv2dOp&>(spec.op).activation();
             float* activated = activation == Activation::none ? nullptr : memory.output(0);
@@ -59,7 +61,13 @@ constexpr Kernel forward_kernel(std::string_view name, std::string (*refuse)(con
                                                       .activation = activation,
                                                       .activated = activated,
                                                       .statistics = output_or_null(memory, 1),
+                                                      .prepared_weight = memory.prepared,
                                                       .workspace = memory.workspace});
+          },
+          false,
+          [](const NodeSpec& spec) { return family().prepared_bytes(forward_geometry(spec)); },
+          [](const NodeSpec& spec, const std::byte* weight, std::byte* into) {
+            family().prepare(forward_geometry(spec), reinterpret_cast<const float*>(weight), into);
           }};
 }
 
