@@ -223,6 +223,15 @@ TEST_F(EvaluateCli, TestTimeAugmentationChangesTheFigures) {
   expect_refused({"eval", "photos", "--tta", "flip"}, 2, "convoy eval: --tta: ");
 }
 
+// Enough pixels for Winograd's convolutions, which round otherwise.
+TEST_F(EvaluateCli, ExactLeavesApproximateKernelsOut) {
+  const json usual = parsed({"eval", "runs/two", "photos", "--json", "--split", "all", "--batch-size", "48"});
+  const json exact =
+      parsed({"eval", "runs/two", "photos", "--json", "--split", "all", "--batch-size", "48", "--exact"});
+  EXPECT_NE(usual["loss"], exact["loss"]);
+  EXPECT_NEAR(usual["loss"].get<double>(), exact["loss"].get<double>(), 1e-4);
+}
+
 TEST_F(EvaluateCli, MistakesInEval) {
   expect_refused({"eval", "runs/none", "photos"}, 1, "convoy eval: runs/none: ");
   expect_refused({"eval", "runs/one", "photos", "--checkpoint", "runs/two"}, 2, "convoy eval: --checkpoint: ");

@@ -53,6 +53,7 @@ struct ClassifierOptions {
   int64_t workers = 2;  // threads that prepare images
   Tta tta = Tta::none;  // test-time augmentation; hflip_shift needs images of 2 pixels and more
   int64_t threads = 0;  // that compute; 0: those of the process, which classifiers share: one for every processor
+  bool exact = false;   // without Winograd's convolutions, which are faster and round more (docs/results.md)
 };
 
 // Which images of a data set are evaluated.

@@ -43,7 +43,7 @@ struct Classifier::Parts {
     batch_size = 0;
     auto next = std::make_unique<InferenceStep>(find_model(card.architecture), card.options, batch,
                                                 card.preprocessing.image_size, variables, 0,
-                                                InferenceOptions{.prepared = true});
+                                                InferenceOptions{.exact = options.exact, .prepared = true});
     arena = Buffer();
     arena = make_arena(next->arena_bytes(), fmt::format("{}: a batch size of {}", path.string(), batch));
     next->bind(variables, arena);
