@@ -24,12 +24,13 @@ class ImageCache {
   ImageCache(const ImageCache&) = delete;
   ImageCache& operator=(const ImageCache&) = delete;
 
-  // Sample `index`. The pixels live in the cache or, when it is full, in `scratch`. Throws, and tells of damage, as
-  // Dataset::load_with_damage does; of damage only when it decodes.
+  // Sample `index`. The pixels live in the cache or, when it is full or they come of a damaged file, in `scratch`.
+  // Throws, and tells of damage every time, as Dataset::load_with_damage does.
   ImageView get(int64_t index, Image& scratch, std::string& damage) {
     std::atomic<const Image*>& place = images_[static_cast<size_t>(index)];
     if (const Image* cached = place.load(std::memory_order_acquire)) return cached->view();
     scratch = dataset_->load_with_damage(index, damage);
+    if (!damage.empty()) return scratch.view();
     const auto bytes = static_cast<int64_t>(scratch.bytes() + sizeof(Image));
     if (free_.fetch_sub(bytes, std::memory_order_relaxed) < bytes) {
       free_.fetch_add(bytes, std::memory_order_relaxed);
