@@ -368,6 +368,9 @@ TEST_F(ClassifierTest, SeveralThreadsUseClassifiersAtOnce) {
 }
 
 TEST_F(ClassifierTest, AChildProcessCanUseIt) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the thread sanitizer starts no threads in a child";
+#endif
   Classifier classifier(model_file(), {.threads = 2});
   const std::vector<double> expected = probabilities(classifier, root_ / "data/val");
   const pid_t child = fork();
