@@ -50,7 +50,7 @@ struct LearningRateCurve {
 
 // The first points of a curve, in which its average settles: no advice counts them.
 inline constexpr size_t kSettlingPoints = 10;
-inline constexpr double kRealFall = 7;
+inline constexpr double kRealFall = 6;
 
 // Fills in all but the points and `diverged`. smoothing: that of the points.
 void advise(LearningRateCurve& curve, double smoothing);
