@@ -88,10 +88,13 @@ inline void write_activated(const ResultTile& tile, Activation activation, float
     for (int64_t pixel = 0; pixel < tile.pixels; ++pixel) {
       const float* from = tile.data + tile.offsets[pixel];
       float* to = activated + tile.offsets[pixel];
-      for (int64_t c = 0; c < tile.channels; c += kLanes) {
-        const int lanes = static_cast<int>(smaller<int64_t>(kLanes, tile.channels - c));
-        store_n(to + c, activate<decltype(tag)::value>(load_n(from + c, lanes)), lanes);
+      int64_t c = 0;
+      for (; c + kLanes <= tile.channels; c += kLanes) {
+        store(to + c, activate<decltype(tag)::value>(load(from + c)));
       }
+      if (c == tile.channels) continue;
+      const int lanes = static_cast<int>(tile.channels - c);
+      store_n(to + c, activate<decltype(tag)::value>(load_n(from + c, lanes)), lanes);
     }
   });
 }

@@ -139,8 +139,14 @@ void transform_output(const WinogradMaps& maps, const float* products, const Til
       if (place.x + x >= maps.out_w) break;
       const int64_t at = ((place.image * maps.out_h + place.y + y) * maps.out_w + place.x + x) * maps.out_c + channel;
       Vec result = to[y][x] + bias;
-      if (output.addend != nullptr) result = result + load_n(output.addend + at, lanes);
-      store_n(output.output + at, result, lanes);
+      // Masked stores are slow on some processors.
+      if (lanes == kLanes) {
+        if (output.addend != nullptr) result = result + load(output.addend + at);
+        store(output.output + at, result);
+      } else {
+        if (output.addend != nullptr) result = result + load_n(output.addend + at, lanes);
+        store_n(output.output + at, result, lanes);
+      }
     }
   }
 }
