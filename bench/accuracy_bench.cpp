@@ -12,8 +12,8 @@
 #include "convoy/model.h"
 #include "formats/layout.h"
 #include "formats/safetensors.h"
-#include "train/arena.h"
-#include "train/step.h"
+#include "inference/arena.h"
+#include "inference/inference_step.h"
 
 namespace convoy {
 namespace {
@@ -28,7 +28,7 @@ std::vector<float> infer(const SafetensorsReader& file, int64_t batch, bool exac
   step.bind(variables, arena);
   for (const auto& [name, variable] : variables.all()) {
     const std::vector<float> values = file.floats(name);
-    from_file_layout(variable.shape, variable.layout, values, {variable.data, values.size()});
+    from_file_layout(variable.shape, variable.layout, values, {variable.floats(), values.size()});
   }
   const std::vector<float> images = file.floats("input");
   std::vector<float> pixels(images.size());
