@@ -7,7 +7,22 @@ install(TARGETS convoy EXPORT convoy_targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS convoy-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/convoy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/convoy)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ ${PROJECT_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# convoy_install_text(folder name arguments...): installs what the program prints.
+function(convoy_install_text folder name)
+  set(text ${PROJECT_BINARY_DIR}/texts/${name})
+  install(CODE "file(MAKE_DIRECTORY \"${PROJECT_BINARY_DIR}/texts\")
+    execute_process(COMMAND \"$<TARGET_FILE:convoy-cli>\" ${ARGN} OUTPUT_FILE \"${text}\" COMMAND_ERROR_IS_FATAL ANY)")
+  install(FILES ${text} DESTINATION ${folder})
+endfunction()
+convoy_install_text(${CMAKE_INSTALL_MANDIR}/man1 convoy.1 manual)
+convoy_install_text(${CMAKE_INSTALL_DATADIR}/bash-completion/completions convoy completion bash)
+convoy_install_text(${CMAKE_INSTALL_DATADIR}/zsh/site-functions _convoy completion zsh)
+convoy_install_text(${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d convoy.fish completion fish)
 
 install(EXPORT convoy_targets FILE convoyTargets.cmake NAMESPACE convoy:: DESTINATION ${CONVOY_CMAKE_DIR})
 configure_package_config_file(cmake/convoyConfig.cmake.in convoyConfig.cmake INSTALL_DESTINATION ${CONVOY_CMAKE_DIR})

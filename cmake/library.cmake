@@ -8,9 +8,9 @@ function(convoy_stage_sources stage out)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
-# convoy_generate_list(template output result suffix sources...): fills a template with declarations of, and a comma-separated
-# list of, the functions `result <file name><suffix>()` of the sources.
-function(convoy_generate_list template output result suffix)
+# convoy_list_calls(prefix result suffix sources...): sets <prefix>declarations and <prefix>calls to declarations of, and a
+# comma-separated list of, the functions `result <file name><suffix>()` of the sources.
+function(convoy_list_calls prefix result suffix)
   set(declarations "")
   set(calls "")
   foreach(source ${ARGN})
@@ -18,7 +18,8 @@ function(convoy_generate_list template output result suffix)
     string(APPEND declarations "${result} ${name}${suffix}();\n")
     string(APPEND calls "${name}${suffix}, ")
   endforeach()
-  configure_file(${template} ${output} @ONLY)
+  set(${prefix}declarations ${declarations} PARENT_SCOPE)
+  set(${prefix}calls ${calls} PARENT_SCOPE)
 endfunction()
 
 # What everything inside the project is compiled with: flags, internal headers, dependencies.
@@ -26,10 +27,10 @@ add_library(convoy_internal INTERFACE)
 target_include_directories(convoy_internal INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(convoy_internal INTERFACE convoy_compiler convoy_dependencies)
 
-set(CONVOY_ISAS baseline)
+set(CONVOY_ISAS_OF_PROCESSOR baseline)
 set(CONVOY_FLAGS_baseline "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  list(APPEND CONVOY_ISAS avx2 avx512)
+  list(APPEND CONVOY_ISAS_OF_PROCESSOR avx2 avx512)
   set(CONVOY_FLAGS_avx2 -mavx2 -mfma)
   set(CONVOY_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
@@ -38,26 +39,53 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   endif()
 endif()
 
-add_library(convoy)
+set(CONVOY_ISAS "${CONVOY_ISAS_OF_PROCESSOR}" CACHE STRING "Instruction sets that kernels are built for; baseline is one")
+
+# CONVOY_WHOLE is the archive with the internals in reach, which the program, the tests and the benches are linked with:
+# the library itself, or what a shared one, which exports what include/convoy marks CONVOY_API, is made of.
+set(CONVOY_WHOLE convoy)
+if(BUILD_SHARED_LIBS)
+  set(CONVOY_WHOLE convoy_whole)
+  set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+  set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+endif()
+add_library(${CONVOY_WHOLE} STATIC)
+target_compile_definitions(${CONVOY_WHOLE} PRIVATE CONVOY_VERSION="${PROJECT_VERSION}")
+if(BUILD_SHARED_LIBS)
+  target_link_libraries(convoy_whole PRIVATE convoy_internal)
+  add_library(convoy SHARED $<TARGET_OBJECTS:convoy_whole>)
+  set(exports ${CMAKE_CURRENT_LIST_DIR}/exports.map)  # the standard library's templates are not exported either
+  target_link_options(convoy PRIVATE -Wl,--version-script=${exports} -Wl,--no-undefined)
+  set_target_properties(convoy PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${exports})
+endif()
 add_library(convoy::convoy ALIAS convoy)
 target_include_directories(convoy PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(convoy PUBLIC cxx_std_20)
-target_compile_definitions(convoy PRIVATE CONVOY_VERSION="${PROJECT_VERSION}")
 target_link_libraries(convoy PRIVATE
   $<BUILD_INTERFACE:convoy_internal> "$<INSTALL_INTERFACE:${CONVOY_LINKED_LIBRARIES}>")
 
-foreach(stage core kernels graph ops models plan formats data train report)
+foreach(stage core kernels graph ops backends models plan formats data inference train report)
   convoy_stage_sources(${stage} sources)
   list(FILTER sources EXCLUDE REGEX "/src/kernels/isa/")
-  target_sources(convoy PRIVATE ${sources})
+  target_sources(${CONVOY_WHOLE} PRIVATE ${sources})
 endforeach()
 
 file(GLOB family_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/models/*.cpp)
 list(FILTER family_sources EXCLUDE REGEX "(registry|_test)\\.cpp$")
-convoy_generate_list(${PROJECT_SOURCE_DIR}/src/models/families.cpp.in ${PROJECT_BINARY_DIR}/families.cpp
-  "std::vector<Model>" _models ${family_sources})
-target_sources(convoy PRIVATE ${PROJECT_BINARY_DIR}/families.cpp)
+convoy_list_calls("" "std::vector<Model>" _models ${family_sources})
+configure_file(${PROJECT_SOURCE_DIR}/src/models/families.cpp.in ${PROJECT_BINARY_DIR}/families.cpp @ONLY)
+
+file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/ops/*/*_kernels.cpp)
+set(op_sources "")
+foreach(source ${kernel_sources})
+  string(REPLACE "_kernels.cpp" ".cpp" source ${source})
+  list(APPEND op_sources ${source})
+endforeach()
+convoy_list_calls(op_ "std::vector<OpType>" _ops ${op_sources})
+convoy_list_calls(kernel_ "std::vector<KernelTable>" "" ${kernel_sources})
+configure_file(${PROJECT_SOURCE_DIR}/src/ops/op_list.cpp.in ${PROJECT_BINARY_DIR}/op_list.cpp @ONLY)
+target_sources(${CONVOY_WHOLE} PRIVATE ${PROJECT_BINARY_DIR}/families.cpp ${PROJECT_BINARY_DIR}/op_list.cpp)
 
 # Optimised in every build type: unoptimised kernels would make the debug and sanitizer builds unusable. Sanitizer builds
 # take -O1, and leave out the checks of undefined behaviour that guard every single access: behind unrolled loops they
@@ -78,6 +106,6 @@ foreach(isa ${CONVOY_ISAS})
   target_compile_options(convoy_kernels_${isa} PRIVATE ${CONVOY_KERNEL_OPTIMISATION} ${CONVOY_FLAGS_${isa}})
   target_compile_definitions(convoy_kernels_${isa} PRIVATE CONVOY_ISA=${isa} CONVOY_ISA_${isa})
   target_link_libraries(convoy_kernels_${isa} PRIVATE convoy_internal)
-  target_sources(convoy PRIVATE $<TARGET_OBJECTS:convoy_kernels_${isa}>)
-  target_compile_definitions(convoy PRIVATE CONVOY_HAS_${isa})
+  target_sources(${CONVOY_WHOLE} PRIVATE $<TARGET_OBJECTS:convoy_kernels_${isa}>)
+  target_compile_definitions(${CONVOY_WHOLE} PRIVATE CONVOY_HAS_${isa})
 endforeach()

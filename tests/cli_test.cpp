@@ -1,8 +1,11 @@
 // The command line as a user meets it: exit codes, one line for each mistake, and what the shells complete.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -100,6 +103,26 @@ TEST(CommandLine, ThreadsAndWorkersHaveOneRange) {
     }
   }
   EXPECT_THAT(run_convoy({"eval", model, "photos", "--workers", "4096"}).err, Not(HasSubstr("--workers")));
+}
+
+TEST(Manual, TellsOfEveryCommandWhatGroffTakes) {
+  const std::string page = run_convoy({"manual"}).out;
+  EXPECT_THAT(page, StartsWith(".TH CONVOY 1 "));
+  for (const cli::Command* command : cli::commands()) {
+    std::string name;
+    for (const char c : command->name) {
+      if (c == '-') name.push_back('\\');
+      name.push_back(c);
+    }
+    EXPECT_THAT(page, HasSubstr(fmt::format("\n.SS \"convoy {}\"\n", name)));
+  }
+  EXPECT_THAT(page, HasSubstr("\n.TP\n\\fB\\-b,\\-\\-batch\\-size N\\fR\n"));
+  if (std::system("command -v groff > /dev/null") != 0) return;
+  const TemporaryFolder folder;
+  std::ofstream(folder / "convoy.1") << page;
+  const std::string groff = "groff -man -Tutf8 -ww -Wbreak " + folder / "convoy.1";
+  EXPECT_EQ(std::system((groff + " > /dev/null 2> " + folder / "complaints").c_str()), 0);
+  EXPECT_EQ(std::filesystem::file_size(folder / "complaints"), 0);
 }
 
 std::string joined(const std::vector<std::string>& words) {

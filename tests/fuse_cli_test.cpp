@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "inference/model_file.h"
 #include "plan/network_graph.h"
 #include "tests/support/process.h"
-#include "train/model_file.h"
 
 namespace convoy {
 namespace {

@@ -66,5 +66,19 @@ TEST(NetworkCli, AProfileIsInTheJsonToo) {
   EXPECT_EQ(multiply_adds, network["total"]["multiply_adds"]);
 }
 
+// In double precision the step is PyTorch's to what float32 files can tell.
+TEST(NetworkCli, VerifyRunsOnAnyBackend) {
+  const std::string golden = CONVOY_SOURCE_DIR "/tests/golden/resnet9.safetensors";
+  const Finished reference = run_convoy({"verify", golden, "--backend", "reference", "--json"});
+  ASSERT_EQ(reference.code, 0) << reference.err;
+  const json report = json::parse(reference.out);
+  EXPECT_TRUE(report["passed"].get<bool>());
+  for (const json& line : report["errors"]) EXPECT_LT(line["error"], 5e-7) << line;
+  EXPECT_EQ(run_convoy({"verify", golden, "--backend", "cpu"}).code, 0);
+  const Finished unknown = run_convoy({"verify", golden, "--backend", "referense"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("unknown backend 'referense' (did you mean 'reference'?)"));
+}
+
 }  // namespace
 }  // namespace convoy

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Checks that includes between the stages of src/ point left only:
-#   core -> kernels -> graph -> ops -> models -> plan -> formats -> data -> train -> report -> cli
+#   core -> kernels -> graph -> ops -> backends -> models -> plan -> formats -> data -> inference -> train -> report -> cli
 # Prints each offending line; exits 1 when there is one.
 set -eu
 cd "$(dirname "$0")/.."
 
 find src include -name '*.h' -o -name '*.cpp' | LC_ALL=C sort | xargs awk '
   BEGIN {
-    count = split("core kernels graph ops models plan formats data train report cli", stages, " ")
+    count = split("core kernels graph ops backends models plan formats data inference train report cli", stages, " ")
     for (i = 1; i <= count; ++i) rank[stages[i]] = i
   }
   FNR == 1 {

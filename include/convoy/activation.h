@@ -1,9 +1,13 @@
 // Activation functions.
+//
+// Threads: these are values, as an int is.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "convoy/export_macro.h"
 
 namespace convoy {
 
@@ -22,7 +26,7 @@ enum class Activation : uint8_t {
   gelu_tanh
 };
 
-std::string_view to_string(Activation activation);
-std::optional<Activation> activation_from_string(std::string_view name);
+CONVOY_API std::string_view to_string(Activation activation);
+CONVOY_API std::optional<Activation> activation_from_string(std::string_view name);
 
 }  // namespace convoy

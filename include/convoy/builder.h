@@ -1,4 +1,6 @@
 // Describing a network: values, parameters and the names they carry.
+//
+// Threads: a graph and what builds it belong to one at a time.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "convoy/export_macro.h"
 #include "convoy/shape.h"
 
 namespace convoy {
@@ -17,7 +20,7 @@ enum class Mode : uint8_t { inference, training };
 
 // A tensor of the graph under construction: the result of an op, an input or a parameter. Cheap to copy; valid as long
 // as its graph is.
-class Value {
+class CONVOY_API Value {
  public:
   Value() = default;
   Value(Graph* graph, int32_t id) : graph_(graph), id_(id) {}
@@ -58,9 +61,17 @@ enum class FileLayout : uint8_t {
   linear,  // {out, in} in files, {1, 1, in, out} inside
 };
 
+// What a tensor is to its network, where optimizers or a change of classes treat it differently from others.
+enum class Role : uint8_t {
+  other,
+  norm_bias,
+  head_weight,  // of the layer that makes the logits; the classes are its last axis
+  head_bias,
+};
+
 // A place in the graph's tree of names: the builder functions (convoy/ops.h) put an op's parameters under it.
 // b / "layer1" / 0 names "layer1.0".
-class Builder {
+class CONVOY_API Builder {
  public:
   explicit Builder(Graph& graph) : graph_(&graph) {}
 
@@ -72,8 +83,8 @@ class Builder {
   // The full name of `leaf` here.
   std::string name(std::string_view leaf) const;
   // A trainable tensor. Throws Error when the graph already has one of that name.
-  Value parameter(std::string_view leaf, const Shape& shape, Initializer start,
-                  FileLayout layout = FileLayout::same) const;
+  Value parameter(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same,
+                  Role role = Role::other) const;
   // A tensor that lives from step to step but is not trained, such as a running mean.
   Value state(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same) const;
 

@@ -1,6 +1,7 @@
 // Using a trained classifier.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,7 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "convoy/train.h"
+#include "convoy/evaluation.h"
+#include "convoy/export_macro.h"
+#include "convoy/image_options.h"
+#include "convoy/pixels.h"
 
 namespace convoy {
 
@@ -27,17 +31,6 @@ struct ImagePredictions {
   std::vector<Prediction> classes;  // the most probable first
   // Reads the image's file again. Throws Error when that fails.
   std::function<std::vector<uint8_t>()> read_file;
-};
-
-// An image in memory: 8 bits a channel, rows from top to bottom. Alpha is dropped, as from files.
-struct Pixels {
-  enum class Format : uint8_t { gray, rgb, bgr, rgba, bgra };
-
-  std::span<const uint8_t> bytes;
-  int width = 0;
-  int height = 0;
-  Format format = Format::rgb;
-  int64_t stride = 0;  // bytes from a row to the next; 0: those of a row
 };
 
 // What of each image the network sees; its logits are averaged.
@@ -67,13 +60,14 @@ enum class EvaluationPart : uint8_t {
 
 struct EvaluationOptions {
   EvaluationPart part = EvaluationPart::held_out;
-  Recipe::OnBadImage on_bad_image = Recipe::OnBadImage::error;  // skip: leaves out those that cannot be read
+  OnBadImage on_bad_image = OnBadImage::error;
+  const std::atomic<bool>* stop = nullptr;  // when it becomes true, the report is of the images so far
 };
 
 // A network with its weights, class names and preprocessing, from a model file (best.safetensors, last.safetensors).
 // Threads: several classifiers may be used at once, also of one file; calls of one classifier wait for each other, and
 // a callback may not call the classifier that calls it. It may be used in a child process after fork().
-class Classifier {
+class CONVOY_API Classifier {
  public:
   // Throws Error when the file is missing, damaged, or of a network that this program does not know, and when a batch
   // does not fit into memory.
@@ -90,9 +84,10 @@ class Classifier {
 
   // The k most probable classes of every image: of each file, of all images below each folder or in each archive, and
   // of what standard input has for the path "-", in order. `each` hears of an image as soon as it is done; what cannot
-  // be read, or is not there, has an error. Throws UsageError for a k below 1.
+  // be read, or is not there, has an error. When `stop` becomes true, it returns after the batch at hand. Throws
+  // UsageError for a k below 1.
   void predict(const std::vector<std::filesystem::path>& paths, int k,
-               const std::function<void(const ImagePredictions&)>& each);
+               const std::function<void(const ImagePredictions&)>& each, const std::atomic<bool>* stop = nullptr);
   std::vector<ImagePredictions> predict(const std::vector<std::filesystem::path>& paths, int k = 5);
 
   // The k most probable classes of an image in memory, of each of several, and of the bytes of an image file of any

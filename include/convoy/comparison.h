@@ -1,4 +1,6 @@
 // Training runs beside each other.
+//
+// Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "convoy/evaluation.h"
+#include "convoy/export_macro.h"
 #include "convoy/train.h"
 
 namespace convoy {
@@ -27,7 +30,7 @@ struct RunEpoch {
 };
 
 // What the folder of a run tells.
-struct RunSummary {
+struct CONVOY_API RunSummary {
   std::filesystem::path folder;
   std::string version;  // of Convoy
   std::string model;
@@ -53,7 +56,7 @@ struct RunSummary {
 };
 
 // Throws Error that names the folder or file when it is no run folder of `convoy train`, or damaged.
-RunSummary read_run(const std::filesystem::path& folder);
+CONVOY_API RunSummary read_run(const std::filesystem::path& folder);
 
 struct Interval {
   double low = 0;
@@ -62,7 +65,7 @@ struct Interval {
 
 // Wilson's score interval: where the true share lies with 95 % confidence when `successes` of `trials` were one
 // (Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927).
-Interval wilson_interval(int64_t successes, int64_t trials);
+CONVOY_API Interval wilson_interval(int64_t successes, int64_t trials);
 
 // Whether two shares of right answers differ by more than chance.
 struct Significance {
@@ -78,13 +81,13 @@ struct Significance {
 
 // Why the accuracies of two runs do not compare, "one and two have different classes, such as 'dog'"; empty where
 // nothing is known against it. Images are the same when their file names and classes are.
-std::string incomparable(const RunSummary& a, const RunSummary& b);
+CONVOY_API std::string incomparable(const RunSummary& a, const RunSummary& b);
 
 // Of the best epochs of two runs; nullopt where one was never validated or they do not compare.
-std::optional<Significance> compare_accuracy(const RunSummary& a, const RunSummary& b);
+CONVOY_API std::optional<Significance> compare_accuracy(const RunSummary& a, const RunSummary& b);
 
 // Writes comparison.png and comparison.svg, accuracy and loss of all runs by epoch, into the folder, which is made
 // where it is missing. Throws Error when they cannot be written.
-void write_comparison_charts(const std::vector<RunSummary>& runs, const std::filesystem::path& folder);
+CONVOY_API void write_comparison_charts(const std::vector<RunSummary>& runs, const std::filesystem::path& folder);
 
 }  // namespace convoy

@@ -1,4 +1,7 @@
-// Preparing and examining the images of a dataset. `data` is what `convoy train` takes: a folder or an archive.
+// Preparing and examining the images of a dataset. `data` is what `convoy train` takes: a folder or an archive, or, but
+// for split_images, the name of a dataset of the program's own (convoy/own_dataset.h).
+//
+// Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
 
 #include <array>
@@ -10,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "convoy/export_macro.h"
 #include "convoy/recipe.h"
 
 namespace convoy {
@@ -49,10 +53,10 @@ struct SplitResult {
 // split fails or `stop` becomes true. Throws UsageError when `output` lies within `data`, an option is out of its
 // range, or links to files of an archive are asked for; Error when `output` has something in it, `data` has a
 // validation part already or a class folder without images, or a file cannot be read or written.
-SplitResult split_images(const std::filesystem::path& data, const std::filesystem::path& output,
-                         const SplitOptions& options = {}, const std::atomic<bool>* stop = nullptr);
+CONVOY_API SplitResult split_images(const std::filesystem::path& data, const std::filesystem::path& output,
+                                    const SplitOptions& options = {}, const std::atomic<bool>* stop = nullptr);
 
-struct DataCheck {
+struct CONVOY_API DataCheck {
   int64_t images = 0;
   std::vector<ClassCount> classes;
   std::vector<DataProblem> problems;  // the gravest first
@@ -64,7 +68,7 @@ struct DataCheck {
 // says, colours that are converted, turned and tiny images, small and unbalanced classes, classes that are only in one
 // split, and what of `data` is not read: images outside of class folders, empty and unreadable folders, other files.
 // Throws Error when `data` cannot be opened, or has no images.
-DataCheck check_images(const std::filesystem::path& data);
+CONVOY_API DataCheck check_images(const std::filesystem::path& data);
 
 struct DataStats {
   // Of red, green and blue in [0, 1], over the training images; every image counts alike.
@@ -82,7 +86,7 @@ struct DataStats {
 };
 
 // Throws Error when an image cannot be read.
-DataStats measure_images(const std::filesystem::path& data);
+CONVOY_API DataStats measure_images(const std::filesystem::path& data);
 
 struct PreviewOptions {
   // Show what training with this recipe reads; without one, the images as they are.
@@ -94,7 +98,7 @@ struct PreviewOptions {
 // Draws a 4 x 4 grid of images of different classes, with their class names (and shares, where images are mixed), into
 // `output`, whose name ends in .png or .svg. Returns why images are left out that cannot be read. Throws Error when
 // none can be read or the file cannot be written.
-std::vector<std::string> draw_preview(const std::filesystem::path& data, const std::filesystem::path& output,
-                                      const PreviewOptions& options = {});
+CONVOY_API std::vector<std::string> draw_preview(const std::filesystem::path& data, const std::filesystem::path& output,
+                                                 const PreviewOptions& options = {});
 
 }  // namespace convoy

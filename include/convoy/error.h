@@ -1,22 +1,67 @@
-// Errors that a user of the library can cause, and mend.
+// The errors that the library throws.
+//
+// Threads: these are values, as an int is.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
+#include "convoy/export_macro.h"
+
 namespace convoy {
 
-// Thrown for every mistake in the input: a file, an option, a graph. what() is one line that names the culprit, what
-// was expected, what came and, where it is known, what to do. The library never prints, exits or aborts.
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
+// What an error is about, and so who can mend it.
+enum class ErrorKind : uint8_t {
+  usage,     // how something was asked for: an unknown option, model or recipe key, a value out of its range
+  data,      // what was given: the content of a file, an image, a network or its shapes
+  file,      // the file system: a file or folder that is missing, no file of its kind, or cannot be read or written
+  memory,    // a batch, image or network that needs more memory than there is
+  numeric,   // numbers that are not finite, or further from others than a tolerance allows
+  internal,  // a mistake of the program that uses the library, or of the library itself
 };
 
-// An Error in how something was asked for: an unknown option, model or recipe key. The command line exits with 2.
-class UsageError : public Error {
+// what() is one line that names the culprit, what was expected, what came and, where it is known, what to do. Its kind
+// is data, and each other kind has a class below. The library never prints, exits or aborts.
+class CONVOY_API Error : public std::runtime_error {
  public:
-  using Error::Error;
+  explicit Error(const std::string& message) : Error(message, ErrorKind::data) {}
+
+  ErrorKind kind() const { return kind_; }
+  // Throws an error of the same kind, and of its class, with another message.
+  [[noreturn]] void rethrow(const std::string& message) const;
+
+ protected:
+  Error(const std::string& message, ErrorKind kind) : std::runtime_error(message), kind_(kind) {}
+
+ private:
+  ErrorKind kind_;
+};
+
+// The command line exits with 2 for these, and with 1 for all others.
+class CONVOY_API UsageError : public Error {
+ public:
+  explicit UsageError(const std::string& message) : Error(message, ErrorKind::usage) {}
+};
+
+class CONVOY_API FileError : public Error {
+ public:
+  explicit FileError(const std::string& message) : Error(message, ErrorKind::file) {}
+};
+
+class CONVOY_API MemoryError : public Error {
+ public:
+  explicit MemoryError(const std::string& message) : Error(message, ErrorKind::memory) {}
+};
+
+class CONVOY_API NumericError : public Error {
+ public:
+  explicit NumericError(const std::string& message) : Error(message, ErrorKind::numeric) {}
+};
+
+class CONVOY_API InternalError : public Error {
+ public:
+  explicit InternalError(const std::string& message) : Error(message, ErrorKind::internal) {}
 };
 
 }  // namespace convoy

@@ -1,4 +1,6 @@
 // How well a classifier does on labelled images.
+//
+// Threads: these are values, as an int is.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "convoy/export_macro.h"
 
 namespace convoy {
 
@@ -15,6 +19,16 @@ struct Evaluation {
   double loss = 0;  // mean cross entropy, without label smoothing
   double top1 = 0;
   double top5 = 0;
+};
+
+// After a step of a validation; times are in seconds since it began.
+struct ValidationStepReport {
+  int64_t epoch = 0;
+  int64_t step = 0;
+  int64_t steps = 0;
+  Evaluation so_far;
+  double seconds = 0;
+  double reader_seconds = 0;
 };
 
 // What became of one image. Classes are numbered as the class names are listed.
@@ -33,7 +47,7 @@ struct ImageOutcome {
 };
 
 // How a class fared. Shares are 0 where they would divide by no image.
-struct ClassReport {
+struct CONVOY_API ClassReport {
   std::string class_name;
   int64_t images = 0;
   int64_t predicted = 0;  // images taken for this class
@@ -67,7 +81,7 @@ struct Confusion {
   int64_t images = 0;
 };
 
-struct EvaluationReport {
+struct CONVOY_API EvaluationReport {
   Evaluation total;
   std::vector<ClassReport> classes;
   std::vector<std::vector<int64_t>> confusion;  // counts, [true class][predicted class]
@@ -97,11 +111,11 @@ struct EvaluationReport {
 
 // Everything that follows from the outcomes; knows_all: as the report has it. Throws Error for an outcome whose classes
 // are not in class_names.
-EvaluationReport make_evaluation_report(const std::vector<std::string>& class_names, std::vector<ImageOutcome> outcomes,
-                                        bool knows_all = false);
+CONVOY_API EvaluationReport make_evaluation_report(const std::vector<std::string>& class_names,
+                                                   std::vector<ImageOutcome> outcomes, bool knows_all = false);
 
 // Writes confusion_matrix and reliability, each as .png and .svg, into the folder, which is made where it is missing.
 // Throws Error when they cannot be written.
-void write_evaluation_charts(const EvaluationReport& report, const std::filesystem::path& folder);
+CONVOY_API void write_evaluation_charts(const EvaluationReport& report, const std::filesystem::path& folder);
 
 }  // namespace convoy

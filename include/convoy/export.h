@@ -1,9 +1,13 @@
 // Taking the weights of model files to other libraries.
+//
+// Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
+
+#include "convoy/export_macro.h"
 
 namespace convoy {
 
@@ -29,7 +33,7 @@ struct ExportReport {
 // with its weights rounded to the type. Throws UsageError for an unknown library or type and for a network that the
 // library does not have, or has with another epsilon, padding or activation; Error when the file is no model file or is
 // fused, when a number is too large for the type, and when the answers differ. No file is left then.
-void export_model(const std::filesystem::path& model_file, const ExportOptions& options,
-                  const std::filesystem::path& output, ExportReport* report = nullptr);
+CONVOY_API void export_model(const std::filesystem::path& model_file, const ExportOptions& options,
+                             const std::filesystem::path& output, ExportReport* report = nullptr);
 
 }  // namespace convoy

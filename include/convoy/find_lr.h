@@ -1,4 +1,6 @@
 // Looking for a learning rate: the loss while the rate grows from step to step (Smith, arXiv 1506.01186).
+//
+// Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
 
 #include <atomic>
@@ -8,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "convoy/export_macro.h"
 #include "convoy/recipe.h"
 
 namespace convoy {
@@ -53,13 +56,13 @@ inline constexpr size_t kSettlingPoints = 10;
 inline constexpr double kRealFall = 6;
 
 // Fills in all but the points and `diverged`. smoothing: that of the points.
-void advise(LearningRateCurve& curve, double smoothing);
+CONVOY_API void advise(LearningRateCurve& curve, double smoothing);
 
 // Trains the recipe's network, from its start, on the recipe's images with growing rates, and keeps nothing.
 // on_point hears of every update; stop ends the sweep after the update at hand. Throws as train(), and UsageError for a
 // sweep out of its ranges.
-LearningRateCurve find_learning_rate(const Recipe& recipe, const LearningRateSweep& sweep = {},
-                                     const std::function<void(const LearningRatePoint&)>& on_point = {},
-                                     const std::atomic<bool>* stop = nullptr);
+CONVOY_API LearningRateCurve find_learning_rate(const Recipe& recipe, const LearningRateSweep& sweep = {},
+                                                const std::function<void(const LearningRatePoint&)>& on_point = {},
+                                                const std::atomic<bool>* stop = nullptr);
 
 }  // namespace convoy

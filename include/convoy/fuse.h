@@ -1,4 +1,6 @@
 // Re-parameterisation of trained classifiers: the network that runs in place of the one that was trained.
+//
+// Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +9,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "convoy/export_macro.h"
 
 namespace convoy {
 
@@ -51,7 +55,7 @@ struct FuseReport {
 // training. Throws Error when the file is no model file or fused already, has nothing to fuse, the outputs differ by
 // more than the tolerance, or rounding alone moves them so far that nothing can be told; `report`, when given, is
 // filled also in the last two cases. No file is written then.
-void fuse_model(const std::filesystem::path& model_file, const FuseOptions& options,
-                const std::filesystem::path& output, FuseReport* report = nullptr);
+CONVOY_API void fuse_model(const std::filesystem::path& model_file, const FuseOptions& options,
+                           const std::filesystem::path& output, FuseReport* report = nullptr);
 
 }  // namespace convoy

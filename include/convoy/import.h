@@ -1,4 +1,6 @@
 // Bringing weights of other programs into model files.
+//
+// Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "convoy/export_macro.h"
 #include "convoy/recipe.h"
 #include "convoy/source_layout.h"
 
@@ -78,7 +81,7 @@ struct ImportOptions {
 // "tf_mobilenetv3_large_100", or its bn_eps, padding and act choose. Nothing of the file is executed.
 // Throws Error for a file that cannot be read, and UsageError for tensors that do not fit; `report`, when given, is
 // filled also then. No file is written in that case.
-void import_model(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,
-                  ImportReport* report = nullptr);
+CONVOY_API void import_model(const std::filesystem::path& file, const ImportOptions& options,
+                             const std::filesystem::path& output, ImportReport* report = nullptr);
 
 }  // namespace convoy

@@ -1,4 +1,6 @@
 // The networks that Convoy knows, and how a program adds its own.
+//
+// Threads: what is looked up may be used from several at once; add_model() may not run beside it.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +13,7 @@
 
 #include "convoy/activation.h"
 #include "convoy/builder.h"
+#include "convoy/export_macro.h"
 #include "convoy/ops.h"
 #include "convoy/shape.h"
 
@@ -68,7 +71,7 @@ struct Model {
 
 // model.build, after a look at the options: throws UsageError for one that the network does not take (graphs that only
 // infer take any dropout), or an impossible one.
-Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options);
+CONVOY_API Value build_network(const Model& model, Builder b, Value images, const ModelOptions& options);
 
 struct ModelOrder {
   using is_transparent = void;
@@ -78,13 +81,13 @@ struct ModelOrder {
 };
 
 // All known networks, by name. They stay where they are when others are added.
-const std::set<Model, ModelOrder>& models();
+CONVOY_API const std::set<Model, ModelOrder>& models();
 
 // Throws UsageError, with the nearest known name, when there is none.
-const Model& find_model(std::string_view name);
+CONVOY_API const Model& find_model(std::string_view name);
 
 // Makes a network of the program's own known to everything that takes a model's name. Not while another thread uses
 // models(). Throws Error when the name is taken.
-void add_model(Model model);
+CONVOY_API void add_model(Model model);
 
 }  // namespace convoy

@@ -1,5 +1,7 @@
 // The settings of a training run. Each has one name everywhere: the flag --batch-size, the key batch-size of a recipe
 // file and the environment variable CONVOY_BATCH_SIZE are the field batch_size. The names are timm's where it has one.
+//
+// Threads: a recipe is a value; the functions may be called from several at once.
 #pragma once
 
 #include <array>
@@ -12,30 +14,30 @@
 #include <vector>
 
 #include "convoy/activation.h"
+#include "convoy/export_macro.h"
+#include "convoy/image_options.h"
 
 namespace convoy {
 
 struct ModelOptions;
 
 struct Recipe {
-  enum class Optimizer : uint8_t { sgd, adam, adamw, rmsprop, rmsproptf, lamb, lion, muon };
   enum class DecayMode : uint8_t { optimizers_own, l2, decoupled };
-  enum class Schedule : uint8_t { cosine, linear, poly, onecycle, step, multistep, constant };
-  enum class Crop : uint8_t { none, padded, resized };
-  enum class PaddingMode : uint8_t { zero, reflect };
-  enum class FlipMode : uint8_t { random, alternate };
-  enum class EraseMode : uint8_t { constant, color, pixels };
-  enum class MixMode : uint8_t { batch, pair, element };
-  enum class Resize : uint8_t { crop, squash };
-  enum class Interpolation : uint8_t { nearest, box, bilinear, bicubic };
-  enum class OnBadImage : uint8_t { strict, error, skip };
+  using Crop = TrainCrop;
+  using PaddingMode = CropPaddingMode;
+  using FlipMode = convoy::FlipMode;
+  using EraseMode = convoy::EraseMode;
+  using MixMode = convoy::MixMode;
+  using Resize = ResizeMode;
+  using Interpolation = convoy::Interpolation;
+  using OnBadImage = convoy::OnBadImage;
   enum class Padding : uint8_t { usual, symmetric, same };
   enum class FreezeStats : uint8_t { frozen, none, all };
 
-  // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, CIFAR's files, or a tar
-  // or zip archive of one of these.
+  // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, CIFAR's files, a tar or
+  // zip archive of one of these, or the name of a dataset of the program's own (convoy/own_dataset.h).
   std::string data;
-  std::string val;       // a folder of its own for validation; empty: what `data` offers
+  std::string val;       // other such images for validation; empty: what `data` offers
   double val_split = 0;  // share of every class that is held back for validation where there is no other source
 
   std::string model;
@@ -65,17 +67,8 @@ struct Recipe {
   int64_t grad_accum_steps = 1;  // batches whose mean gradient makes one update
   int64_t seed = 42;
 
-  Optimizer opt = Optimizer::adamw;
-  // Unset, what an optimizer has of these is (n: the images of an update)
-  //   sgd        lr 0.1 n / 256            momentum 0.9
-  //   adam       lr 0.001 sqrt(n / 32)                    opt-betas 0.9,0.999  opt-eps 1e-8
-  //   adamw      lr 0.001 sqrt(n / 32)                    opt-betas 0.9,0.999  opt-eps 1e-8
-  //   rmsprop    lr 0.016 n / 256          momentum 0.9                        opt-eps 0.0316
-  //   rmsproptf  lr 0.016 n / 256          momentum 0.9                        opt-eps 0.001
-  //   lamb       lr 0.005 sqrt(n / 2048)                  opt-betas 0.9,0.999  opt-eps 1e-6
-  //   lion       lr 0.0001 sqrt(n / 256)                  opt-betas 0.9,0.99
-  //   muon       lr 0.001 sqrt(n / 256)    momentum 0.95  opt-betas 0.9,0.95   opt-eps 1e-10
-  // and weight-decay 0.01 for adamw, lion and muon, which shrink the weights with it, 1e-4 for the others.
+  std::string opt = "adamw";  // one of optimizers() (convoy/optimizer.h)
+  // What is unset from here to clip_grad is as find_optimizer(opt) says.
   std::optional<double> lr;
   std::optional<double> momentum;
   std::optional<std::array<double, 2>> opt_betas;
@@ -84,20 +77,21 @@ struct Recipe {
   std::optional<double> weight_decay;
   // Whether the decay is added to the gradient (Paddle's L2Decay) or shrinks the weights beside the step.
   DecayMode decay_mode = DecayMode::optimizers_own;
-  bool decay_norms = false;         // norms and biases decay, too
-  double bias_lr_scale = 1;         // factor of the rate, not of the decay, of the norms' biases
-  double layer_decay = 1;           // factor of the rate from each layer to the one before it, as timm's
-  double head_lr_scale = 1;         // factor of the rate of the last linear layer
-  std::optional<double> clip_grad;  // largest norm of the gradient of all parameters; 0: not clipped; unset: 1 for lamb
-  double smoothing = 0.1;
-  bool model_ema = false;  // validate and save the moving average of the weights
+  bool decay_norms = false;            // norms and biases decay, too
+  double bias_lr_scale = 1;            // factor of the rate, not of the decay, of the norms' biases
+  double layer_decay = 1;              // factor of the rate from each layer to the one before it, as timm's
+  double head_lr_scale = 1;            // factor of the rate of the last linear layer
+  std::optional<double> clip_grad;     // largest norm of the gradient of all parameters; 0: not clipped
+  std::string loss = "cross-entropy";  // one of loss_names() (convoy/loss.h); validation reports cross entropy
+  double smoothing = 0.1;              // of the labels
+  bool model_ema = false;              // validate and save the moving average of the weights
   double model_ema_decay = 0.9998;
   // Updates after which slow weights take a step towards the weights and replace them (Zhang et al., arXiv 1907.08610);
   // 0: off.
   int64_t lookahead = 0;
   double lookahead_decay = 0.95;
 
-  Schedule sched = Schedule::cosine;
+  std::string sched = "cosine";  // one of schedule_names() (convoy/schedule.h)
   bool sched_on_updates = true;  // the rate changes with every update instead of every epoch
   // Part of `epochs`, as timm's default. Unset: a tenth of the run, at most 5, with cosine, linear and poly, and none
   // with the others.
@@ -130,7 +124,9 @@ struct Recipe {
   FlipMode hflip_mode = FlipMode::random;                 // or drawn once, then flipped in every second epoch
   double vflip = 0;                                       // probability
   double rotate = 0;                                      // degrees, either way
-  std::string aa;  // RandAugment and its like, as timm writes it: rand-m9-mstd0.5-inc1; empty: off
+  // RandAugment and its like, as timm writes it: rand-m9-mstd0.5-inc1; or an augmentation of the program's own
+  // (convoy/own_augmentation.h). Empty: off.
+  std::string aa;
   // Brightness, contrast, saturation and hue change by up to these; one number is for the first three, and a fourth may
   // be left out.
   std::vector<double> color_jitter{0};
@@ -173,10 +169,12 @@ struct RecipeField {
 
   std::string_view name;     // "batch-size"
   std::string_view section;  // "Training"
-  std::string_view help;     // one line, without a full stop
+  std::string help;          // one line, without a full stop
   Type type = Type::text;
-  std::string expected;              // "an integer from 1 to 65536", "one of cosine, step, multistep, constant"
-  std::vector<std::string> choices;  // all that a text may be; empty: any
+  // "an integer from 1 to 65536", "one of cosine, step, multistep, constant"
+  std::function<std::string()> expected;
+  // All that a text may be; empty: any. Programs may add to some (optimizer.h, schedule.h, loss.h).
+  std::function<std::vector<std::string>()> choices;
   // Whether a run with another value is another run, which must not be resumed as this one.
   bool identifies_run = true;
   // The value as text; nullopt when unset. A list is separated by commas.
@@ -186,30 +184,30 @@ struct RecipeField {
 };
 
 // In the order in which help and files list them.
-const std::vector<RecipeField>& recipe_fields();
+CONVOY_API const std::vector<RecipeField>& recipe_fields();
 
 // Throws UsageError, with the nearest known name, when there is none.
-const RecipeField& find_recipe_field(std::string_view name);
+CONVOY_API const RecipeField& find_recipe_field(std::string_view name);
 
 // Throws UsageError "<source>: expected an integer from 1 to 65536, got 'x'" when the text is not as the field expects.
 // source: how the user spelled the setting, such as "--batch-size".
-void set_field(Recipe& recipe, const RecipeField& field, std::string_view text, std::string_view source);
+CONVOY_API void set_field(Recipe& recipe, const RecipeField& field, std::string_view text, std::string_view source);
 
 // Sets what a TOML file or text sets; the other fields stay. Throws UsageError for an unknown key, a wrong value or
 // what is not TOML, Error when the file cannot be read. origin names the text in messages.
-void read_recipe(Recipe& recipe, const std::filesystem::path& file);
-void read_recipe_text(Recipe& recipe, std::string_view toml, std::string_view origin);
+CONVOY_API void read_recipe(Recipe& recipe, const std::filesystem::path& file);
+CONVOY_API void read_recipe_text(Recipe& recipe, std::string_view toml, std::string_view origin);
 
 // Sets every field whose environment variable is there and not empty: CONVOY_BATCH_SIZE for batch-size.
-void read_recipe_environment(Recipe& recipe);
+CONVOY_API void read_recipe_environment(Recipe& recipe);
 
 // All fields that are set, as TOML that read_recipe_text turns into an equal recipe.
-std::string to_toml(const Recipe& recipe);
+CONVOY_API std::string to_toml(const Recipe& recipe);
 
 // Throws UsageError when a field is out of its range or fields contradict each other.
-void check(const Recipe& recipe);
+CONVOY_API void check(const Recipe& recipe);
 
 // What the recipe says about the network; the number of classes follows from the images.
-ModelOptions model_options(const Recipe& recipe);
+CONVOY_API ModelOptions model_options(const Recipe& recipe);
 
 }  // namespace convoy

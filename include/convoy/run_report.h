@@ -1,15 +1,18 @@
 // What a training run leaves for its reader: progress on a stream, and in its folder results.csv, summary.json and
 // TensorBoard events after every epoch, at the end results and confusion_matrix as .png and .svg.
+//
+// Threads: a report belongs to one at a time.
 #pragma once
 
 #include <cstdio>
 #include <memory>
 
+#include "convoy/export_macro.h"
 #include "convoy/train.h"
 
 namespace convoy {
 
-class RunReport {
+class CONVOY_API RunReport {
  public:
   // progress: where lines go, or a bar where it is a terminal; null: nowhere.
   explicit RunReport(std::FILE* progress);

@@ -1,4 +1,6 @@
 // Shapes of tensors.
+//
+// Threads: these are values, as an int is.
 #pragma once
 
 #include <array>
@@ -7,16 +9,22 @@
 #include <span>
 #include <string>
 
+#include "convoy/export_macro.h"
+
 namespace convoy {
 
-// Element types. Arithmetic accumulates in f32 whatever the storage; u8 holds small indices.
-enum class DType : uint8_t { f32, bf16, u8 };
+// A height and a width.
+struct Size2 {
+  int64_t h = 1, w = 1;
 
-// Bytes of one element.
-constexpr int64_t size_of(DType dtype) { return dtype == DType::f32 ? 4 : dtype == DType::bf16 ? 2 : 1; }
+  constexpr Size2(int64_t both) : h(both), w(both) {}  // NOLINT(google-explicit-constructor): `.kernel = 3` is meant
+  constexpr Size2(int64_t height, int64_t width) : h(height), w(width) {}
+  constexpr bool at_least(int64_t least) const { return h >= least && w >= least; }
+  friend bool operator==(const Size2&, const Size2&) = default;
+};
 
 // Up to six extents, outermost first, dense row-major. Feature maps are {N, H, W, C}, vectors {N, C}.
-class Shape {
+class CONVOY_API Shape {
  public:
   static constexpr int kMaxRank = 6;
 

@@ -1,4 +1,6 @@
 // How a file of weights orders the axes of matrices.
+//
+// Threads: these are values, as an int is.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,13 @@
 // What a network consists of: its layers with their shapes, parameters and work.
+//
+// Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "convoy/export_macro.h"
 #include "convoy/model.h"
 #include "convoy/shape.h"
 
@@ -22,7 +25,7 @@ namespace convoy {
 // no counts: sums, products, concatenation, reshaping, and the mean and the gate of squeeze and excitation. A batch
 // norm that no activation follows counts twice for memory: its module ends in an nn.Identity, as timm's and the
 // tutorials' do.
-struct TorchstatCounts {
+struct CONVOY_API TorchstatCounts {
   int64_t madd = 0;
   int64_t flops = 0;
   int64_t memory_bytes = 0;
@@ -51,6 +54,6 @@ struct NetworkSummary {
 
 // The network as it is trained on images of this shape {N, H, W, 3}, or as it infers where the options ask for the
 // fused form. Throws as build_network does.
-NetworkSummary summarize(const Model& model, const ModelOptions& options, const Shape& images);
+CONVOY_API NetworkSummary summarize(const Model& model, const ModelOptions& options, const Shape& images);
 
 }  // namespace convoy

@@ -1,4 +1,7 @@
 // Training a classifier on a folder of images.
+//
+// Threads: callbacks are called by the thread that called train(). Runs take turns at the process's threads, unless their
+// recipes give them some of their own.
 #pragma once
 
 #include <atomic>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "convoy/evaluation.h"
+#include "convoy/export_macro.h"
 #include "convoy/recipe.h"
 
 namespace convoy {
@@ -77,16 +81,6 @@ struct StepReport {
   double reader_seconds = 0;  // of which the step waited for images
 };
 
-// After a step of the validation.
-struct ValidationStepReport {
-  int64_t epoch = 0;
-  int64_t step = 0;
-  int64_t steps = 0;
-  Evaluation so_far;
-  double seconds = 0;
-  double reader_seconds = 0;
-};
-
 struct EpochReport {
   int64_t epoch = 0;    // from 0
   int64_t batches = 0;  // done in all epochs
@@ -142,7 +136,7 @@ struct TrainCallbacks {
 //
 // Throws UsageError for a recipe that cannot work, and Error for images that cannot be read, a batch that does not fit
 // into memory (before the first step), a loss that is not finite (the last saved state stays), a failing disk.
-TrainResult train(const Recipe& recipe, const TrainCallbacks& callbacks = {}, const std::atomic<bool>* stop = nullptr,
-                  const std::string& command = "");
+CONVOY_API TrainResult train(const Recipe& recipe, const TrainCallbacks& callbacks = {},
+                             const std::atomic<bool>* stop = nullptr, const std::string& command = "");
 
 }  // namespace convoy

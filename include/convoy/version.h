@@ -1,11 +1,15 @@
 // The version of the library.
+//
+// Threads: version() may be called from any.
 #pragma once
 
 #include <string_view>
 
+#include "convoy/export_macro.h"
+
 namespace convoy {
 
 // "0.1.0".
-std::string_view version();
+CONVOY_API std::string_view version();
 
 }  // namespace convoy

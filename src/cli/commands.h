@@ -33,6 +33,7 @@ extern const Command kVerify;
 extern const Command kBench;
 extern const Command kData;
 extern const Command kCompletion;
+extern const Command kManual;
 
 // In the order in which --help lists them.
 std::span<const Command* const> commands();

@@ -200,8 +200,8 @@ std::string settle_paths(Options& options) {
 
 EvaluationOptions evaluation_options(const Options& options) {
   EvaluationOptions chosen;
-  if (options.on_bad_image == "strict") chosen.on_bad_image = Recipe::OnBadImage::strict;
-  if (options.on_bad_image == "skip") chosen.on_bad_image = Recipe::OnBadImage::skip;
+  if (options.on_bad_image == "strict") chosen.on_bad_image = OnBadImage::strict;
+  if (options.on_bad_image == "skip") chosen.on_bad_image = OnBadImage::skip;
   if (options.part == "train") chosen.part = EvaluationPart::train;
   if (options.part == "val") chosen.part = EvaluationPart::val;
   if (options.part == "test") chosen.part = EvaluationPart::test;

@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <exception>
 #include <memory>
 
 #include "cli/commands.h"
@@ -76,12 +77,14 @@ int run(Options& options) {
   options.fuse.data = options.data;
   options.fuse.images.assign(options.images.begin(), options.images.end());
   FuseReport report;
+  std::exception_ptr fault;
   std::string error;
   try {
     fuse_model(named_model_file(options.model), options.fuse, options.output, &report);
   } catch (const Error& caught) {
     if (report.images == 0) throw;
     error = caught.what();
+    fault = std::current_exception();
   }
   if (options.json) {
     nlohmann::ordered_json json = to_json(options, report);
@@ -90,7 +93,7 @@ int run(Options& options) {
   } else {
     print_report(report);
   }
-  if (!error.empty()) throw Error(error);
+  if (fault) std::rethrow_exception(fault);
   if (!options.json) print("wrote {}\n", options.output);
   return 0;
 }

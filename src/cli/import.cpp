@@ -57,7 +57,7 @@ std::vector<std::string> read_class_names(const std::string& file) {
     if (!known.insert(line).second) fail(quote_name(line) + " once more");
     names.push_back(line);
   }
-  if (!stream.eof()) throw Error(fmt::format("{}: cannot be read", file));
+  if (!stream.eof()) throw FileError(fmt::format("{}: cannot be read", file));
   if (names.empty()) throw Error(fmt::format("{}: expected the name of a class on each line, got an empty file", file));
   return names;
 }

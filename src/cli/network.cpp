@@ -7,8 +7,8 @@
 
 #include "cli/trained.h"
 #include "convoy/error.h"
+#include "inference/model_file.h"
 #include "plan/network_graph.h"
-#include "train/model_file.h"
 
 namespace convoy::cli {
 namespace {
@@ -57,7 +57,8 @@ Network NetworkFlags::resolve() const {
     for (const std::string_view flag : recipe_.given()) {
       if (flag != "recipe" && flag != "img-size") refuse(flag);
     }
-    network.model = &find_model(card.architecture);
+    network.of_file = card.network;
+    network.model = &model_of(card);
     network.options = card.options;
     image_size = card.preprocessing.image_size;
   }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +17,8 @@ namespace convoy::cli {
 std::vector<std::string> model_names();
 
 struct Network {
-  std::string name;  // as it was given
+  std::string name;                      // as it was given
+  std::shared_ptr<const Model> of_file;  // where only a model file knows it
   const Model* model = nullptr;
   ModelOptions options;
   Shape input;  // {N, H, W, 3}

@@ -42,7 +42,7 @@ bool flush_output() {
 void finish_output() {
   flush_output();
   if (first_error != 0 && first_error != EPIPE) {
-    throw Error(fmt::format("standard output: {}", std::generic_category().message(first_error)));
+    throw FileError(fmt::format("standard output: {}", std::generic_category().message(first_error)));
   }
 }
 

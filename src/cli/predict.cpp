@@ -86,7 +86,7 @@ class PredictionTable {
     std::ifstream stream(file, std::ios::binary);
     stream.read(start.data(), static_cast<std::streamsize>(start.size()));
     if (fs::is_regular_file(file) && stream.gcount() > 0 && start != std::string(kFirst) + ',') {
-      throw Error(fmt::format("{}: is there and is no table of predictions; name another file", file.string()));
+      throw FileError(fmt::format("{}: is there and is no table of predictions; name another file", file.string()));
     }
     return OutputFile(file, OutputFile::Start::replace);
   }
@@ -102,7 +102,7 @@ class PictureFolder {
   explicit PictureFolder(fs::path folder) : folder_(std::move(folder)) {
     create_folder(folder_);
     if (!fs::is_empty(folder_)) {
-      throw Error(fmt::format("{}: has something in it; name a new folder for the pictures", folder_.string()));
+      throw FileError(fmt::format("{}: has something in it; name a new folder for the pictures", folder_.string()));
     }
   }
 

@@ -16,7 +16,7 @@ std::string flag_names(std::string_view name) {
 
 std::string type_name(const RecipeField& field) {
   if (field.name == "model") return "NAME";
-  if (!field.choices.empty()) return fmt::format("{{{}}}", fmt::join(field.choices, ","));
+  if (const auto choices = field.choices(); !choices.empty()) return fmt::format("{{{}}}", fmt::join(choices, ","));
   switch (field.type) {
     case RecipeField::Type::boolean: return "";
     case RecipeField::Type::integer: return "N";
@@ -39,7 +39,7 @@ RecipeFlags::RecipeFlags(CLI::App& app, std::span<const std::string_view> only) 
     Flag& flag = flags_.emplace_back(Flag{&field, nullptr, {}});
     const std::string standard = field.get(defaults).value_or("");
     const bool is_off = standard.empty() || standard == "false";
-    const std::string help = is_off ? std::string(field.help) : fmt::format("{} [{}]", field.help, standard);
+    const std::string help = is_off ? field.help : fmt::format("{} [{}]", field.help, standard);
     CLI::Option* option = nullptr;
     if (field.type == RecipeField::Type::boolean) {
       option = app.add_flag(fmt::format("--{0},!--no-{0}", field.name), flag.text, help);

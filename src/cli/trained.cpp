@@ -22,7 +22,8 @@ fs::path newest_run() {
     if (file.empty()) continue;
     if (newest.empty() || fs::last_write_time(file, ignored) > fs::last_write_time(newest, ignored)) newest = file;
   }
-  if (newest.empty()) throw Error(fmt::format("no {}/*/{} here; name one with --checkpoint FILE", kRuns, kBestFile));
+  if (newest.empty())
+    throw FileError(fmt::format("no {}/*/{} here; name one with --checkpoint FILE", kRuns, kBestFile));
   return newest;
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 struct Options {
   std::vector<std::string> files;
+  std::string backend = "cpu";
   bool json = false;
 };
 
@@ -41,10 +42,11 @@ void print_report(const std::string& file, const VerifyReport& report) {
 }
 
 int run(const Options& options) {
+  const Backend& backend = find_backend(options.backend);
   bool passed = true;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const std::string& file : options.files) {
-    const VerifyReport report = verify_golden(file);
+    const VerifyReport report = verify_golden(file, backend);
     passed = passed && report.passed();
     if (options.json) {
       json.push_back(to_json(file, report));
@@ -61,6 +63,9 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("FILE", options->files, "Golden files, as tools/make_goldens.py makes them")
       ->required()
       ->type_name("FILE");
+  app.add_option("--backend", options->backend, "What runs the step: cpu, or reference, in plain double precision")
+      ->type_name("NAME")
+      ->capture_default_str();
   app.add_flag("--json", options->json, "Print one JSON object, or an array for several files");
   return [options] { return run(*options); };
 }

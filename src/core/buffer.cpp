@@ -29,17 +29,18 @@ Buffer::Buffer(size_t bytes) : size_(bytes) {
   if (bytes == 0) return;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    throw Error(fmt::format("memory: the system refuses {:.2f} GiB; use a smaller batch or image",
-                            static_cast<double>(bytes) / (1 << 30)));
+    throw MemoryError(fmt::format("memory: the system refuses {:.2f} GiB; use a smaller batch or image",
+                                  static_cast<double>(bytes) / (1 << 30)));
   }
 #if defined(MADV_HUGEPAGE)
   madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
   data_ = static_cast<std::byte*>(memory);
+  release_ = [](std::byte* data, size_t size) { munmap(data, size); };
 }
 
 Buffer::~Buffer() {
-  if (data_ != nullptr) munmap(data_, size_);
+  if (data_ != nullptr) release_(data_, size_);
 }
 
 size_t available_memory() { return std::min(memory_below_limit(), system_available()); }

@@ -7,8 +7,8 @@
 
 namespace convoy {
 
-// Zero-filled memory straight from the operating system, in huge pages where it has them. Pages cost memory only
-// once they are touched.
+// Zero-filled memory straight from the operating system, in huge pages where it has them; pages cost memory only once
+// they are touched. Or what another source gave.
 class Buffer {
  public:
   static constexpr size_t kAlignment = 64;
@@ -16,11 +16,15 @@ class Buffer {
   Buffer() = default;
   // Throws Error when the system refuses `bytes`.
   explicit Buffer(size_t bytes);
+  // Memory from elsewhere, a device's, which is given back by `release`.
+  Buffer(std::byte* data, size_t size, void (*release)(std::byte*, size_t))
+      : data_(data), size_(size), release_(release) {}
   ~Buffer();
-  Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(release_, other.release_);
     return *this;
   }
 
@@ -31,6 +35,7 @@ class Buffer {
  private:
   std::byte* data_ = nullptr;
   size_t size_ = 0;
+  void (*release_)(std::byte*, size_t) = nullptr;
 };
 
 // Physical memory that this process may still use without swapping, in bytes (also as the control group limits it).

@@ -74,7 +74,7 @@ class ThreadTeam::Workers {
       for (; worker < threads_; ++worker) workers_.emplace_back([this, &team, worker] { serve(team, worker); });
     } catch (const std::exception&) {
       stop();
-      throw Error(fmt::format("threads: the system refuses thread {} of {}; use fewer", worker + 1, threads_));
+      throw MemoryError(fmt::format("threads: the system refuses thread {} of {}; use fewer", worker + 1, threads_));
     }
   }
   ~Workers() { stop(); }

@@ -236,7 +236,7 @@ Archive::Archive(std::filesystem::path file, const std::function<bool(std::strin
   if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) {
     const int error = errno;
     if (descriptor_ >= 0) ::close(descriptor_);
-    throw Error(fmt::format("{}: cannot be read: {}", file_.string(), std::generic_category().message(error)));
+    throw FileError(fmt::format("{}: cannot be read: {}", file_.string(), std::generic_category().message(error)));
   }
   try {
     Indexer(*this, static_cast<uint64_t>(status.st_size), memory_limit).run(wanted);
@@ -273,7 +273,7 @@ std::string Archive::name(const std::string& path) const {
 }
 
 std::vector<uint8_t> Archive::read(const std::string& path) const {
-  if (!has(path)) throw Error(fmt::format("{}: no such file in the archive", name(path)));
+  if (!has(path)) throw FileError(fmt::format("{}: no such file in the archive", name(path)));
   const Entry& entry = entries_.at(path);
   constexpr uint64_t kMost = uint64_t{1} << 30;
   if (entry.size > kMost) {

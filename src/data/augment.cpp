@@ -28,8 +28,7 @@ void check(const Augmentation& augmentation, int image_size) {
   const auto ordered = [](std::array<double, 2> range) { return range[0] > 0 && range[0] <= range[1]; };
   const auto probability = [](double p) { return p >= 0 && p <= 1; };
   require(augmentation.crop_padding >= 0 && augmentation.crop_padding <= 16384, "crop padding", "0 to 16384 pixels");
-  const bool reflects = augmentation.crop == Augmentation::Crop::padded &&
-                        augmentation.padding_mode == Augmentation::PaddingMode::reflect;
+  const bool reflects = augmentation.crop == TrainCrop::padded && augmentation.padding_mode == CropPaddingMode::reflect;
   require(!reflects || augmentation.crop_padding < image_size, "crop padding",
           fmt::format("less than the image size {} to reflect, got {}", image_size, augmentation.crop_padding));
   require(ordered(augmentation.crop_scale) && augmentation.crop_scale[1] <= 1, "crop scale", "0 < low <= high <= 1");
@@ -45,7 +44,7 @@ void check(const Augmentation& augmentation, int image_size) {
   require(probability(augmentation.erasing), "erasing", "a probability from 0 to 1");
   require(augmentation.erase_count >= 1 && augmentation.erase_count <= 1000, "erased rectangles", "1 to 1000");
   require(augmentation.order.back() == Step::erase || augmentation.erasing == 0 ||
-              augmentation.erase_mode == Augmentation::EraseMode::constant,
+              augmentation.erase_mode == EraseMode::constant,
           "erase mode", "a constant colour where erasing is not the last step");
   require(augmentation.mixup_alpha >= 0 && std::isfinite(augmentation.mixup_alpha), "mixup", "0 or more");
   require(augmentation.cutmix_alpha >= 0 && std::isfinite(augmentation.cutmix_alpha), "cutmix", "0 or more");
@@ -69,7 +68,7 @@ void flip_vertically(Image& image) {
 
 // Whether this sample is mirrored in this epoch.
 bool draw_flip(const Augmentation& augmentation, const SampleKey& key) {
-  if (augmentation.flip_mode == Augmentation::FlipMode::random) {
+  if (augmentation.flip_mode == FlipMode::random) {
     return key.stream("flip").uniform() < augmentation.horizontal_flip;
   }
   const bool at_first = RandomStream(key.seed, "flip", 0, key.index).uniform() < augmentation.horizontal_flip;

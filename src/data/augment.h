@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "convoy/image_options.h"
 #include "core/random.h"
 #include "data/auto_augment.h"
 #include "data/image.h"
@@ -17,34 +18,10 @@ namespace convoy {
 
 struct Augmentation {
   enum class Step : uint8_t { crop, horizontal_flip, vertical_flip, rotate, policy, color_jitter, erase };
-  enum class Crop : uint8_t {
-    none,    // as in evaluation
-    padded,  // resized to image_size, crop_padding pixels put on every side, image_size cut out anywhere
-    resized  // a part of random area and shape, resized to image_size (torchvision's RandomResizedCrop)
-  };
-  enum class PaddingMode : uint8_t {
-    zero,    // black
-    reflect  // the image mirrored at its border pixels, which are not repeated
-  };
-  enum class FlipMode : uint8_t {
-    random,    // every time anew
-    alternate  // drawn once for each sample, then mirrored in every second epoch (arXiv 2404.00498)
-  };
-  // What an erased rectangle shows, of the normalised image.
-  enum class EraseMode : uint8_t {
-    constant,  // 0, the mean colour
-    color,     // a colour drawn from the normal distribution
-    pixels     // every value drawn from the normal distribution
-  };
-  enum class MixMode : uint8_t {
-    batch,   // one mixture for all samples
-    pair,    // one for two samples
-    element  // one for each sample
-  };
 
-  Crop crop = Crop::none;
+  TrainCrop crop = TrainCrop::none;
   int crop_padding = 4;
-  PaddingMode padding_mode = PaddingMode::zero;
+  CropPaddingMode padding_mode = CropPaddingMode::zero;
   std::array<double, 2> crop_scale{0.08, 1.0};             // share of the area
   std::array<double, 2> crop_ratio{3.0 / 4.0, 4.0 / 3.0};  // width over height
   float horizontal_flip = 0;                               // probability

@@ -67,7 +67,7 @@ TEST(Augment, StepsHappenInTheOrderAskedFor) {
   Image image(8, 8);
   for (size_t i = 0; i < image.bytes(); ++i) image.row(0)[i] = i / 3 % 8 < 4 ? 255 : 0;
   Augmentation augmentation;
-  augmentation.crop = Augmentation::Crop::padded;
+  augmentation.crop = TrainCrop::padded;
   augmentation.crop_padding = 3;
   augmentation.horizontal_flip = 1;
   augmentation.erasing = 1;
@@ -98,7 +98,7 @@ TEST(Augment, RefusesSettingsOutOfRange) {
   refuses([](Augmentation& augmentation) { augmentation.policy = "unknown"; });
   refuses([](Augmentation& augmentation) {
     augmentation.erasing = 1;
-    augmentation.erase_mode = Augmentation::EraseMode::pixels;
+    augmentation.erase_mode = EraseMode::pixels;
     augmentation.order = augmentation_order_from_string("erase,crop,hflip,vflip,rotate,aa,color-jitter");
   });
 }
@@ -149,7 +149,7 @@ TEST(Erase, SeveralRectanglesShareTheArea) {
 TEST(Erase, ModesSayWhatIsShown) {
   Augmentation augmentation;
   augmentation.erasing = 1;
-  const auto erased = [&](Augmentation::EraseMode mode, int count) {
+  const auto erased = [&](EraseMode mode, int count) {
     augmentation.erase_mode = mode;
     augmentation.erase_count = count;
     std::vector<float> values;
@@ -160,16 +160,16 @@ TEST(Erase, ModesSayWhatIsShown) {
       for (size_t i = 0; i < image.size(); i += 3) {
         if (image[i] != 9.0F) different.insert(image[i]);
       }
-      if (mode == Augmentation::EraseMode::color) {
+      if (mode == EraseMode::color) {
         EXPECT_LE(different.size(), static_cast<size_t>(count));
       }
       std::ranges::copy_if(image, std::back_inserter(values), [](float value) { return value != 9.0F; });
     }
     return values;
   };
-  const std::vector<float> colors = erased(Augmentation::EraseMode::color, 1);
+  const std::vector<float> colors = erased(EraseMode::color, 1);
   EXPECT_GT(std::ranges::max(colors), 1.0F);
-  const std::vector<float> pixels = erased(Augmentation::EraseMode::pixels, 3);
+  const std::vector<float> pixels = erased(EraseMode::pixels, 3);
   double sum = 0, squares = 0;
   for (const float value : pixels) {
     sum += value;
@@ -284,12 +284,12 @@ TEST(Mix, SharesAreDrawnAsTimmDrawsThem) {
 }
 
 TEST_F(MixTest, PairsAndElementsHaveTheirOwnMixtures) {
-  for (const auto mode : {Augmentation::MixMode::pair, Augmentation::MixMode::element}) {
+  for (const auto mode : {MixMode::pair, MixMode::element}) {
     augmentation.mix_mode = mode;
     SetUp();
     mix_with(1.0, 0, 7);
     EXPECT_NE(own_share(0), own_share(1));
-    EXPECT_EQ(own_share(0) == own_share(4), mode == Augmentation::MixMode::pair);
+    EXPECT_EQ(own_share(0) == own_share(4), mode == MixMode::pair);
     EXPECT_EQ(own_share(2), 1);
     for (const int64_t i : {0, 1, 3, 4}) {
       const int64_t other = kSamples - 1 - i;
@@ -301,7 +301,7 @@ TEST_F(MixTest, PairsAndElementsHaveTheirOwnMixtures) {
 }
 
 TEST_F(MixTest, ElementsCutTheirOwnRectangles) {
-  augmentation.mix_mode = Augmentation::MixMode::element;
+  augmentation.mix_mode = MixMode::element;
   for (uint64_t step = 0; step < 50; ++step) {
     SetUp();
     mix_with(0, 1.0, step);

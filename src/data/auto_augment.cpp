@@ -74,7 +74,18 @@ int to_int(std::string_view name, double value, int low, int high) {
 
 }  // namespace
 
-AutoAugment::AutoAugment(std::string_view description) {
+std::vector<std::string> policy_names() {
+  std::vector<std::string> names{"rand", "augmix", "trivial"};
+  for (const Policy& policy : auto_augment_policies()) names.emplace_back(policy.name);
+  return names;
+}
+
+AutoAugment::AutoAugment(std::string_view description) : own_(find_own_augmentation(description)) {
+  if (own_ != nullptr) return;
+  const std::vector<std::string> own_names = augmentation_names();
+  if (const std::string meant = nearest(description, own_names); !meant.empty()) {
+    throw UsageError(fmt::format("aa: {}", unknown_name("augmentation", description, own_names)));
+  }
   const std::vector<std::string_view> parts = split_at_dashes(description);
   Settings settings;
   for (size_t i = 1; i < parts.size(); ++i) settings.push_back(parse_setting(parts[i], description));
@@ -90,8 +101,7 @@ AutoAugment::AutoAugment(std::string_view description) {
   } else if (name == "trivial") {
     parse_trivial(settings);
   } else {
-    std::vector<std::string> known{"rand", "augmix", "trivial"};
-    for (const Policy& each : policies) known.emplace_back(each.name);
+    const std::vector<std::string> known = policy_names();
     throw UsageError(fmt::format("aa: {}; there are {}", unknown_name("policy", name, known), fmt::join(known, ", ")));
   }
 }
@@ -194,6 +204,7 @@ double AutoAugment::draw_level(double level, RandomStream& random) const {
 
 std::vector<ImageStep> AutoAugment::draw(int width, int height, RandomStream& random) const {
   std::vector<ImageStep> steps;
+  if (sequences_.empty()) return steps;
   const int draws = draws_ > 0 ? draws_ : 1 + static_cast<int>(random.below(3));
   for (int i = 0; i < draws; ++i) {
     for (const auto& [rule, probability, own_level] :
@@ -211,6 +222,7 @@ std::vector<ImageStep> AutoAugment::draw(int width, int height, RandomStream& ra
 }
 
 void AutoAugment::operator()(Image& image, const Warp& warp, RandomStream& random) const {
+  if (own_ != nullptr) return apply(*own_, image, random);
   const Warp used = plain_warp_ ? Warp{} : warp;
   if (chains_ > 0) return mix_chains(image, used, random);
   for (const ImageStep& step : draw(image.width(), image.height(), random)) apply(step, used, image);

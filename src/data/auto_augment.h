@@ -1,14 +1,20 @@
 // Augmentation policies: RandAugment, AutoAugment, TrivialAugmentWide and AugMix.
 #pragma once
 
+#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/random.h"
 #include "data/auto_augment_policies.h"
 #include "data/image_op.h"
+#include "data/own_augmentation.h"
 
 namespace convoy {
+
+// What the policies below are called, without settings.
+std::vector<std::string> policy_names();
 
 // Draws image ops by one of these policies, written as timm writes them:
 // - rand-m9-n2-p0.5-mstd0.5-inc1-mmax10: timm's RandAugment (Cubuk et al., arXiv 1909.13719), n of 15 ops, each with
@@ -19,7 +25,7 @@ namespace convoy {
 // - trivial: torchvision's TrivialAugmentWide (Mueller and Hutter, arXiv 2103.10158)
 // - augmix-m3-w3-d2-a1: timm's AugMix (Hendrycks et al., arXiv 1912.02781), w chains of d ops (without d: 1 to 3)
 //   mixed by Dirichlet(a), and that with the image by Beta(a, a); mstd allowed, else uniform up to m
-// `autoaugment` is `original`.
+// `autoaugment` is `original`. Or it is an augmentation of the program's own, by its name (convoy/own_augmentation.h).
 class AutoAugment {
  public:
   // Throws UsageError that says what may be written.
@@ -28,7 +34,7 @@ class AutoAugment {
   // The setting m of RandAugment and AugMix; 0 of the other policies.
   double magnitude() const { return magnitude_; }
 
-  // The ops for an image of that size, in order; of AugMix those of one chain.
+  // The ops for an image of that size, in order; of AugMix those of one chain; none of a program's own augmentation.
   std::vector<ImageStep> draw(int width, int height, RandomStream& random) const;
 
   // Draws and applies. warp: of timm's policies; torchvision's take the nearest pixel, or black.
@@ -60,7 +66,8 @@ class AutoAugment {
   double draw_level(double level, RandomStream& random) const;
   void mix_chains(Image& image, const Warp& warp, RandomStream& random) const;
 
-  std::vector<Sequence> sequences_;  // each draw takes one
+  std::shared_ptr<const OwnAugmentation> own_;  // of the program; null: a policy
+  std::vector<Sequence> sequences_;             // each draw takes one
   double magnitude_ = 0;
   int draws_ = 1;  // 0: 1 to 3
   Noise noise_ = Noise::none;

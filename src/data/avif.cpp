@@ -47,7 +47,7 @@ int stored_orientation(const avifImage& image) {
 
 DecodedImage decode_avif(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
   const std::unique_ptr<avifDecoder, void (*)(avifDecoder*)> decoder(avifDecoderCreate(), avifDecoderDestroy);
-  if (!decoder) throw Error(fmt::format("{}: no memory to decode it", name));
+  if (!decoder) throw MemoryError(fmt::format("{}: no memory to decode it", name));
   const auto require = [&](avifResult result) {
     if (result == AVIF_RESULT_OK) return;
     throw Error(fmt::format("{}: damaged AVIF: {}", name, avifResultToString(result)));

@@ -135,7 +135,8 @@ std::optional<Found> find_files(const FileTree& tree, const std::string& root) {
 // One a line.
 std::vector<std::string> read_class_names(const FileTree& tree, const std::string& file, size_t classes) {
   if (!tree.has(file)) {
-    throw Error(fmt::format("{}: no such file; it names the classes of the CIFAR files beside it", tree.name(file)));
+    throw FileError(
+        fmt::format("{}: no such file; it names the classes of the CIFAR files beside it", tree.name(file)));
   }
   const std::vector<uint8_t> bytes = tree.read(file);
   std::istringstream stream(std::string(bytes.begin(), bytes.end()));

@@ -13,6 +13,7 @@
 #include "data/cifar.h"
 #include "data/layout.h"
 #include "data/open_tree.h"
+#include "data/own_dataset.h"
 
 namespace convoy {
 namespace {
@@ -97,6 +98,7 @@ Error lacks(const fs::path& root, std::string_view part) {
 }  // namespace
 
 TrainVal open_parts(const fs::path& root, BadFolder bad_folder) {
+  if (auto own = open_own_dataset(root)) return *std::move(own);
   const FileTreePtr tree = open_tree(root);
   std::vector<TreeEntry> entries = tree->list();
   if (const auto folder = cifar_folder(*tree, entries)) {
@@ -148,6 +150,16 @@ TrainVal open_val(const fs::path& root, BadFolder bad_folder) {
 
 DatasetPtr open_dataset(const fs::path& root, Split split) {
   return split == Split::train ? open_train_val(root).train : open_val(root).val;
+}
+
+uint64_t hash_of(const Dataset& dataset) {
+  uint64_t hash = hash_name("images");
+  const auto mix = [&](uint64_t word) { hash = (hash ^ word) * 0x100000001B3; };
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    mix(hash_name(std::filesystem::path(dataset.name(i)).filename().string()));
+    mix(static_cast<uint64_t>(dataset.label(i)));
+  }
+  return hash;
 }
 
 DatasetPtr make_subset(DatasetPtr base, std::vector<int64_t> indices) {

@@ -57,7 +57,8 @@ struct TrainVal {
   std::vector<DataProblem> problems = {};
 };
 
-// Opens what `root` holds, a folder or an archive, told apart by content:
+// Opens what `root` holds, a folder or an archive, told apart by content; where it is neither, the dataset of that name
+// (convoy/own_dataset.h):
 //  - the CIFAR-10 or CIFAR-100 files as published (data_batch_1.bin ... or train.bin), also one folder deeper;
 //  - folders of images as lay_out() reads them. Classes are numbered in byte-wise order of their names (as
 //    torchvision's ImageFolder), images in byte-wise order of their paths.
@@ -74,6 +75,9 @@ TrainVal open_val(const std::filesystem::path& root, BadFolder bad_folder = BadF
 
 // One part of `root` where it has parts, all its images otherwise. Throws as open_train_val and open_val.
 DatasetPtr open_dataset(const std::filesystem::path& root, Split split);
+
+// A hash of the names, without their folders, and the labels of all images.
+uint64_t hash_of(const Dataset& dataset);
 
 // The given samples of a dataset, in that order.
 DatasetPtr make_subset(DatasetPtr base, std::vector<int64_t> indices);

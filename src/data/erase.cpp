@@ -35,9 +35,8 @@ void draw_rectangles(int width, int height, const Augmentation& augmentation, Ra
 void erase_values(float* image, int side, const Augmentation& augmentation, RandomStream random) {
   draw_rectangles(side, side, augmentation, random, [&](int top, int left, int rows, int columns) {
     std::array<float, 3> color{};
-    if (augmentation.erase_mode == Augmentation::EraseMode::color)
-      std::ranges::generate(color, [&] { return random.normal(); });
-    const bool by_pixel = augmentation.erase_mode == Augmentation::EraseMode::pixels;
+    if (augmentation.erase_mode == EraseMode::color) std::ranges::generate(color, [&] { return random.normal(); });
+    const bool by_pixel = augmentation.erase_mode == EraseMode::pixels;
     for (int y = top; y < top + rows; ++y) {
       float* out = image + (ptrdiff_t{y} * side + left) * 3;
       for (size_t i = 0; i < 3 * static_cast<size_t>(columns); ++i) out[i] = by_pixel ? random.normal() : color[i % 3];

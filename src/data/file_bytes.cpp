@@ -21,7 +21,7 @@ size_t read_some(int descriptor, uint64_t offset, uint8_t* into, size_t size, st
     const ssize_t got = ::pread(descriptor, into, size, static_cast<off_t>(offset));
     if (got >= 0) return static_cast<size_t>(got);
     if (errno != EINTR) {
-      throw Error(fmt::format("{}: cannot be read: {}", name, std::generic_category().message(errno)));
+      throw FileError(fmt::format("{}: cannot be read: {}", name, std::generic_category().message(errno)));
     }
   }
 }
@@ -32,7 +32,7 @@ std::vector<uint8_t> read_at(int descriptor, uint64_t offset, uint64_t size, std
   std::vector<uint8_t> bytes(size);
   for (uint64_t done = 0; done < size;) {
     const size_t got = read_some(descriptor, offset + done, bytes.data() + done, size - done, name);
-    if (got == 0) throw Error(fmt::format("{}: the archive became shorter", name));
+    if (got == 0) throw FileError(fmt::format("{}: the archive became shorter", name));
     done += got;
   }
   return bytes;

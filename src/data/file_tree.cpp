@@ -30,7 +30,7 @@ class Walk {
 
   std::vector<TreeEntry> run() {
     if (const std::error_code error = enter(""); error) {
-      throw Error(fmt::format("{}: cannot be read: {}", root_.string(), error.message()));
+      throw FileError(fmt::format("{}: cannot be read: {}", root_.string(), error.message()));
     }
     std::ranges::sort(entries_, {}, &TreeEntry::path);
     return std::move(entries_);

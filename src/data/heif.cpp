@@ -26,7 +26,7 @@ DecodedImage decode_heif(std::span<const uint8_t> bytes, std::string_view name, 
     throw Error(fmt::format("{}: damaged HEIF: {}", name, reason));
   };
   const std::unique_ptr<heif_context, void (*)(heif_context*)> context(heif_context_alloc(), heif_context_free);
-  if (!context) throw Error(fmt::format("{}: no memory to decode it", name));
+  if (!context) throw MemoryError(fmt::format("{}: no memory to decode it", name));
   const double side = std::floor(std::sqrt(static_cast<double>(options.max_pixels)));
   heif_context_set_maximum_image_size_limit(context.get(), static_cast<int>(std::clamp(side, 1.0, 65535.0)));
   heif_context_set_max_decoding_threads(context.get(), 0);

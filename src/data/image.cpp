@@ -98,7 +98,7 @@ Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const 
 
 std::vector<uint8_t> read_file(const std::filesystem::path& file) {
   const auto fail = [&] {
-    return Error(fmt::format("{}: cannot be read: {}", file.string(), std::generic_category().message(errno)));
+    return FileError(fmt::format("{}: cannot be read: {}", file.string(), std::generic_category().message(errno)));
   };
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"), std::fclose);
   if (!stream) throw fail();

@@ -273,7 +273,7 @@ class Plan {
     if (entries_.empty()) return Error(fmt::format("{}: expected one sub-folder a class, it is empty", shown("")));
     std::vector<const TreeEntry*> others;
     for (const TreeEntry& entry : entries_) {
-      if (entry.kind == Kind::unreadable) return Error(unreadable(entry));
+      if (entry.kind == Kind::unreadable) throw FileError(unreadable(entry));
       if (entry.kind == Kind::other) others.push_back(&entry);
     }
     if (const int64_t images = count_images(at); images > 0) {

@@ -178,7 +178,7 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
   try {
     view = cache_.get(index, scratch, damage);
   } catch (const Error& error) {
-    if (strict || options_.on_bad_image == OnBadImage::error) throw;
+    if (options_.on_bad_image != OnBadImage::skip) throw;
     const std::scoped_lock lock(mutex_);
     bad_images_.insert(error.what());
     return false;
@@ -209,7 +209,7 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
 void Loader::prepare_sample(Slot& slot, int64_t position) {
   const int64_t count = dataset_->size();
   const int64_t place = slot.batch.step * options_.batch_size + position;
-  const int64_t tries = options_.on_bad_image == OnBadImage::replace ? count : 1;
+  const int64_t tries = options_.replace_skipped ? count : 1;
   for (int64_t offset = 0; offset < tries; ++offset) {
     const int64_t index = (*slot.order)[static_cast<size_t>((place + offset) % count)];
     slot.good[static_cast<size_t>(position)] = load_into(slot, position, index);
@@ -240,7 +240,7 @@ const Batch& Loader::next() {
   const auto start = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   if (std::exchange(lent_, false)) slot_freed_.notify_all();
-  if (consumed_ >= end_) throw Error("data: the loader is past its last epoch");
+  if (consumed_ >= end_) throw InternalError("data: the loader is past its last epoch");
   Slot& slot = slot_of(consumed_);
   while (opened_ <= consumed_ || !slot.ready) {
     if (const auto work = take_work(consumed_ + 1)) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "convoy/image_options.h"
 #include "core/buffer.h"
 #include "data/augment.h"
 #include "data/dataset.h"
@@ -21,20 +22,16 @@
 
 namespace convoy {
 
-enum class OnBadImage {
-  strict,    // as `error`, and damage that an image can be read in spite of is an Error, too
-  error,     // next() throws the Error that names the file
-  replace,   // the next readable sample of the epoch's order takes its place: training
-  leave_out  // the batch is shorter, maybe empty: evaluation
-};
-
 struct LoaderOptions {
   int64_t batch_size = 32;
   bool shuffle = false;
   bool drop_last = false;  // leaves out the last batch of an epoch when it is not full
   Preprocessing preprocessing;
   std::optional<Augmentation> augmentation;
-  OnBadImage on_bad_image = OnBadImage::error;
+  OnBadImage on_bad_image = OnBadImage::error;  // Errors are thrown by next()
+  // The next readable sample of the epoch's order takes the place of one that is skipped, as in training; otherwise the
+  // batch is shorter, maybe empty.
+  bool replace_skipped = false;
   uint64_t seed = 0;
   int workers = 2;  // 0: everything happens inside next()
   int batches_ahead = 3;

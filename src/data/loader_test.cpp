@@ -47,7 +47,7 @@ LoaderOptions training_options(int workers) {
   options.shuffle = true;
   options.preprocessing.image_size = 12;
   options.augmentation = Augmentation{};
-  options.augmentation->crop = Augmentation::Crop::resized;
+  options.augmentation->crop = TrainCrop::resized;
   options.augmentation->horizontal_flip = 0.5F;
   options.augmentation->rotation = 15;
   options.augmentation->erasing = 0.5F;
@@ -175,7 +175,8 @@ TEST(Loader, ABadImageIsReplacedByTheNextOneAndReported) {
   for (const int workers : {0, 3}) {
     LoaderOptions options = training_options(workers);
     options.shuffle = false;
-    options.on_bad_image = OnBadImage::replace;
+    options.on_bad_image = OnBadImage::skip;
+    options.replace_skipped = true;
     Loader loader(std::make_shared<NoiseDataset>(14, std::vector<int64_t>{3, 4, 13}), options);
     EXPECT_THAT(copy(loader.next()).indices, ElementsAre(0, 1, 2, 5, 5, 5, 6));
     EXPECT_THAT(copy(loader.next()).indices, ElementsAre(7, 8, 9, 10, 11, 12, 0));
@@ -223,7 +224,7 @@ TEST(Loader, EvaluationLeavesBadImagesOut) {
   LoaderOptions options = training_options(2);
   options.shuffle = false;
   options.augmentation.reset();
-  options.on_bad_image = OnBadImage::leave_out;
+  options.on_bad_image = OnBadImage::skip;
   options.end_epoch = 1;
   const auto bad = std::make_shared<NoiseDataset>(14, std::vector<int64_t>{0, 3, 6, 7, 8, 9, 10, 11, 12, 13});
   Loader loader(bad, options);
@@ -237,7 +238,8 @@ TEST(Loader, EvaluationLeavesBadImagesOut) {
 
 TEST(Loader, SaysWhenNoImageCanBeRead) {
   LoaderOptions options = training_options(2);
-  options.on_bad_image = OnBadImage::replace;
+  options.on_bad_image = OnBadImage::skip;
+  options.replace_skipped = true;
   Loader loader(std::make_shared<NoiseDataset>(3, std::vector<int64_t>{0, 1, 2}), options);
   try {
     loader.next();

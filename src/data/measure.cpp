@@ -1,6 +1,7 @@
 // Mean, deviation and sizes of the images of a dataset.
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <map>
 
 #include "convoy/data.h"
@@ -17,7 +18,7 @@ struct Measured {
   int height = 0;
   std::array<double, 3> mean{};
   std::array<double, 3> mean_square{};
-  std::string error;
+  std::exception_ptr error;
 };
 
 Measured measure(const Image& image) {
@@ -56,8 +57,8 @@ DataStats measure_images(const std::filesystem::path& data) {
     Measured& result = measured[static_cast<size_t>(i)];
     try {
       result = measure(images.load(i));
-    } catch (const std::exception& error) {
-      result.error = error.what();
+    } catch (...) {
+      result.error = std::current_exception();
     }
   });
   DataStats stats;
@@ -69,7 +70,7 @@ DataStats measure_images(const std::filesystem::path& data) {
   std::vector<int> widths, heights;
   std::map<std::array<int, 2>, int64_t> sizes;
   for (const Measured& image : measured) {
-    if (!image.error.empty()) throw Error(image.error);
+    if (image.error) std::rethrow_exception(image.error);
     for (size_t c = 0; c < 3; ++c) {
       stats.mean[c] += image.mean[c] / static_cast<double>(measured.size());
       squares[c] += image.mean_square[c] / static_cast<double>(measured.size());

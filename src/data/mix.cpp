@@ -95,7 +95,6 @@ double beta_sample(double alpha, RandomStream& random) {
 void mix(float* images, float* targets, int64_t samples, int64_t side, int64_t classes,
          const Augmentation& augmentation, RandomStream random) {
   if (augmentation.mixup_alpha <= 0 && augmentation.cutmix_alpha <= 0) return;
-  using MixMode = Augmentation::MixMode;
   const int64_t floats = side * side * 3;
   std::vector<float> scratch;
   std::array<Mixture, 2> mixtures;

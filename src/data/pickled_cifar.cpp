@@ -23,7 +23,7 @@ auto with_dictionary(const std::vector<uint8_t>& file, const std::string& name, 
     if (dict == nullptr) throw Error("is no dictionary, as a file of CIFAR's Python archives is");
     return read(pickle, *dict);
   } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", name, error.what()));
+    error.rethrow(fmt::format("{}: {}", name, error.what()));
   }
 }
 
@@ -43,7 +43,7 @@ std::span<const std::byte> pixels_of(const Pickle& pickle, const PickleDict& dic
   const PickleId id = pickle.find(dict, "data");
   const auto* array = id < 0 ? nullptr : pickle.get<PickleTensor>(id);
   const std::vector<int64_t> shape{static_cast<int64_t>(images), kPixels};
-  const bool good = array != nullptr && array->type == StoredType::u8 && array->shape == shape &&
+  const bool good = array != nullptr && array->type == DType::u8 && array->shape == shape &&
                     array->strides == std::vector<int64_t>{kPixels, 1} && array->offset == 0 &&
                     array->bytes.size() == images * kPixels;
   if (!good) {

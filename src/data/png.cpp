@@ -26,7 +26,7 @@ class Reader {
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
-      throw Error(fmt::format("{}: no memory to decode it", name));
+      throw MemoryError(fmt::format("{}: no memory to decode it", name));
     }
     png_set_progressive_read_fn(png_, this, on_info, on_row, on_end);
     png_set_crc_action(png_, PNG_CRC_WARN_USE, PNG_CRC_WARN_DISCARD);

@@ -41,9 +41,9 @@ Rectangle random_part(int width, int height, const Augmentation& augmentation, R
 int reflected(int i, int size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; }
 
 // The window of `size` at (left, top) in an image with `padding` pixels put on every side.
-Image padded_crop(const Image& image, int padding, Augmentation::PaddingMode mode, int left, int top) {
+Image padded_crop(const Image& image, int padding, CropPaddingMode mode, int left, int top) {
   const int size = image.width();
-  const bool reflect = mode == Augmentation::PaddingMode::reflect;
+  const bool reflect = mode == CropPaddingMode::reflect;
   Image output(size, size);
   if (!reflect) std::fill_n(output.row(0), output.bytes(), uint8_t{0});
   const int shift_x = left - padding, shift_y = top - padding;
@@ -73,15 +73,15 @@ Image random_crop(ImageView image, const Preprocessing& preprocessing, const Aug
                   RandomStream random) {
   const int size = preprocessing.image_size;
   switch (augmentation.crop) {
-    case Augmentation::Crop::none: return prepare(image, preprocessing);
-    case Augmentation::Crop::padded: {
+    case TrainCrop::none: return prepare(image, preprocessing);
+    case TrainCrop::padded: {
       const Image whole = resize(image, size, size, preprocessing.interpolation);
       const auto positions = static_cast<uint32_t>(2 * augmentation.crop_padding + 1);
       const auto top = static_cast<int>(random.below(positions));
       const auto left = static_cast<int>(random.below(positions));
       return padded_crop(whole, augmentation.crop_padding, augmentation.padding_mode, left, top);
     }
-    case Augmentation::Crop::resized: {
+    case TrainCrop::resized: {
       const Rectangle part = random_part(image.width, image.height, augmentation, random);
       return resize(image.crop(part.left, part.top, part.width, part.height), size, size, preprocessing.interpolation);
     }

@@ -41,7 +41,7 @@ Image augment(ImageView image, const Preprocessing& preprocessing, const Augment
 
 TEST(Augment, AugmentationIsAFunctionOfItsStream) {
   Augmentation augmentation;
-  augmentation.crop = Augmentation::Crop::resized;
+  augmentation.crop = TrainCrop::resized;
   augmentation.horizontal_flip = augmentation.vertical_flip = 0.5F;
   augmentation.rotation = 20;
   const Image image = coordinates(40, 30);
@@ -75,7 +75,7 @@ TEST(Augment, FlipsHappenAsOftenAsAsked) {
 TEST(Augment, PaddedCropMovesTheImageAndShowsBlackBorders) {
   const Image image = coordinates(16, 16);
   Augmentation augmentation;
-  augmentation.crop = Augmentation::Crop::padded;
+  augmentation.crop = TrainCrop::padded;
   augmentation.crop_padding = 2;
   std::array<int, 25> seen{};
   for (uint64_t sample = 0; sample < 1000; ++sample) {
@@ -99,8 +99,8 @@ TEST(Augment, PaddedCropMovesTheImageAndShowsBlackBorders) {
 TEST(Augment, PaddedCropReflectsWithoutRepeatingTheBorder) {
   const Image image = coordinates(16, 16);
   Augmentation augmentation;
-  augmentation.crop = Augmentation::Crop::padded;
-  augmentation.padding_mode = Augmentation::PaddingMode::reflect;
+  augmentation.crop = TrainCrop::padded;
+  augmentation.padding_mode = CropPaddingMode::reflect;
   augmentation.crop_padding = 3;
   // numpy.pad(numpy.arange(1, 17), 3, "reflect")
   constexpr std::array<int, 22> kPadded{4, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 15, 14, 13};
@@ -126,7 +126,7 @@ TEST(Augment, AlternatingFlipsShowBothSidesInTwoEpochs) {
   const Image image = coordinates(16, 16);
   Augmentation augmentation;
   augmentation.horizontal_flip = 0.5F;
-  augmentation.flip_mode = Augmentation::FlipMode::alternate;
+  augmentation.flip_mode = FlipMode::alternate;
   const auto mirrored = [&](uint64_t sample, uint64_t epoch) {
     return augment(image.view(), squared(16), augmentation, key(sample, epoch)).row(0)[0] == 16;
   };
@@ -146,7 +146,7 @@ TEST(Augment, ResizedCropIsDrawnAsTorchvisionDrawsIt) {
   Preprocessing preprocessing = squared(12);
   preprocessing.interpolation = Interpolation::nearest;  // so that the corners tell which part was cut out
   Augmentation augmentation;
-  augmentation.crop = Augmentation::Crop::resized;
+  augmentation.crop = TrainCrop::resized;
   const Augmenter augmenter(preprocessing, augmentation);
   testing::Counts drawn;
   for (uint64_t sample = 0; sample < 100'000; ++sample) {
@@ -163,7 +163,7 @@ TEST(Augment, ResizedCropFallsBackToTheLargestPartInBounds) {
   Preprocessing preprocessing = squared(20);
   preprocessing.interpolation = Interpolation::nearest;
   Augmentation augmentation;
-  augmentation.crop = Augmentation::Crop::resized;
+  augmentation.crop = TrainCrop::resized;
   augmentation.crop_scale = {0.9, 1.0};
   const Image output = augment(thin.view(), preprocessing, augmentation, key(0));
   // round(10 * 4 / 3) = 13 of the 200 columns, from (200 - 13) / 2 = 93 on.

@@ -5,11 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "convoy/image_options.h"
 #include "data/image.h"
 
 namespace convoy {
-
-enum class Interpolation { nearest, box, bilinear, bicubic };
 
 std::string_view to_string(Interpolation interpolation);
 // nullopt for an unknown word.

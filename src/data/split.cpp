@@ -84,7 +84,7 @@ void write_file(const fs::path& path, const std::vector<uint8_t>& bytes) {
   std::ofstream stream(path, std::ios::binary);
   stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   stream.close();
-  if (!stream) throw Error(fmt::format("{}: cannot be written; is the disk full?", path.string()));
+  if (!stream) throw FileError(fmt::format("{}: cannot be written; is the disk full?", path.string()));
 }
 
 bool is_within(const fs::path& inner, const fs::path& outer) {
@@ -97,10 +97,11 @@ class NewFolder {
  public:
   explicit NewFolder(const fs::path& target) : target_(target), temporary_(target.string() + ".tmp") {
     if (fs::exists(target) && !(fs::is_directory(target) && fs::is_empty(target))) {
-      throw Error(fmt::format("{}: is there already; nothing is overwritten, choose another folder", target.string()));
+      throw FileError(
+          fmt::format("{}: is there already; nothing is overwritten, choose another folder", target.string()));
     }
     if (fs::exists(temporary_)) {
-      throw Error(fmt::format("{}: left by a split that was ended; remove it", temporary_.string()));
+      throw FileError(fmt::format("{}: left by a split that was ended; remove it", temporary_.string()));
     }
     fs::create_directories(temporary_);
   }
@@ -162,9 +163,9 @@ SplitResult split_images(const fs::path& data, const fs::path& output, const Spl
   folder.finish();
   return result;
 } catch (const fs::filesystem_error& error) {
-  throw Error(fmt::format("{}: cannot be made: {}",
-                          error.path2().empty() ? error.path1().string() : error.path2().string(),
-                          error.code().message()));
+  throw FileError(fmt::format("{}: cannot be made: {}",
+                              error.path2().empty() ? error.path1().string() : error.path2().string(),
+                              error.code().message()));
 }
 
 }  // namespace convoy

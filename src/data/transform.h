@@ -7,15 +7,11 @@
 #include <span>
 #include <string_view>
 
+#include "convoy/image_options.h"
 #include "data/image.h"
 #include "data/resize.h"
 
 namespace convoy {
-
-enum class ResizeMode {
-  crop,   // the shorter side to image_size / crop_pct, then the centre image_size x image_size (torchvision, timm)
-  squash  // both sides to image_size, whatever the shape
-};
 
 std::string_view to_string(ResizeMode mode);
 // nullopt for an unknown word.

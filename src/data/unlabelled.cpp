@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <exception>
 #include <system_error>
 
 #include "convoy/error.h"
@@ -20,9 +21,9 @@ namespace fs = std::filesystem;
 
 struct Sample {
   std::string name;
-  std::string problem{};  // the message, beginning with the name, where there is no image
-  FileTreePtr tree{};     // null: the bytes are here
-  std::string path{};     // in the tree
+  std::exception_ptr problem{};  // its message begins with the name; null where there is an image
+  FileTreePtr tree{};            // null: the bytes are here
+  std::string path{};            // in the tree
   std::vector<uint8_t> bytes{};
 };
 
@@ -34,7 +35,7 @@ std::vector<uint8_t> read_standard_input() {
   ssize_t count = 0;
   while ((count = ::read(STDIN_FILENO, part.data(), part.size())) != 0) {
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw Error(fmt::format("-: cannot be read: {}", std::generic_category().message(errno)));
+    if (count < 0) throw FileError(fmt::format("-: cannot be read: {}", std::generic_category().message(errno)));
     bytes.insert(bytes.end(), part.begin(), part.begin() + count);
     if (bytes.size() > kLargest) throw Error("-: standard input is larger than 1 GiB");
   }
@@ -52,7 +53,7 @@ class Unlabelled : public Dataset {
   std::string name(int64_t index) const override { return at(index).name; }
   std::optional<std::vector<uint8_t>> encoded(int64_t index) const override {
     const Sample& sample = at(index);
-    if (!sample.problem.empty()) throw Error(sample.problem);
+    if (sample.problem) std::rethrow_exception(sample.problem);
     return sample.tree == nullptr ? sample.bytes : sample.tree->read(sample.path);
   }
   Image load(int64_t index) const override { return decode_image(*encoded(index), name(index)); }
@@ -88,7 +89,9 @@ void append_tree(const fs::path& root, std::vector<Sample>& samples) {
     if (entry.kind == image) {
       samples.push_back({.name = name, .tree = tree, .path = entry.path});
     } else if (entry.kind == unreadable) {
-      samples.push_back({.name = name, .problem = name + ": the folder cannot be read; check its permissions"});
+      samples.push_back(
+          {.name = name,
+           .problem = std::make_exception_ptr(FileError(name + ": the folder cannot be read; check its permissions"))});
     } else if (is_folder && (entry.kind == broken_link ? format_by_name(name).has_value() : is_archive_name(name))) {
       append_samples(name, samples);
     }
@@ -105,12 +108,12 @@ void append_samples(const fs::path& path, std::vector<Sample>& samples) try {
     append_tree(path, samples);
   } else if (!fs::exists(path, unknown)) {
     const bool is_link = fs::is_symlink(path, unknown);
-    throw Error(fmt::format("{}: {}", path.string(), is_link ? "is a link to nothing" : "no such file or folder"));
+    throw FileError(fmt::format("{}: {}", path.string(), is_link ? "is a link to nothing" : "no such file or folder"));
   } else {
     samples.push_back({.name = path.string(), .tree = make_folder_tree({}), .path = path.string()});
   }
-} catch (const Error& error) {
-  samples.push_back({.name = path.string(), .problem = error.what()});
+} catch (const Error&) {
+  samples.push_back({.name = path.string(), .problem = std::current_exception()});
 }
 
 }  // namespace

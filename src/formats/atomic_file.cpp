@@ -48,7 +48,7 @@ class TemporaryFile {
 
  private:
   [[noreturn]] void fail(const char* action) const {
-    throw Error(
+    throw FileError(
         fmt::format("{}: cannot {} the temporary file {}: {}", target_.string(), action, name_, std::strerror(errno)));
   }
 
@@ -81,14 +81,14 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 
 void check_can_write(const std::filesystem::path& path) {
   if (std::error_code unknown; std::filesystem::is_directory(path, unknown))
-    throw Error(fmt::format("{}: is a folder; name a file", path.string()));
+    throw FileError(fmt::format("{}: is a folder; name a file", path.string()));
   TemporaryFile file(path);
 }
 
 void create_folder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) throw Error(fmt::format("{}: cannot create the folder: {}", path.string(), error.message()));
+  if (error) throw FileError(fmt::format("{}: cannot create the folder: {}", path.string(), error.message()));
 }
 
 }  // namespace convoy

@@ -57,7 +57,7 @@ class PickleSource : public Checkpoint::Source {
         return torch_->storage(storage);
       });
     } catch (const Error& error) {
-      throw Error(fmt::format("{}: tensor {} {}", path_.string(), quote_name(tensor.name), error.what()));
+      error.rethrow(fmt::format("{}: tensor {} {}", path_.string(), quote_name(tensor.name), error.what()));
     }
   }
 
@@ -88,7 +88,7 @@ std::vector<std::byte> read_bytes(const fs::path& path, uint64_t most) {
   std::ifstream stream(path, std::ios::binary);
   std::vector<std::byte> bytes(static_cast<size_t>(std::min<uint64_t>(most, fs::file_size(path))));
   stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (!stream) throw Error(fmt::format("cannot be read: {}", std::strerror(errno)));
+  if (!stream) throw FileError(fmt::format("cannot be read: {}", std::strerror(errno)));
   return bytes;
 }
 
@@ -115,9 +115,9 @@ auto naming(const fs::path& file, const Read& read) {
   try {
     return read();
   } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", file.string(), error.what()));
+    error.rethrow(fmt::format("{}: {}", file.string(), error.what()));
   } catch (const fs::filesystem_error& error) {
-    throw Error(fmt::format("{}: cannot be read: {}", file.string(), error.code().message()));
+    throw FileError(fmt::format("{}: cannot be read: {}", file.string(), error.code().message()));
   }
 }
 
@@ -166,7 +166,7 @@ void Checkpoint::open_pickle(const fs::path& file, std::span<const std::byte> he
     }
   } else {
     const std::string foreign = foreign_format(file, head);
-    throw Error(foreign.empty() ? "is no checkpoint of PyTorch or Paddle and no safetensors file" : foreign);
+    throw FileError(foreign.empty() ? "is no checkpoint of PyTorch or Paddle and no safetensors file" : foreign);
   }
   const PickledWeights& weights = source->weights();
   key_ = weights.key;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "convoy/source_layout.h"
-#include "formats/stored_type.h"
+#include "formats/elements.h"
 
 namespace convoy {
 
@@ -30,7 +30,7 @@ class Checkpoint {
 
   struct Tensor {
     std::string name;
-    StoredType type = StoredType::f32;
+    DType type = DType::f32;
     std::vector<int64_t> shape;
   };
 

@@ -34,7 +34,7 @@ json read_json(const fs::path& path) {
   }
   std::ifstream stream(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream) throw Error(fmt::format("{} cannot be read", quote_name(name)));
+  if (!stream) throw FileError(fmt::format("{} cannot be read", quote_name(name)));
   return parse_strict_json(text, kDeepest, quote_name(name));
 }
 
@@ -48,17 +48,17 @@ fs::path file_in(const fs::path& folder) {
     if (known && entry.is_regular_file()) found.push_back(entry.path());
   }
   if (found.size() == 1) return found.front();
-  if (const std::string foreign = foreign_folder(folder); found.empty() && !foreign.empty()) throw Error(foreign);
+  if (const std::string foreign = foreign_folder(folder); found.empty() && !foreign.empty()) throw FileError(foreign);
   if (found.empty()) {
-    throw Error(fmt::format("is a folder without a checkpoint; expected {}", fmt::join(kUsualFiles, ", ")));
+    throw FileError(fmt::format("is a folder without a checkpoint; expected {}", fmt::join(kUsualFiles, ", ")));
   }
   std::ranges::sort(found);
   constexpr size_t kMost = 5;
   const size_t more = found.size() > kMost ? found.size() - kMost : 0;
   std::vector<std::string> names;
   for (size_t i = 0; i < found.size() - more; ++i) names.push_back(quote_name(found[i].filename().string()));
-  throw Error(fmt::format("is a folder of several checkpoints: {}{}; name the one to use", fmt::join(names, ", "),
-                          more > 0 ? fmt::format(" and {} more", more) : ""));
+  throw FileError(fmt::format("is a folder of several checkpoints: {}{}; name the one to use", fmt::join(names, ", "),
+                              more > 0 ? fmt::format(" and {} more", more) : ""));
 }
 
 void read_index(const fs::path& index, CheckpointFiles& result) {
@@ -76,7 +76,7 @@ void read_index(const fs::path& index, CheckpointFiles& result) {
     }
     const fs::path path = index.parent_path() / name;
     if (!fs::is_regular_file(path)) {
-      throw Error(fmt::format("names the file {}, which is not beside it", quote_name(name.string())));
+      throw FileError(fmt::format("names the file {}, which is not beside it", quote_name(name.string())));
     }
     files.insert(path);
     result.places.emplace(tensor, path);
@@ -87,10 +87,10 @@ void read_index(const fs::path& index, CheckpointFiles& result) {
 }  // namespace
 
 CheckpointFiles find_checkpoint_files(const fs::path& path) {
-  if (!fs::exists(path)) throw Error("there is no such file");
+  if (!fs::exists(path)) throw FileError("there is no such file");
   const bool is_folder = fs::is_directory(path);
   const fs::path file = is_folder ? file_in(path) : path;
-  if (!fs::is_regular_file(file)) throw Error("is not a file");
+  if (!fs::is_regular_file(file)) throw FileError("is not a file");
   CheckpointFiles result;
   result.path = file;
   if (is_index(file)) {

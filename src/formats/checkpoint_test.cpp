@@ -67,7 +67,7 @@ TEST(Checkpoint, ReadsWhatTorchWrites) {
     EXPECT_THAT(checkpoint.tensors()[0].shape, ElementsAre(4, 3, 3, 3));
     const Checkpoint::Tensor& last = checkpoint.tensors().back();
     EXPECT_EQ(last.name, "bn1.num_batches_tracked");
-    EXPECT_EQ(last.type, StoredType::i64);
+    EXPECT_EQ(last.type, DType::i64);
     EXPECT_THAT(checkpoint.floats(checkpoint.tensors().size() - 1), ElementsAre(12));
   }
 }

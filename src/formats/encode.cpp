@@ -37,23 +37,23 @@ uint16_t float_to_bfloat(float value) {
   return static_cast<uint16_t>(rounded(std::bit_cast<uint32_t>(value), 16));
 }
 
-std::vector<std::byte> encode_floats(std::span<const float> values, StoredType type) {
+std::vector<std::byte> encode_floats(std::span<const float> values, DType type) {
   std::vector<std::byte> bytes(values.size() * static_cast<size_t>(size_of(type)));
   std::byte* into = bytes.data();
   for (const float value : values) {
-    if (type == StoredType::f32) {
+    if (type == DType::f32) {
       std::memcpy(into, &value, sizeof(value));
       into += sizeof(value);
       continue;
     }
-    const uint16_t shortened = type == StoredType::f16 ? float_to_half(value) : float_to_bfloat(value);
+    const uint16_t shortened = type == DType::f16 ? float_to_half(value) : float_to_bfloat(value);
     std::memcpy(into, &shortened, sizeof(shortened));
     into += sizeof(shortened);
   }
   return bytes;
 }
 
-void round_floats(std::span<float> values, StoredType type) {
+void round_floats(std::span<float> values, DType type) {
   for_each_element(type, encode_floats(values, type),
                    [&](size_t i, auto value) { values[i] = static_cast<float>(value); });
 }

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "formats/stored_type.h"
+#include "formats/elements.h"
 
 namespace convoy {
 
@@ -15,9 +15,9 @@ uint16_t float_to_half(float value);
 uint16_t float_to_bfloat(float value);
 
 // The bytes of `values` as f32, f16 or bf16, little endian.
-std::vector<std::byte> encode_floats(std::span<const float> values, StoredType type);
+std::vector<std::byte> encode_floats(std::span<const float> values, DType type);
 
 // Rounds the values to what those bytes stand for.
-void round_floats(std::span<float> values, StoredType type);
+void round_floats(std::span<float> values, DType type);
 
 }  // namespace convoy

@@ -80,10 +80,10 @@ class Settings {
 Golden::Golden(const std::filesystem::path& path) : file_(path) {
   const auto settings = file_.metadata().find("golden");
   try {
-    if (settings == file_.metadata().end()) throw Error("is no golden file: it has no metadata entry \"golden\"");
+    if (settings == file_.metadata().end()) throw FileError("is no golden file: it has no metadata entry \"golden\"");
     read_settings(settings->second);
   } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", path.string(), error.what()));
+    error.rethrow(fmt::format("{}: {}", path.string(), error.what()));
   }
   check_tensors();
 }
@@ -137,7 +137,7 @@ void Golden::check_tensors() {
   }
   constexpr std::string_view kBuffer = "buffer/";
   for (const StoredTensor& tensor : file_.tensors()) {
-    const bool floating = tensor.type == StoredType::f32 || tensor.type == StoredType::f64;
+    const bool floating = tensor.type == DType::f32 || tensor.type == DType::f64;
     if (tensor.name.starts_with(kBuffer) && floating) buffers_.push_back(tensor.name.substr(kBuffer.size()));
   }
   require_shape("input", std::array{batch_, int64_t{3}, size_, size_});

@@ -62,10 +62,10 @@ class WholeGolden : public testing::Test {
   std::filesystem::path write() const {
     const std::array<float, 12> values{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
     std::vector<TensorToStore> tensors{
-        {"labels", StoredType::i64, {1}, std::as_bytes(std::span(&label_, 1))},
-        {"buffer/bn.num_batches_tracked", StoredType::i64, {}, std::as_bytes(std::span(&label_, 1))}};
+        {"labels", DType::i64, {1}, std::as_bytes(std::span(&label_, 1))},
+        {"buffer/bn.num_batches_tracked", DType::i64, {}, std::as_bytes(std::span(&label_, 1))}};
     for (const auto& [name, tensor] : tensors_) {
-      tensors.push_back({name, StoredType::f32, tensor.first, std::as_bytes(std::span(values).first(tensor.second))});
+      tensors.push_back({name, DType::f32, tensor.first, std::as_bytes(std::span(values).first(tensor.second))});
     }
     write_safetensors(path_, tensors, {{"golden", settings_.dump()}});
     return path_;

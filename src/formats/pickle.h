@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "formats/stored_type.h"
+#include "formats/elements.h"
 
 namespace convoy {
 
@@ -36,7 +36,7 @@ struct PickleBytes {
 
 // Numbers that torch keeps outside of the pickle.
 struct PickleStorage {
-  StoredType type = StoredType::f32;
+  DType type = DType::f32;
   std::string_view key;
   int64_t elements = 0;
 };
@@ -44,7 +44,7 @@ struct PickleStorage {
 // The elements of a tensor lie `strides` apart (counted in elements, from `offset`) in `storage`, or in `bytes` where
 // its key is empty. Nothing of this has been checked against the memory that is really there.
 struct PickleTensor {
-  StoredType type = StoredType::f32;
+  DType type = DType::f32;
   std::vector<int64_t> shape;
   std::vector<int64_t> strides;
   int64_t offset = 0;
@@ -67,7 +67,7 @@ struct PickleObject {
 
 using PickleValue =
     std::variant<std::monostate, bool, int64_t, double, std::string_view, PickleBytes, PickleList, PickleDict,
-                 PickleTensor, PickleStorage, StoredType, PickleArrayShell, PickleObject, const PickleGlobal*>;
+                 PickleTensor, PickleStorage, DType, PickleArrayShell, PickleObject, const PickleGlobal*>;
 
 // A pickle that was read as a whole. Views in its values point into the bytes that it was made of, or into the Pickle.
 class Pickle {

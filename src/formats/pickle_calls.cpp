@@ -127,7 +127,7 @@ void PickleCalls::set_state(PickleId id, PickleId state) {
     return;
   }
   const bool is_array = std::holds_alternative<PickleArrayShell>(value);
-  if (!is_array && !std::holds_alternative<StoredType>(value)) return;
+  if (!is_array && !std::holds_alternative<DType>(value)) return;
   try {
     const auto* parts = pickle_.get<PickleList>(state);
     if (parts == nullptr) throw Error("an array's state is no list");

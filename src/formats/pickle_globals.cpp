@@ -24,22 +24,22 @@ constexpr PickleGlobal kGlobals[] = {
     {"__builtin__", "frozenset", Meaning::first_argument},
     {"torch", "Size", Meaning::first_argument},
     {"_codecs", "encode", Meaning::latin1_bytes},
-    {"torch", "DoubleStorage", Meaning::storage, StoredType::f64},
-    {"torch", "FloatStorage", Meaning::storage, StoredType::f32},
-    {"torch", "HalfStorage", Meaning::storage, StoredType::f16},
-    {"torch", "BFloat16Storage", Meaning::storage, StoredType::bf16},
-    {"torch", "LongStorage", Meaning::storage, StoredType::i64},
-    {"torch", "IntStorage", Meaning::storage, StoredType::i32},
-    {"torch", "ShortStorage", Meaning::storage, StoredType::i16},
-    {"torch", "CharStorage", Meaning::storage, StoredType::i8},
-    {"torch", "ByteStorage", Meaning::storage, StoredType::u8},
-    {"torch", "BoolStorage", Meaning::storage, StoredType::boolean},
-    {"torch.storage", "UntypedStorage", Meaning::storage, StoredType::u8},
-    {"torch", "float8_e4m3fn", Meaning::element_type, StoredType::f8_e4m3},
-    {"torch", "float8_e5m2", Meaning::element_type, StoredType::f8_e5m2},
-    {"torch", "uint16", Meaning::element_type, StoredType::u16},
-    {"torch", "uint32", Meaning::element_type, StoredType::u32},
-    {"torch", "uint64", Meaning::element_type, StoredType::u64},
+    {"torch", "DoubleStorage", Meaning::storage, DType::f64},
+    {"torch", "FloatStorage", Meaning::storage, DType::f32},
+    {"torch", "HalfStorage", Meaning::storage, DType::f16},
+    {"torch", "BFloat16Storage", Meaning::storage, DType::bf16},
+    {"torch", "LongStorage", Meaning::storage, DType::i64},
+    {"torch", "IntStorage", Meaning::storage, DType::i32},
+    {"torch", "ShortStorage", Meaning::storage, DType::i16},
+    {"torch", "CharStorage", Meaning::storage, DType::i8},
+    {"torch", "ByteStorage", Meaning::storage, DType::u8},
+    {"torch", "BoolStorage", Meaning::storage, DType::boolean},
+    {"torch.storage", "UntypedStorage", Meaning::storage, DType::u8},
+    {"torch", "float8_e4m3fn", Meaning::element_type, DType::f8_e4m3},
+    {"torch", "float8_e5m2", Meaning::element_type, DType::f8_e5m2},
+    {"torch", "uint16", Meaning::element_type, DType::u16},
+    {"torch", "uint32", Meaning::element_type, DType::u32},
+    {"torch", "uint64", Meaning::element_type, DType::u64},
     {"torch._utils", "_rebuild_tensor", Meaning::torch_tensor},
     {"torch._utils", "_rebuild_tensor_v2", Meaning::torch_tensor},
     {"torch._utils", "_rebuild_tensor_v3", Meaning::torch_tensor_v3},
@@ -59,13 +59,13 @@ constexpr PickleGlobal kGlobals[] = {
 
 struct ArrayType {
   std::string_view name;
-  StoredType type;
+  DType type;
 };
 // NumPy has no bfloat16: Paddle writes the bits of one as an unsigned integer.
-constexpr ArrayType kArrayTypes[] = {{"f8", StoredType::f64},  {"f4", StoredType::f32}, {"f2", StoredType::f16},
-                                     {"u2", StoredType::bf16}, {"i8", StoredType::i64}, {"i4", StoredType::i32},
-                                     {"i2", StoredType::i16},  {"i1", StoredType::i8},  {"u8", StoredType::u64},
-                                     {"u4", StoredType::u32},  {"u1", StoredType::u8},  {"b1", StoredType::boolean}};
+constexpr ArrayType kArrayTypes[] = {{"f8", DType::f64},  {"f4", DType::f32}, {"f2", DType::f16},
+                                     {"u2", DType::bf16}, {"i8", DType::i64}, {"i4", DType::i32},
+                                     {"i2", DType::i16},  {"i1", DType::i8},  {"u8", DType::u64},
+                                     {"u4", DType::u32},  {"u1", DType::u8},  {"b1", DType::boolean}};
 
 // The i-th item, which must be of this kind.
 template <class Kind>
@@ -155,7 +155,7 @@ PickleStorage torch_storage(const Pickle& pickle, const PickleList& id) {
   return storage;
 }
 
-StoredType array_type(const Pickle& pickle, const PickleList& arguments) {
+DType array_type(const Pickle& pickle, const PickleList& arguments) {
   constexpr std::string_view kOwner = "an array's type";
   if (arguments.items.empty() || !pickle.text(arguments.items[0])) {
     throw Error(fmt::format("{} is not written as expected", kOwner));
@@ -177,7 +177,7 @@ PickleTensor array_of_state(const Pickle& pickle, const PickleList& state) {
   constexpr std::string_view kOwner = "an array";
   PickleTensor tensor;
   tensor.shape = sizes(pickle, item<PickleList>(pickle, state, 1, kOwner), kOwner);
-  tensor.type = item<StoredType>(pickle, state, 2, kOwner);
+  tensor.type = item<DType>(pickle, state, 2, kOwner);
   tensor.strides = dense_strides(tensor.shape, item<bool>(pickle, state, 3, kOwner));
   tensor.bytes = raw_bytes(pickle, state, 4, kOwner);
   return tensor;
@@ -187,7 +187,7 @@ PickleTensor array_of_buffer(const Pickle& pickle, const PickleList& arguments) 
   constexpr std::string_view kOwner = "an array";
   PickleTensor tensor;
   tensor.bytes = raw_bytes(pickle, arguments, 0, kOwner);
-  tensor.type = item<StoredType>(pickle, arguments, 1, kOwner);
+  tensor.type = item<DType>(pickle, arguments, 1, kOwner);
   tensor.shape = sizes(pickle, item<PickleList>(pickle, arguments, 2, kOwner), kOwner);
   const std::string_view order = item<std::string_view>(pickle, arguments, 3, kOwner);
   if (order != "C" && order != "F") throw Error(fmt::format("an array's order is {}", quote_name(order)));
@@ -197,7 +197,7 @@ PickleTensor array_of_buffer(const Pickle& pickle, const PickleList& arguments) 
 
 PickleTensor array_scalar(const Pickle& pickle, const PickleList& arguments) {
   PickleTensor tensor;
-  tensor.type = item<StoredType>(pickle, arguments, 0, "a number");
+  tensor.type = item<DType>(pickle, arguments, 0, "a number");
   tensor.bytes = raw_bytes(pickle, arguments, 1, "a number");
   return tensor;
 }

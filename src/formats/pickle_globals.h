@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "formats/elements.h"
 #include "formats/pickle.h"
-#include "formats/stored_type.h"
 
 namespace convoy {
 
@@ -27,7 +27,7 @@ struct PickleGlobal {
   };
   std::string_view module, name;
   Meaning meaning;
-  StoredType type = StoredType::f32;  // of a storage or element_type
+  DType type = DType::f32;  // of a storage or element_type
 };
 
 // nullptr for every name that is not on the list.
@@ -40,7 +40,7 @@ PickleTensor torch_tensor_v3(const Pickle& pickle, const PickleList& arguments);
 // What torch's persistent id ('storage', type, key, location, elements, ...) stands for; likewise.
 PickleStorage torch_storage(const Pickle& pickle, const PickleList& id);
 // The element type of numpy.dtype(*arguments); likewise.
-StoredType array_type(const Pickle& pickle, const PickleList& arguments);
+DType array_type(const Pickle& pickle, const PickleList& arguments);
 // Throws Error for a type whose state (version, byte order, ...) is not little endian.
 void check_array_type_state(const Pickle& pickle, const PickleList& state);
 // An array of the state (version, shape, type, column-major, bytes) of numpy.ndarray; likewise.

@@ -19,7 +19,7 @@ namespace convoy {
 
 SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : path_(path) {
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0) fail(fmt::format("cannot open: {}", std::strerror(errno)));
+  if (descriptor_ < 0) refuse(fmt::format("cannot open: {}", std::strerror(errno)));
   try {
     read_header();
   } catch (...) {
@@ -50,6 +50,10 @@ SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&& other) noexc
   return *this;
 }
 
+void SafetensorsReader::refuse(std::string_view message) const {
+  throw FileError(fmt::format("{}: {}", path_.string(), message));
+}
+
 void SafetensorsReader::fail(std::string_view message) const {
   throw Error(fmt::format("{}: {}", path_.string(), message));
 }
@@ -59,7 +63,7 @@ void SafetensorsReader::read_at(uint64_t offset, std::span<std::byte> into, std:
     const size_t most = std::min(into.size(), size_t{1} << 30);
     const ssize_t got = ::pread(descriptor_, into.data(), most, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(fmt::format("cannot read {}: {}", what, std::strerror(errno)));
+    if (got < 0) refuse(fmt::format("cannot read {}: {}", what, std::strerror(errno)));
     if (got == 0) fail(fmt::format("the file ends {} bytes before the end of {}", into.size(), what));
     into = into.subspan(static_cast<size_t>(got));
     offset += static_cast<uint64_t>(got);
@@ -68,15 +72,15 @@ void SafetensorsReader::read_at(uint64_t offset, std::span<std::byte> into, std:
 
 void SafetensorsReader::read_header() {
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) fail(fmt::format("cannot read: {}", std::strerror(errno)));
-  if (!S_ISREG(status.st_mode)) fail("is not a file");
+  if (::fstat(descriptor_, &status) != 0) refuse(fmt::format("cannot read: {}", std::strerror(errno)));
+  if (!S_ISREG(status.st_mode)) refuse("is not a file");
   const auto file_size = static_cast<uint64_t>(status.st_size);
   uint64_t length = 0;
-  if (file_size < sizeof(length)) fail("is not a safetensors file: it is shorter than 8 bytes");
+  if (file_size < sizeof(length)) refuse("is not a safetensors file: it is shorter than 8 bytes");
   read_at(0, std::as_writable_bytes(std::span(&length, 1)), "the header's length");
   if (length > kLargestHeader || length > file_size - sizeof(length)) {
-    fail(fmt::format("is not a safetensors file: a header of {} bytes, expected at most {} in a file of {} bytes",
-                     length, kLargestHeader, file_size));
+    refuse(fmt::format("is not a safetensors file: a header of {} bytes, expected at most {} in a file of {} bytes",
+                       length, kLargestHeader, file_size));
   }
   std::string text(length, '\0');
   read_at(sizeof(length), std::as_writable_bytes(std::span(text)), "the header");
@@ -87,7 +91,7 @@ void SafetensorsReader::read_header() {
     tensors_ = std::move(header.tensors);
     unread_ = std::move(header.unread);
   } catch (const Error& error) {
-    fail(error.what());
+    error.rethrow(fmt::format("{}: {}", path_.string(), error.what()));
   }
   for (size_t i = 0; i < tensors_.size(); ++i) {
     tensors_[i].offset += data_start;
@@ -116,7 +120,7 @@ std::vector<std::byte> SafetensorsReader::bytes(std::string_view name) const {
 std::vector<float> SafetensorsReader::floats(std::string_view name) const {
   const StoredTensor& stored = tensor(name);
   std::vector<float> values(static_cast<size_t>(stored.elements));
-  if (stored.type == StoredType::f32) {
+  if (stored.type == DType::f32) {
     read_at(stored.offset, std::as_writable_bytes(std::span(values)), quote_name(name));
     return values;
   }

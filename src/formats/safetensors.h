@@ -10,14 +10,14 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/stored_type.h"
+#include "formats/elements.h"
 
 namespace convoy {
 
 // A tensor of a file. Extents are in the file's order (OIHW, NCHW) and may be zero.
 struct StoredTensor {
   std::string name;
-  StoredType type = StoredType::f32;
+  DType type = DType::f32;
   std::vector<int64_t> shape;
   int64_t elements = 1;
   uint64_t offset = 0;  // of its first byte in the file
@@ -61,6 +61,8 @@ class SafetensorsReader {
  private:
   void read_header();
   void read_at(uint64_t offset, std::span<std::byte> into, std::string_view what) const;
+  [[noreturn]] void refuse(
+      std::string_view message) const;  // FileError: what cannot be read, or is another kind of file
   [[noreturn]] void fail(std::string_view message) const;
 
   std::filesystem::path path_;
@@ -74,7 +76,7 @@ class SafetensorsReader {
 // A tensor to be written.
 struct TensorToStore {
   std::string name;
-  StoredType type = StoredType::f32;
+  DType type = DType::f32;
   std::vector<int64_t> shape;
   std::span<const std::byte> data;  // little endian, exactly the bytes that type and shape ask for
 };

@@ -65,7 +65,7 @@ void parse_tensor(const std::string& name, const json& entry, uint64_t data_byte
   const int64_t bytes = offsets[1] - offsets[0];
   const std::string type = type_name(entry, shown);
   const std::vector<int64_t> shape = extents(entry, "shape", shown);
-  const std::optional<StoredType> known = stored_type_from_string(type);
+  const std::optional<DType> known = dtype_from_string(type);
   if (!known) {
     header.unread.push_back({name, type, offset, static_cast<uint64_t>(bytes)});
     return;

@@ -120,7 +120,7 @@ TEST_F(Safetensors, WritesTheBytesThatPythonWritesInWhateverOrderTensorsCome) {
 
 TEST_F(Safetensors, RefusesToWriteWhatCouldNotBeReadBack) {
   const std::array<float, 2> two{};
-  const TensorToStore tensor{"weight", StoredType::f32, {2}, std::as_bytes(std::span(two))};
+  const TensorToStore tensor{"weight", DType::f32, {2}, std::as_bytes(std::span(two))};
   TensorToStore wrong_size = tensor;
   wrong_size.shape = {3};
   TensorToStore not_utf8 = tensor;
@@ -143,8 +143,7 @@ TEST_F(Safetensors, AFullDiskLeavesTheOldFileAndNothingElse) {
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{.rlim_cur = 4096, .rlim_max = before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  EXPECT_THROW(write_safetensors(path_, {{"w", StoredType::f32, {100000}, std::as_bytes(std::span(values))}}, {}),
-               Error);
+  EXPECT_THROW(write_safetensors(path_, {{"w", DType::f32, {100000}, std::as_bytes(std::span(values))}}, {}), Error);
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, old_handler);
   EXPECT_EQ(written(), "old");

@@ -16,9 +16,9 @@ int64_t checked_elements(const TensorToStore& tensor, const std::filesystem::pat
   int64_t elements = 1;
   for (const int64_t extent : tensor.shape) elements *= extent;
   if (static_cast<size_t>(elements * size_of(tensor.type)) != tensor.data.size()) {
-    throw Error(fmt::format("{}: tensor {} of type {} and shape [{}] was given {} bytes", path.string(),
-                            quote_name(tensor.name), to_string(tensor.type), fmt::join(tensor.shape, ", "),
-                            tensor.data.size()));
+    throw InternalError(fmt::format("{}: tensor {} of type {} and shape [{}] was given {} bytes", path.string(),
+                                    quote_name(tensor.name), to_string(tensor.type), fmt::join(tensor.shape, ", "),
+                                    tensor.data.size()));
   }
   return elements;
 }
@@ -45,7 +45,7 @@ void write_safetensors(const std::filesystem::path& path, std::vector<TensorToSt
   try {
     text = format_safetensors_header(header);
   } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", path.string(), error.what()));
+    error.rethrow(fmt::format("{}: {}", path.string(), error.what()));
   }
   const uint64_t length = text.size();
   pieces[0] = std::as_bytes(std::span(&length, 1));

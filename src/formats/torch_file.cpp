@@ -68,8 +68,8 @@ void check_little_endian(const Pickle& system) {
   if (little == nullptr || !*little) throw Error("holds big-endian numbers, which are not supported");
 }
 
-std::map<std::string_view, StoredType> storage_types(const Pickle& pickle) {
-  std::map<std::string_view, StoredType> types;
+std::map<std::string_view, DType> storage_types(const Pickle& pickle) {
+  std::map<std::string_view, DType> types;
   for (const PickleValue& value : pickle.values()) {
     if (const auto* storage = std::get_if<PickleStorage>(&value)) types.emplace(storage->key, storage->type);
   }
@@ -115,8 +115,8 @@ TorchFile TorchFile::read_zip(const std::filesystem::path& path) {
       file.entries_.insert_or_assign(name.substr(kData.size()), std::move(content));
     }
   }
-  if (const std::string foreign = foreign_archive(entries); !foreign.empty()) throw Error(foreign);
-  if (!has_pickle) throw Error("is a zip archive without data.pkl, not one that torch.save wrote");
+  if (const std::string foreign = foreign_archive(entries); !foreign.empty()) throw FileError(foreign);
+  if (!has_pickle) throw FileError("is a zip archive without data.pkl, not one that torch.save wrote");
   for (const auto& [key, content] : file.entries_) file.storages_.emplace(key, content);
   file.pickle_ = std::make_unique<Pickle>(file.bytes_);
   return file;
@@ -137,7 +137,7 @@ TorchFile TorchFile::read_legacy(std::vector<std::byte> bytes) {
   const auto keys = next_pickle();
   const auto* list = keys->get<PickleList>(keys->root());
   if (list == nullptr) throw Error("is damaged: the list of its storages is missing");
-  const std::map<std::string_view, StoredType> types = storage_types(*file.pickle_);
+  const std::map<std::string_view, DType> types = storage_types(*file.pickle_);
   for (const PickleId id : list->items) {
     const auto* key = keys->get<std::string_view>(id);
     const auto type = key == nullptr ? types.end() : types.find(*key);

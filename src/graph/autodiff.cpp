@@ -6,10 +6,20 @@
 
 namespace convoy {
 
-void Op::gradient(GradientScope&) const { throw Error(fmt::format("{}: this op has no gradient", name())); }
+GradientScope::GradientScope(Graph& graph, const Node& node, std::vector<ValueId> grad_outputs,
+                             std::vector<bool> wanted)
+    : graph_(graph),
+      node_(node),
+      grad_outputs_(std::move(grad_outputs)),
+      wanted_(std::move(wanted)),
+      grad_inputs_(node.inputs.size(), kNoValue) {}
 
-void Op::reference(std::span<const ReferenceTensor>, std::span<ReferenceTensor>) const {
-  throw Error(fmt::format("{}: this op has no double-precision reference", name()));
+ValueId GradientScope::input(int i) const { return node_.inputs[static_cast<size_t>(i)]; }
+ValueId GradientScope::output(int i) const { return node_.outputs[static_cast<size_t>(i)]; }
+const Shape& GradientScope::shape(ValueId id) const { return graph_.value(id).type.shape; }
+
+std::vector<ValueId> GradientScope::add(std::shared_ptr<const Op> op, std::vector<ValueId> inputs) {
+  return graph_.add_node(std::move(op), std::move(inputs));
 }
 
 namespace {

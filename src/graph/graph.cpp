@@ -13,31 +13,34 @@ ValueId Graph::add_value(ValueInfo info) {
 
 ValueId Graph::add_named(ValueInfo info) {
   const auto [place, is_new] = by_name_.emplace(info.name, value_count());
-  if (!is_new) throw Error(fmt::format("graph: there is already a tensor named '{}'; names must differ", info.name));
+  if (!is_new)
+    throw InternalError(fmt::format("graph: there is already a tensor named '{}'; names must differ", info.name));
   return add_value(std::move(info));
 }
 
 ValueId Graph::add_input(std::string name, TensorType type) {
-  return add_named({std::move(name), type, ValueKind::input, {}, FileLayout::same});
+  return add_named({std::move(name), type, ValueKind::input, {}, FileLayout::same, Role::other});
 }
 
-ValueId Graph::add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout) {
-  return add_named({std::move(name), {shape}, ValueKind::parameter, start, layout});
+ValueId Graph::add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout, Role role) {
+  return add_named({std::move(name), {shape}, ValueKind::parameter, start, layout, role});
 }
 
 ValueId Graph::add_state(std::string name, const Shape& shape, Initializer start, FileLayout layout) {
-  return add_named({std::move(name), {shape}, ValueKind::state, start, layout});
+  return add_named({std::move(name), {shape}, ValueKind::state, start, layout, Role::other});
 }
 
 ValueId Graph::add_constant(const Shape& shape, float value) {
-  return add_value({{}, {shape}, ValueKind::constant, Initializer::constant(value), FileLayout::same});
+  return add_value({{}, {shape}, ValueKind::constant, Initializer::constant(value), FileLayout::same, Role::other});
 }
 
 Node Graph::make_node(std::shared_ptr<const Op> op, std::vector<ValueId> inputs) {
   Node node{std::move(op), std::move(inputs), {}};
-  for (const TensorType& type : node.op->infer(types(node.inputs))) {
-    node.outputs.push_back(type.present ? add_value({{}, type, ValueKind::activation, {}, FileLayout::same})
-                                        : kNoValue);
+  const std::vector<TensorType> input_types = types(node.inputs);
+  check_slots(*node.op, input_types);
+  for (const TensorType& type : node.op->infer(input_types)) {
+    node.outputs.push_back(
+        type.present ? add_value({{}, type, ValueKind::activation, {}, FileLayout::same, Role::other}) : kNoValue);
   }
   return node;
 }
@@ -54,13 +57,13 @@ ValueId Graph::find_named(std::string_view name) const {
 
 ValueId Graph::named(std::string_view name) const {
   const ValueId id = find_named(name);
-  if (id == kNoValue) throw Error(fmt::format("graph: there is no tensor named '{}'", name));
+  if (id == kNoValue) throw InternalError(fmt::format("graph: there is no tensor named '{}'", name));
   return id;
 }
 
 ValueId Graph::output(std::string_view name) const {
   const auto found = outputs_.find(name);
-  if (found == outputs_.end()) throw Error(fmt::format("graph: there is no output named '{}'", name));
+  if (found == outputs_.end()) throw InternalError(fmt::format("graph: there is no output named '{}'", name));
   return found->second;
 }
 
@@ -96,7 +99,7 @@ std::string Graph::to_string() const {
   for (const Node& node : nodes_) {
     std::vector<std::string> shapes;
     for (const ValueId id : node.outputs) shapes.push_back(id == kNoValue ? "-" : value(id).type.shape.to_string());
-    const std::string attributes = node.op->attributes();
+    const std::string attributes = convoy::to_string(node.op->attributes());
     text += fmt::format("{} = {}({}){}{} : {}\n", node.outputs.empty() ? "-" : labels(node.outputs), node.op->name(),
                         labels(node.inputs), attributes.empty() ? "" : " ", attributes, fmt::join(shapes, ", "));
   }
@@ -114,8 +117,9 @@ std::string Builder::name(std::string_view leaf) const {
   return prefix_.empty() || leaf.empty() ? prefix_ + std::string(leaf) : fmt::format("{}.{}", prefix_, leaf);
 }
 
-Value Builder::parameter(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout) const {
-  return {graph_, graph_->add_parameter(name(leaf), shape, start, layout)};
+Value Builder::parameter(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout,
+                         Role role) const {
+  return {graph_, graph_->add_parameter(name(leaf), shape, start, layout, role)};
 }
 
 Value Builder::state(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout) const {

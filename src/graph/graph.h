@@ -10,12 +10,10 @@
 #include <vector>
 
 #include "convoy/builder.h"
-#include "graph/op.h"
+#include "convoy/gradient.h"
+#include "convoy/op.h"
 
 namespace convoy {
-
-using ValueId = int32_t;
-inline constexpr ValueId kNoValue = -1;
 
 enum class ValueKind : uint8_t {
   input,       // filled by the caller before each run
@@ -26,11 +24,12 @@ enum class ValueKind : uint8_t {
 };
 
 struct ValueInfo {
-  std::string name;  // empty for activations
+  std::string name = {};  // empty for activations
   TensorType type;
   ValueKind kind = ValueKind::activation;
   Initializer start;                     // parameter, state, constant
   FileLayout layout = FileLayout::same;  // parameter, state
+  Role role = Role::other;               // parameter
 
   // Whether it lives from step to step, under its name.
   bool is_variable() const { return kind == ValueKind::parameter || kind == ValueKind::state; }
@@ -42,6 +41,12 @@ struct Node {
   std::vector<ValueId> outputs;  // kNoValue where an optional output is absent
 };
 
+// The node's op where it is a T, or a kind of it; null where it is not.
+template <class T>
+const T* op_as(const Node& node) {
+  return dynamic_cast<const T*>(node.op.get());
+}
+
 // Values keep their ids for the life of the graph; nodes are a list that passes edit.
 class Graph {
  public:
@@ -50,7 +55,8 @@ class Graph {
   Mode mode() const { return mode_; }
 
   ValueId add_input(std::string name, TensorType type);
-  ValueId add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout);
+  ValueId add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout,
+                        Role role = Role::other);
   ValueId add_state(std::string name, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same);
   ValueId add_constant(const Shape& shape, float value);
   // Appends a node, types inferred, and returns its outputs.

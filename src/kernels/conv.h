@@ -15,8 +15,6 @@ struct ConvKernels {
   size_t (*forward_workspace)(const ConvGeometry&);
   size_t (*grad_input_workspace)(const ConvGeometry&);
   size_t (*grad_weight_workspace)(const ConvGeometry&);
-  // Output pixels in one tile of ConvForwardArgs::statistics, the same for every instruction set.
-  int64_t (*statistics_pixels)(const ConvGeometry&);
   // What forward makes of the weight before it multiplies, made ahead for any number of calls: its bytes, 0 where there
   // is nothing to make, and the making, into memory aligned to 64 bytes (ConvForwardArgs::prepared_weight).
   size_t (*prepared_bytes)(const ConvGeometry&);

@@ -23,6 +23,15 @@ struct ConvGeometry {
 
 constexpr bool is_depthwise(const ConvGeometry& g) { return g.groups == g.in_c && g.groups == g.out_c; }
 
+// Output pixels in a tile of ConvForwardArgs::statistics: part of what a graph computes, so the same for every kernel
+// and instruction set. Depthwise convolutions cut by whole rows of about as many as this.
+inline constexpr int64_t kTilePixels = 96, kDepthwiseTilePixels = 128;
+
+constexpr int64_t statistics_pixels(const ConvGeometry& g) {
+  if (!is_depthwise(g)) return kTilePixels;
+  return g.out_w < kDepthwiseTilePixels ? kDepthwiseTilePixels / g.out_w * g.out_w : g.out_w;
+}
+
 // output = convolution(input, weight) + bias + addend; activated = activation(output).
 // Unless noted, buffers do not overlap.
 struct ConvForwardArgs {
@@ -34,8 +43,8 @@ struct ConvForwardArgs {
   Activation activation = Activation::none;  // read where `activated` is wanted
   float* activated = nullptr;                // shape of the output; or null
   // [tiles][2][out_c], or null: for each tile of P consecutive output pixels (the last may be shorter) and each channel
-  // the sum of `output` and the sum of its squared deviations from the tile's own mean. P follows from the geometry
-  // alone; the kernels' statistics_pixels says it.
+  // the sum of `output` and the sum of its squared deviations from the tile's own mean. P is
+  // statistics_pixels(geometry).
   float* statistics = nullptr;
   const void* prepared_weight = nullptr;  // what the kernels' prepare made of `weight`; or null
   void* workspace = nullptr;              // of the size that the kernels' workspace function says, aligned to 64 bytes

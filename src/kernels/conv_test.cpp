@@ -222,7 +222,7 @@ TEST_P(Conv, Forward) {
 TEST_P(Conv, StatisticsAndActivation) {
   const auto channels = static_cast<size_t>(g.out_c);
   on_every_isa_and_thread_count([&] {
-    const auto tile_pixels = static_cast<size_t>(kernels().statistics_pixels(g));
+    const auto tile_pixels = static_cast<size_t>(statistics_pixels(g));
     const size_t pixels = output_size(g) / channels, tiles = (pixels + tile_pixels - 1) / tile_pixels;
     Tensor<std::byte> workspace(kernels().forward_workspace(g));
     Tensor<> output(output_size(g)), activated(output_size(g)), statistics(tiles * 2 * channels);

@@ -45,7 +45,7 @@ Value airbench94(Builder b, Value x, const ModelOptions& options) {
   int index = 1;
   for (const int64_t width : kWidths) x = group(b / "layers" / index++, x, width);
   x = flatten(max_pool(x, {.kernel = 3, .stride = 3}));
-  return scale(linear(b / "head", x, {.out_features = options.num_classes, .bias = false}), kLogitScale);
+  return scale(linear(b / "head", x, {.out_features = options.num_classes, .bias = false, .head = true}), kLogitScale);
 }
 
 // The mean of p p^T over all patches p of the images; the values of a patch in the order {row, column, channel}.

@@ -89,7 +89,8 @@ Value classifier(Builder b, Value x, const ModelOptions& options) {
   return linear(b / 6, x,
                 {.out_features = options.num_classes,
                  .weight_start = xavier_uniform(kFeatures, options.num_classes),
-                 .bias_start = Initializer::constant(0)});
+                 .bias_start = Initializer::constant(0),
+                 .head = true});
 }
 
 Value asymmnet(Builder b, Value x, const Variant& variant, const ModelOptions& options) {

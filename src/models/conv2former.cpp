@@ -83,7 +83,8 @@ Value classifier(Builder b, Value x, int64_t classes) {
   return linear(b, x,
                 {.out_features = classes,
                  .weight_start = Initializer::truncated_normal(0.02F),
-                 .bias_start = Initializer::constant(0)});
+                 .bias_start = Initializer::constant(0),
+                 .head = true});
 }
 
 Value tutorial_block(Builder b, Value x, float rate) {

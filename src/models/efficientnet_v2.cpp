@@ -118,7 +118,8 @@ Value efficientnet_v2(Builder b, Value x, const Variant& variant, const ModelOpt
   return linear(b / "classifier" / 1, x,
                 {.out_features = options.num_classes,
                  .weight_start = Initializer::normal(0.01F),
-                 .bias_start = Initializer::constant(0)});
+                 .bias_start = Initializer::constant(0),
+                 .head = true});
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ Value mobilenet_v2(Builder b, Value x, const ModelOptions& options) {
   return linear(b / "classifier" / 1, x,
                 {.out_features = options.num_classes,
                  .weight_start = Initializer::normal(0.01F),
-                 .bias_start = Initializer::constant(0)});
+                 .bias_start = Initializer::constant(0),
+                 .head = true});
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ Value mobilenet_v3(Builder b, Value x, const Variant& variant, const ModelOption
   x = activation(linear(classifier / 0, global_avg_pool(x), layer), kHardSwish);
   x = dropout(classifier / 2, x, options.dropout < 0 ? 0.2F : options.dropout);
   layer.out_features = options.num_classes;
+  layer.head = true;
   return linear(classifier / 3, x, layer);
 }
 

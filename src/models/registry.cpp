@@ -112,7 +112,8 @@ const Model& find_model(std::string_view name) {
 }
 
 void add_model(Model model) {
-  if (models().contains(model.name)) throw Error(fmt::format("there is already a model named '{}'", model.name));
+  if (models().contains(model.name))
+    throw InternalError(fmt::format("there is already a model named '{}'", model.name));
   registry().insert(std::move(model));
 }
 

@@ -58,7 +58,7 @@ Value resnet(Builder b, Value x, const Variant& variant, const ModelOptions& opt
       x = variant.bottleneck ? bottleneck(place, x, width, stride) : basic_block(place, x, width, stride);
     }
   }
-  return linear(b / "fc", global_avg_pool(x), {.out_features = options.num_classes});
+  return linear(b / "fc", global_avg_pool(x), {.out_features = options.num_classes, .head = true});
 }
 
 }  // namespace

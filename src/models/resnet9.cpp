@@ -21,7 +21,7 @@ Value resnet9(Builder b, Value x, const ModelOptions& options) {
   x = residual(b / "res1", conv_bn_relu(b / "down1", x, 64, 2));
   x = conv_bn_relu(b / "down2", x, 128, 2);
   x = residual(b / "res3", conv_bn_relu(b / "down3", x, 256, 2));
-  return linear(b / "fc", global_avg_pool(x), {.out_features = options.num_classes});
+  return linear(b / "fc", global_avg_pool(x), {.out_features = options.num_classes, .head = true});
 }
 
 }  // namespace

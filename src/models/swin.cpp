@@ -21,10 +21,12 @@ constexpr int64_t kMlpRatio = 4;
 constexpr float kDropPath = 0.2F;
 constexpr Initializer kStart{Initializer::Kind::normal, 0.02F, true};
 
-Value dense(Builder b, Value x, int64_t features, bool bias = true) {
-  return linear(
-      b, x, {.out_features = features, .bias = bias, .weight_start = kStart, .bias_start = Initializer::constant(0)});
+// The usual layer.
+Linear layer(int64_t features) {
+  return {.out_features = features, .weight_start = kStart, .bias_start = Initializer::constant(0)};
 }
+
+Value dense(Builder b, Value x, int64_t features) { return linear(b, x, layer(features)); }
 
 int64_t windows_along(int64_t extent) { return (extent + kWindow - 1) / kWindow; }
 
@@ -70,7 +72,9 @@ Value merge_patches(Builder b, Value x) {
   const int64_t height = (x.shape()[1] + 1) / 2, width = (x.shape()[2] + 1) / 2, patches = images * height * width;
   x = reshape(window_partition(x, 2), {patches, 2, 2, channels});
   x = reshape(transpose(x, {0, 2, 1, 3}), {images, height, width, 4 * channels});
-  return dense(b / "reduction", layer_norm(b / "norm", x), 2 * channels, false);
+  Linear reduction = layer(2 * channels);
+  reduction.bias = false;
+  return linear(b / "reduction", layer_norm(b / "norm", x), reduction);
 }
 
 Value swin_t(Builder b, Value x, const ModelOptions& options) {
@@ -86,7 +90,9 @@ Value swin_t(Builder b, Value x, const ModelOptions& options) {
     }
     if (stage + 1 < kStages) x = merge_patches(features / (2 * stage + 2), x);
   }
-  return dense(b / "head", global_avg_pool(layer_norm(b / "norm", x)), options.num_classes);
+  Linear head = layer(options.num_classes);
+  head.head = true;
+  return linear(b / "head", global_avg_pool(layer_norm(b / "norm", x)), head);
 }
 
 }  // namespace

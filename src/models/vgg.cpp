@@ -41,16 +41,18 @@ Value features(Builder b, Value x, const Variant& variant, bool norm) {
 
 Value classifier(Builder b, Value x, const ModelOptions& options) {
   const float rate = options.dropout < 0 ? 0.5F : options.dropout;
-  const auto layer = [&](int index, int64_t width) {
-    x = linear(
-        b / index, x,
-        {.out_features = width, .weight_start = Initializer::normal(0.01F), .bias_start = Initializer::constant(0)});
+  const auto layer = [&](int index, int64_t width, bool head = false) {
+    x = linear(b / index, x,
+               {.out_features = width,
+                .weight_start = Initializer::normal(0.01F),
+                .bias_start = Initializer::constant(0),
+                .head = head});
   };
   for (const int index : {0, 3}) {
     layer(index, 4096);
     x = dropout(b / (index + 2), relu(x), rate);
   }
-  layer(6, options.num_classes);
+  layer(6, options.num_classes, true);
   return x;
 }
 

@@ -37,7 +37,7 @@ bool fuse_one_sum(Graph& graph, bool of_gradients) {
   const GraphIndex index(graph);
   for (size_t position = 0; position < graph.nodes().size(); ++position) {
     const Node sum = graph.nodes()[position];
-    const auto* op = dynamic_cast<const SumOp*>(sum.op.get());
+    const auto* op = op_as<SumOp>(sum);
     if (op == nullptr || op->of_gradients() != of_gradients || sum.inputs.size() < 2) continue;
     const int term = fusable_term(graph, index, sum);
     if (term < 0) continue;
@@ -65,15 +65,14 @@ bool fuse_one_activation(Graph& graph) {
   const GraphIndex index(graph);
   for (size_t position = 0; position < graph.nodes().size(); ++position) {
     const Node& node = graph.nodes()[position];
-    const auto* activation = dynamic_cast<const ActivationOp*>(node.op.get());
+    const auto* activation = op_as<ActivationOp>(node);
     if (activation == nullptr || !index.read_once(node.inputs[0])) continue;
     const int maker = index.producer(node.inputs[0]);
     if (maker < 0) continue;
     Node& source = graph.nodes()[static_cast<size_t>(maker)];
     if (source.outputs[0] != node.inputs[0]) continue;
     // Its gradient would need what the activation takes in.
-    const bool trained_convolution =
-        graph.mode() == Mode::training && dynamic_cast<const Conv2dOp*>(source.op.get()) != nullptr;
+    const bool trained_convolution = graph.mode() == Mode::training && op_as<Conv2dOp>(source) != nullptr;
     if (trained_convolution) continue;
     std::shared_ptr<const Op> fused = source.op->with_activation(activation->function());
     if (fused == nullptr) continue;
@@ -107,12 +106,12 @@ int fuse_statistics(Graph& graph) {
   const GraphIndex index(graph);
   int count = 0;
   for (Node& node : graph.nodes()) {
-    const auto* norm = dynamic_cast<const BatchNormOp*>(node.op.get());
+    const auto* norm = op_as<BatchNormOp>(node);
     if (norm == nullptr || !norm->batch_norm().training || node.inputs[BatchNormOp::kStatistics] != kNoValue) continue;
     const int maker = index.producer(node.inputs[BatchNormOp::kX]);
     if (maker < 0) continue;
     Node& source = graph.nodes()[static_cast<size_t>(maker)];
-    const auto* conv = dynamic_cast<const Conv2dOp*>(source.op.get());
+    const auto* conv = op_as<Conv2dOp>(source);
     const bool plain = conv != nullptr && !conv->statistics() && conv->activation() == Activation::none;
     if (!plain || source.outputs[0] != node.inputs[BatchNormOp::kX]) continue;
     BatchNormAttributes attributes = norm->batch_norm();

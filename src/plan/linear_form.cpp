@@ -9,7 +9,7 @@ namespace {
 
 std::vector<double> doubles(const Variables& variables, const std::string& name) {
   const Variables::Variable& variable = variables.at(name);
-  return {variable.data, variable.data + variable.shape.elements()};
+  return {variable.floats(), variable.floats() + variable.shape.elements()};
 }
 
 // Output channel o takes channel o of the input: of those in its group, number o mod in.

@@ -40,17 +40,28 @@ void verify_graph(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     for (const ValueId id : node.inputs) {
       if (id != kNoValue && !known[static_cast<size_t>(id)]) {
-        throw Error(fmt::format("graph: {} reads %{} before it is there", node.op->name(), id));
+        throw InternalError(fmt::format("graph: {} reads %{} before it is there", node.op->name(), id));
       }
     }
-    for (const ValueId id : node.outputs) {
+    const std::vector<TensorType> inputs = graph.types(node.inputs);
+    check_slots(*node.op, inputs);
+    const std::vector<TensorType> outputs = node.op->infer(inputs);
+    if (outputs.size() < node.outputs.size())
+      throw InternalError(fmt::format("graph: {} has too many outputs", node.op->name()));
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const ValueId id = node.outputs[i];
       if (id == kNoValue) continue;
-      if (known[static_cast<size_t>(id)]) throw Error(fmt::format("graph: %{} is made twice", id));
+      if (outputs[i] != graph.value(id).type) {
+        throw InternalError(fmt::format("graph: {} makes %{} of {} {}, not {} {}", node.op->name(), id,
+                                        to_string(outputs[i].dtype), outputs[i].shape.to_string(),
+                                        to_string(graph.value(id).type.dtype), graph.value(id).type.shape.to_string()));
+      }
+      if (known[static_cast<size_t>(id)]) throw InternalError(fmt::format("graph: %{} is made twice", id));
       known[static_cast<size_t>(id)] = true;
     }
   }
   for (const auto& [name, id] : graph.outputs()) {
-    if (!known[static_cast<size_t>(id)]) throw Error(fmt::format("graph: output {} is never made", name));
+    if (!known[static_cast<size_t>(id)]) throw InternalError(fmt::format("graph: output {} is never made", name));
   }
 }
 

@@ -34,7 +34,8 @@ struct PassReport {
 std::vector<PassReport> run_passes(Graph& graph, std::span<const Pass> passes,
                                    const std::set<std::string>& disabled = {});
 
-// Throws Error when a node reads what no earlier node, input or variable gives, or a value has two producers.
+// Throws Error when a node reads what no earlier node, input or variable gives, a value has two producers, or a type is
+// not what its op infers.
 void verify_graph(const Graph& graph);
 
 }  // namespace convoy

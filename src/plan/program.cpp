@@ -17,10 +17,12 @@ namespace {
 constexpr size_t kNoBlock = std::numeric_limits<size_t>::max();
 constexpr std::byte kGuardPattern{0xA5};
 
-size_t bytes_of(const TensorType& type) { return static_cast<size_t>(type.shape.elements() * size_of(type.dtype)); }
+size_t align(size_t bytes) { return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment; }
 
 // The blocks of the arena, and which of them each value has.
 struct Blocks {
+  std::vector<size_t> bytes_of_value;
+  std::vector<bool> elsewhere;  // not in the arena
   std::vector<Lifetime> lifetimes;
   std::vector<size_t> of_value;
 
@@ -45,7 +47,7 @@ std::vector<int> last_uses(const Graph& graph) {
 }
 
 // Lets an output take over the block of an input that dies at this node, where the op allows it.
-size_t inherited_block(const Graph& graph, const Node& node, int output, int position, const Blocks& blocks,
+size_t inherited_block(const Node& node, int output, int position, const Blocks& blocks,
                        std::span<const size_t> taken) {
   for (const auto& [out, in] : node.op->in_place()) {
     const ValueId source = node.inputs[static_cast<size_t>(in)];
@@ -55,20 +57,19 @@ size_t inherited_block(const Graph& graph, const Node& node, int output, int pos
     if (std::find(taken.begin(), taken.end(), block) != taken.end()) continue;
     if (std::count(node.inputs.begin(), node.inputs.end(), source) > 1) continue;
     const ValueId target = node.outputs[static_cast<size_t>(output)];
-    if (blocks.lifetimes[block].bytes >= bytes_of(graph.value(target).type)) return block;
+    if (blocks.lifetimes[block].bytes >= blocks.bytes_of_value[static_cast<size_t>(target)]) return block;
   }
   return kNoBlock;
 }
 
-Blocks assign_blocks(const Graph& graph, size_t guard) {
-  Blocks blocks;
+void assign_blocks(const Graph& graph, size_t guard, Blocks& blocks) {
   blocks.of_value.assign(static_cast<size_t>(graph.value_count()), kNoBlock);
   const std::vector<int> last = last_uses(graph);
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
     const auto index = static_cast<size_t>(id);
     if (info.kind == ValueKind::input) {
-      blocks.of_value[index] = blocks.add(bytes_of(info.type) + guard, -1, std::max(last[index], 0));
+      blocks.of_value[index] = blocks.add(blocks.bytes_of_value[index] + guard, -1, std::max(last[index], 0));
     }
   }
   for (size_t position = 0; position < graph.nodes().size(); ++position) {
@@ -78,10 +79,11 @@ Blocks assign_blocks(const Graph& graph, size_t guard) {
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == kNoValue) continue;
       const auto index = static_cast<size_t>(node.outputs[i]);
+      if (blocks.elsewhere[index]) continue;
       const int end = std::max(last[index], now);
-      size_t block = inherited_block(graph, node, static_cast<int>(i), now, blocks, taken);
+      size_t block = inherited_block(node, static_cast<int>(i), now, blocks, taken);
       if (block == kNoBlock) {
-        block = blocks.add(bytes_of(graph.value(node.outputs[i]).type) + guard, now, end);
+        block = blocks.add(blocks.bytes_of_value[index] + guard, now, end);
       } else {
         blocks.lifetimes[block].last = end;
         taken.push_back(block);
@@ -89,48 +91,119 @@ Blocks assign_blocks(const Graph& graph, size_t guard) {
       blocks.of_value[index] = block;
     }
   }
-  return blocks;
+}
+
+// Why a kernel does not take a node's types; empty when it does.
+std::string refused_type(const Kernel& kernel, const NodeSpec& spec) {
+  for (const std::span<const TensorType> types : {spec.inputs, spec.outputs}) {
+    for (const TensorType& type : types) {
+      if (!type.present || std::ranges::find(kernel.accepts, type.dtype) != kernel.accepts.end()) continue;
+      std::vector<std::string_view> names;
+      for (const DType accepted : kernel.accepts) names.push_back(to_string(accepted));
+      return fmt::format("it takes {}, not {}", fmt::join(names, " and "), to_string(type.dtype));
+    }
+  }
+  return {};
+}
+
+std::string refusal(const Kernel& kernel, const NodeSpec& spec, bool exact) {
+  if (exact && kernel.approximate) return "not exact";
+  std::string why = refused_type(kernel, spec);
+  if (why.empty() && kernel.refuse != nullptr) why = kernel.refuse(spec);
+  return why;
 }
 
 }  // namespace
 
-Program::Program(Graph graph, ProgramOptions options)
-    : graph_(std::move(graph)), team_(current_team()), guard_(options.guarded ? kGuardBytes : 0) {
-  choose_kernels(options.exact, options.prepared);
+Program::Program(Graph graph, const ProgramOptions& options)
+    : graph_(std::move(graph)),
+      backend_(&options.backend),
+      team_(current_team()),
+      steps_(graph_.nodes().size()),
+      guard_(options.guarded ? kGuardBytes : 0),
+      shared_(options.shared) {
+  if (options.prepared) find_prologue();
+  choose_kernels(options);
   plan_memory();
 }
 
-void Program::choose_kernels(bool exact, bool prepared) {
-  for (const Node& node : graph_.nodes()) {
-    Step step;
-    step.input_types = graph_.types(node.inputs);
-    step.output_types = graph_.types(node.outputs);
-    step.is_prepared =
-        prepared && node.inputs.size() > 1 && node.inputs[1] != kNoValue && graph_.value(node.inputs[1]).is_variable();
-    const NodeSpec spec{*node.op, step.input_types, step.output_types, step.is_prepared};
+void Program::find_prologue() {
+  std::vector<bool> lasts(static_cast<size_t>(graph_.value_count()));
+  for (ValueId id = 0; id < graph_.value_count(); ++id) {
+    const ValueInfo& info = graph_.value(id);
+    lasts[static_cast<size_t>(id)] = info.is_variable() || info.kind == ValueKind::constant;
+  }
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    const Node& node = graph_.nodes()[index];
+    const auto there = [&lasts](ValueId id) { return id == kNoValue || lasts[static_cast<size_t>(id)]; };
+    steps_[index].is_prepared = node.inputs.size() > 1 && node.inputs[1] != kNoValue && there(node.inputs[1]);
+    steps_[index].in_prologue = !node.outputs.empty() && std::ranges::all_of(node.inputs, there);
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue) lasts[static_cast<size_t>(id)] = steps_[index].in_prologue;
+    }
+  }
+}
+
+size_t Program::elements_of(ValueId id) const { return static_cast<size_t>(graph_.value(id).type.shape.elements()); }
+
+size_t Program::bytes_of(ValueId id) const {
+  return elements_of(id) * static_cast<size_t>(size_of(backend_->stored_as(graph_.value(id).type.dtype)));
+}
+
+std::vector<TensorType> Program::stored_types(const std::vector<ValueId>& ids) const {
+  std::vector<TensorType> types = graph_.types(ids);
+  for (TensorType& type : types) type.dtype = backend_->stored_as(type.dtype);
+  return types;
+}
+
+void Program::choose_kernels(const ProgramOptions& options) {
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    const Node& node = graph_.nodes()[index];
+    Step& step = steps_[index];
+    step.input_types = stored_types(node.inputs);
+    step.output_types = stored_types(node.outputs);
+    const NodeSpec spec = spec_of(index);
     NodeReport report;
-    for (const Kernel& kernel : node.op->kernels()) {
-      std::string why = kernel.refuse == nullptr ? std::string() : kernel.refuse(spec);
-      if (exact && kernel.approximate) why = "not exact";
+    int left_to_pass = options.passed_over;
+    for (const Kernel& kernel : backend_->kernels(*node.op)) {
+      const std::string why = refusal(kernel, spec, options.exact);
       if (why.empty()) {
         step.kernel = &kernel;
-        break;
+        if (left_to_pass-- == 0) break;
+        continue;
       }
       report.refused.push_back(fmt::format("{}: {}", kernel.name, why));
     }
     if (step.kernel == nullptr) {
-      throw Error(fmt::format("{}: no kernel takes {} ({})", node.op->name(), node.op->attributes(),
-                              fmt::join(report.refused, "; ")));
+      throw InternalError(
+          fmt::format("{}: no kernel of the backend '{}' takes it ({})", node.op->name(), backend_->name(),
+                      report.refused.empty() ? "it has none" : fmt::format("{}", fmt::join(report.refused, "; "))));
     }
     report.kernel = step.kernel->name;
     report.workspace = step.kernel->workspace == nullptr ? 0 : step.kernel->workspace(spec);
     reports_.push_back(std::move(report));
-    steps_.push_back(std::move(step));
   }
 }
 
 void Program::plan_memory() {
-  Blocks blocks = assign_blocks(graph_, guard_);
+  Blocks blocks;
+  lasting_offsets_.assign(static_cast<size_t>(graph_.value_count()), kNoBlock);
+  const auto keep = [this](ValueId id) {
+    lasting_offsets_[static_cast<size_t>(id)] = lasting_bytes_;
+    lasting_bytes_ += align(bytes_of(id) + guard_);
+  };
+  for (ValueId id = 0; id < graph_.value_count(); ++id) {
+    blocks.bytes_of_value.push_back(bytes_of(id));
+    if (graph_.value(id).kind == ValueKind::constant) keep(id);
+  }
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    if (!steps_[index].in_prologue) continue;
+    for (const ValueId id : graph_.nodes()[index].outputs) {
+      if (id != kNoValue) keep(id);
+    }
+  }
+  for (const size_t offset : lasting_offsets_) blocks.elsewhere.push_back(offset != kNoBlock);
+  assign_blocks(graph_, guard_, blocks);
   for (size_t position = 0; position < reports_.size(); ++position) {
     const size_t bytes = reports_[position].workspace;
     const int now = static_cast<int>(position);
@@ -143,40 +216,47 @@ void Program::plan_memory() {
 }
 
 void Program::bind(const Variables& variables, Buffer& arena) {
+  if (&variables.backend() != backend_) {
+    throw InternalError(fmt::format("program: the variables are the backend '{}', it runs on '{}'",
+                                    variables.backend().name(), backend_->name()));
+  }
   if (arena.size() < arena_bytes_) {
-    throw Error(fmt::format("memory: the arena has {} bytes, the program needs {}", arena.size(), arena_bytes_));
+    throw InternalError(
+        fmt::format("memory: the arena has {} bytes, the program needs {}", arena.size(), arena_bytes_));
   }
   arena_ = arena.data();
-  size_t constant_bytes = 0;
-  for (ValueId id = 0; id < graph_.value_count(); ++id) {
-    if (graph_.value(id).kind == ValueKind::constant) constant_bytes += bytes_of(graph_.value(id).type);
-  }
-  constants_ = Buffer(constant_bytes);
-  float* constant = constants_.floats();
-
-  pointers_.assign(static_cast<size_t>(graph_.value_count()), nullptr);
+  if (lasting_.size() < lasting_bytes_) lasting_ = backend_->allocate(lasting_bytes_);
+  views_.assign(static_cast<size_t>(graph_.value_count()), {});
   for (ValueId id = 0; id < graph_.value_count(); ++id) {
     const ValueInfo& info = graph_.value(id);
-    std::byte*& pointer = pointers_[static_cast<size_t>(id)];
-    if (const size_t block = block_of_value_[static_cast<size_t>(id)]; block != kNoBlock) {
-      pointer = arena_ + block_offsets_[block];
+    const auto index = static_cast<size_t>(id);
+    views_[index].dtype = backend_->stored_as(info.type.dtype);
+    if (block_of_value_[index] != kNoBlock) {
+      views_[index].data = arena_ + block_offsets_[block_of_value_[index]];
+    } else if (lasting_offsets_[index] != kNoBlock) {
+      views_[index].data = lasting_.data() + lasting_offsets_[index];
     } else if (info.is_variable()) {
-      pointer = reinterpret_cast<std::byte*>(variables.at(info.name).data);
-    } else if (info.kind == ValueKind::constant) {
-      pointer = reinterpret_cast<std::byte*>(constant);
-      constant = std::fill_n(constant, info.type.shape.elements(), info.start.value);
+      views_[index] = variables.at(info.name).view;
     }
   }
-  const auto pointer_of = [this](ValueId id) { return id == kNoValue ? nullptr : pointers_[static_cast<size_t>(id)]; };
+  bind_constants();
+  const auto view_of = [this](ValueId id) { return view(id); };
   for (size_t position = 0; position < steps_.size(); ++position) {
     const Node& node = graph_.nodes()[position];
     Step& step = steps_[position];
     step.inputs.resize(node.inputs.size());
     step.outputs.resize(node.outputs.size());
-    std::transform(node.inputs.begin(), node.inputs.end(), step.inputs.begin(), pointer_of);
-    std::transform(node.outputs.begin(), node.outputs.end(), step.outputs.begin(), pointer_of);
+    std::ranges::transform(node.inputs, step.inputs.begin(), view_of);
+    std::ranges::transform(node.outputs, step.outputs.begin(), view_of);
     const size_t block = workspace_block_[position];
     step.workspace = block == kNoBlock ? nullptr : arena_ + block_offsets_[block];
+  }
+}
+
+void Program::bind_constants() {
+  for (ValueId id = 0; id < graph_.value_count(); ++id) {
+    const ValueInfo& info = graph_.value(id);
+    if (info.kind == ValueKind::constant) backend_->upload(std::vector(elements_of(id), info.start.value), view(id));
   }
 }
 
@@ -188,32 +268,75 @@ NodeSpec Program::spec_of(size_t index) const {
 size_t Program::prepared_bytes(size_t index) const {
   const Step& step = steps_[index];
   if (!step.is_prepared || step.kernel->prepared_bytes == nullptr) return 0;
-  const size_t bytes = step.kernel->prepared_bytes(spec_of(index));
-  return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+  return align(step.kernel->prepared_bytes(spec_of(index)));
+}
+
+void Program::make_room_to_prepare() {
+  size_t bytes = 0;
+  for (size_t index = 0; index < steps_.size(); ++index) bytes += prepared_bytes(index);
+  prepared_ = backend_->allocate(bytes);
+  std::byte* next = prepared_.data();
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    const size_t needed = prepared_bytes(index);
+    if (needed > 0) steps_[index].prepared = std::exchange(next, next + needed);
+  }
+}
+
+// A block is the same for programs that have the weight's name, the kernel, the op and all types in common.
+void Program::share_prepared() {
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    Step& step = steps_[index];
+    const size_t bytes = prepared_bytes(index);
+    const Node& node = graph_.nodes()[index];
+    if (bytes == 0 || step.prepared != nullptr || !graph_.value(node.inputs[1]).is_variable()) continue;
+    std::string key = fmt::format("{} {} {} {}", graph_.value(node.inputs[1]).name, step.kernel->name, node.op->name(),
+                                  to_string(node.op->attributes()));
+    for (const auto& types : {step.input_types, step.output_types}) {
+      for (const TensorType& type : types) key.append(" ").append(type.present ? type.shape.to_string() : "-");
+    }
+    shared_blocks_.push_back(shared_->get(key, [&] {
+      Buffer block = backend_->allocate(bytes);
+      step.kernel->prepare(spec_of(index), step.inputs[1], block.data());
+      return block;
+    }));
+    step.prepared = shared_blocks_.back()->data();
+  }
 }
 
 void Program::prepare() {
-  if (prepared_.size() == 0) {
-    size_t bytes = 0;
-    for (size_t index = 0; index < steps_.size(); ++index) bytes += prepared_bytes(index);
-    prepared_ = Buffer(bytes);
-    std::byte* next = prepared_.data();
-    for (size_t index = 0; index < steps_.size(); ++index) {
-      const size_t needed = prepared_bytes(index);
-      if (needed > 0) steps_[index].prepared = std::exchange(next, next + needed);
-    }
-  }
   const TeamScope scope(*team_);
+  if (shared_ != nullptr) {
+    share_prepared();
+  } else if (prepared_.size() == 0) {
+    make_room_to_prepare();
+  }
   for (size_t index = 0; index < steps_.size(); ++index) {
     const Step& step = steps_[index];
-    if (step.prepared == nullptr) continue;
-    step.kernel->prepare(spec_of(index), step.inputs[1], step.prepared);
+    if (step.prepared != nullptr && shared_ == nullptr) {
+      step.kernel->prepare(spec_of(index), step.inputs[1], step.prepared);
+    }
+    if (step.in_prologue) run_step(index, {});
   }
 }
 
-float* Program::data(std::string_view name) const {
+ValueId Program::id_of(std::string_view name) const {
   const ValueId id = graph_.find_named(name);
-  return data(id == kNoValue ? graph_.output(name) : id);
+  return id == kNoValue ? graph_.output(name) : id;
+}
+
+std::vector<float> Program::read(std::string_view name) const {
+  const ValueId id = id_of(name);
+  std::vector<float> values(elements_of(id));
+  backend_->download(view(id), values);
+  return values;
+}
+
+void Program::write(std::string_view name, std::span<const float> values) const {
+  const ValueId id = id_of(name);
+  if (values.size() != elements_of(id)) {
+    throw InternalError(fmt::format("{}: expected {} values, got {}", name, elements_of(id), values.size()));
+  }
+  backend_->upload(values, view(id));
 }
 
 void Program::run_step(size_t index, const StepScalars& step) {
@@ -224,15 +347,19 @@ void Program::run_step(size_t index, const StepScalars& step) {
 void Program::run(const StepScalars& step) {
   const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
+    if (steps_[index].in_prologue) continue;
     guard_ == 0 ? run_step(index, step) : run_guarded(index, step);
   }
+  backend_->synchronise();
 }
 
 void Program::run_profiled(const StepScalars& step) {
   const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
+    if (steps_[index].in_prologue) continue;
     const auto start = std::chrono::steady_clock::now();
     run_step(index, step);
+    backend_->synchronise();
     reports_[index].seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 }
@@ -244,7 +371,7 @@ std::vector<std::byte*> Program::guards_of(size_t index) const {
   for (const std::vector<ValueId>* ids : {&node.inputs, &node.outputs}) {
     for (const ValueId id : *ids) {
       if (id == kNoValue || block_of_value_[static_cast<size_t>(id)] == kNoBlock) continue;
-      guards.push_back(pointers_[static_cast<size_t>(id)] + bytes_of(graph_.value(id).type));
+      guards.push_back(view(id).data + bytes_of(id));
     }
   }
   if (steps_[index].workspace != nullptr) guards.push_back(steps_[index].workspace + reports_[index].workspace);
@@ -257,8 +384,8 @@ void Program::run_guarded(size_t index, const StepScalars& step) {
   run_step(index, step);
   for (const std::byte* guard : guards) {
     if (!std::all_of(guard, guard + guard_, [](std::byte b) { return b == kGuardPattern; })) {
-      throw Error(fmt::format("{}: kernel {} wrote behind one of its tensors", graph_.nodes()[index].op->name(),
-                              reports_[index].kernel));
+      throw InternalError(fmt::format("{}: kernel {} wrote behind one of its tensors", graph_.nodes()[index].op->name(),
+                                      reports_[index].kernel));
     }
   }
 }

@@ -56,10 +56,65 @@ TEST(Program, PreparesWeightsUntilTheyChange) {
   prepared.prepare();
   const std::vector<float> before = outputs_of(plain);
   EXPECT_EQ(outputs_of(prepared), before);
-  for (const char* name : {"conv.weight", "depthwise.weight", "head.weight"}) variables.at(name).data[0] += 1;
+  for (const char* name : {"conv.weight", "depthwise.weight", "head.weight"}) variables.at(name).floats()[0] += 1;
   EXPECT_NE(outputs_of(plain), before);
   prepared.prepare();
   EXPECT_EQ(outputs_of(prepared), outputs_of(plain));
+}
+
+// What depends on variables alone is computed when the weights are prepared, and not again.
+TEST(Program, RunsThePrologueOncePerSetOfWeights) {
+  Graph graph(Mode::inference);
+  const Builder b(graph);
+  const Value x(&graph, graph.add_input("x", {{1, 2}}));
+  const Value twice = scale(b.parameter("v", {2}, Initializer::constant(0)), 2);
+  const Value gate = mul(twice, twice);
+  graph.set_output("gate", gate.id());
+  graph.set_output("y", channel_scale(x, gate).id());
+  for (const Backend* backend : {&cpu_backend(), &reference_backend()}) {
+    Variables variables(*backend);
+    variables.add(graph, 1);
+    variables.write("v", std::vector<float>{1, 3});
+    Program program(graph, {.guarded = true, .prepared = true, .backend = *backend});
+    Buffer arena = backend->allocate(program.arena_bytes());
+    program.bind(variables, arena);
+    const auto run = [&] {
+      program.write("x", std::vector<float>{1, 10});
+      program.run({});
+      return program.read("y");
+    };
+    program.prepare();
+    EXPECT_EQ(run(), (std::vector<float>{4, 360}));
+    EXPECT_EQ(program.read("gate"), (std::vector<float>{4, 36}));
+    variables.write("v", std::vector<float>{0.5F, 1});
+    EXPECT_EQ(run(), (std::vector<float>{4, 360}));
+    program.prepare();
+    EXPECT_EQ(run(), (std::vector<float>{1, 40}));
+  }
+}
+
+// Programs of the same nodes over the same variables have one copy of what kernels made of the weights.
+TEST(Program, ShareWhatIsMadeOfWeights) {
+  Graph graph(Mode::inference);
+  const Value x(&graph, graph.add_input("x", {{2, 6, 6, 8}}));
+  graph.set_output("y", conv2d(Builder(graph) / "conv", x, {.out_channels = 40, .kernel = 3}).id());
+  Variables variables;
+  variables.add(graph, 1);
+  PreparedWeights shared;
+  int made = 0;
+  Program first(graph, {.prepared = true, .shared = &shared}), second(graph, {.prepared = true, .shared = &shared});
+  Buffer arena(first.arena_bytes());
+  std::vector<float> outputs[2];
+  for (Program* program : {&first, &second}) {
+    program->bind(variables, arena);
+    program->prepare();
+    // What the second takes was made before the weight changed.
+    variables.at("conv.weight").floats()[0] += 1;
+    std::fill_n(program->data("x"), 2 * 6 * 6 * 8, 1.0F);
+    program->run({});
+    outputs[made++] = program->read("y");
+  }
+  EXPECT_EQ(outputs[0], outputs[1]);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "plan/reparameterise.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <set>
 #include <utility>
 
@@ -60,17 +61,25 @@ class Branches {
     return id == kNoValue ? kNone : graph_.value(id).name;
   }
 
+  // Whether each of these inputs is a variable, or absent: what weights are computed from.
+  bool are_variables(const Node& node, std::initializer_list<int> inputs) const {
+    return std::ranges::all_of(inputs, [&](int i) {
+      const ValueId id = node.inputs[static_cast<size_t>(i)];
+      return id == kNoValue || graph_.value(id).is_variable();
+    });
+  }
+
   FormPtr form_of(const Node& node) const {
-    if (const auto* conv = dynamic_cast<const Conv2dOp*>(node.op.get())) return convolution(node, *conv);
-    if (const auto* norm = dynamic_cast<const BatchNormOp*>(node.op.get())) return batch_norm(node, *norm);
-    if (dynamic_cast<const ChannelScaleOp*>(node.op.get()) != nullptr) return channel_scale(node);
-    if (dynamic_cast<const SumOp*>(node.op.get()) != nullptr) return parallel(node);
+    if (const auto* conv = op_as<Conv2dOp>(node)) return convolution(node, *conv);
+    if (const auto* norm = op_as<BatchNormOp>(node)) return batch_norm(node, *norm);
+    if (op_as<ChannelScaleOp>(node) != nullptr) return channel_scale(node);
+    if (op_as<SumOp>(node) != nullptr) return parallel(node);
     return nullptr;
   }
 
   FormPtr convolution(const Node& node, const Conv2dOp& conv) const {
     const ValueInfo& weight = graph_.value(node.inputs[1]);
-    const bool plain = weight.is_variable() && node.inputs[3] == kNoValue && !conv.statistics() &&
+    const bool plain = are_variables(node, {1, 2}) && node.inputs[3] == kNoValue && !conv.statistics() &&
                        conv.activation() == Activation::none;
     if (!plain) return nullptr;
     LinearForm form{.kind = Kind::convolution, .source = node.inputs[0], .parts = {}, .conv = conv.conv()};
@@ -117,10 +126,12 @@ class Branches {
 
   FormPtr batch_norm(const Node& node, const BatchNormOp& norm) const {
     const BatchNormAttributes& attributes = norm.batch_norm();
-    const bool plain = !attributes.training && attributes.activation == Activation::none &&
-                       node.inputs[BatchNormOp::kResidual] == kNoValue &&
-                       index_.unread(node.outputs[BatchNormOp::kMean]) &&
-                       index_.unread(node.outputs[BatchNormOp::kInvStd]);
+    const bool plain =
+        !attributes.training && attributes.activation == Activation::none &&
+        node.inputs[BatchNormOp::kResidual] == kNoValue &&
+        are_variables(
+            node, {BatchNormOp::kWeight, BatchNormOp::kBias, BatchNormOp::kRunningMean, BatchNormOp::kRunningVar}) &&
+        index_.unread(node.outputs[BatchNormOp::kMean]) && index_.unread(node.outputs[BatchNormOp::kInvStd]);
     if (!plain) return nullptr;
     const ValueId x = node.inputs[BatchNormOp::kX];
     const FormPtr before = part(x);
@@ -149,8 +160,8 @@ class Branches {
     for (const ValueId term : sum.inputs) {
       const int maker = index_.producer(term);
       const Node* inner = maker < 0 ? nullptr : &graph_.nodes()[static_cast<size_t>(maker)];
-      const bool opens = inner != nullptr && dynamic_cast<const SumOp*>(inner->op.get()) != nullptr &&
-                         !forms_.contains(term) && index_.read_once(term);
+      const bool opens =
+          inner != nullptr && op_as<SumOp>(*inner) != nullptr && !forms_.contains(term) && index_.read_once(term);
       if (opens) {
         collect_terms(*inner, terms);
       } else {
@@ -259,7 +270,7 @@ class Rewriter {
     switch (info.kind) {
       case ValueKind::input: place->second = result_.graph.add_input(info.name, info.type); break;
       case ValueKind::parameter:
-        place->second = result_.graph.add_parameter(info.name, info.type.shape, info.start, info.layout);
+        place->second = result_.graph.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role);
         break;
       case ValueKind::state:
         place->second = result_.graph.add_state(info.name, info.type.shape, info.start, info.layout);
@@ -307,8 +318,8 @@ void fuse_weights(const Reparameterised& fused, const Variables& original, const
     const Reparameterised::Convolution& convolution = fused.convolutions[static_cast<size_t>(i)];
     const DenseKernel kernel = evaluate(*convolution.form, original);
     const auto narrow = [](double x) { return static_cast<float>(x); };
-    std::ranges::transform(kernel.weight, into.at(convolution.weight).data, narrow);
-    std::ranges::transform(kernel.bias, into.at(convolution.bias).data, narrow);
+    std::ranges::transform(kernel.weight, into.at(convolution.weight).floats(), narrow);
+    std::ranges::transform(kernel.bias, into.at(convolution.bias).floats(), narrow);
   });
   std::set<std::string_view> computed;
   for (const Reparameterised::Convolution& convolution : fused.convolutions) {
@@ -318,7 +329,7 @@ void fuse_weights(const Reparameterised& fused, const Variables& original, const
     const ValueInfo& info = fused.graph.value(id);
     if (!info.is_variable() || computed.contains(info.name)) continue;
     const Variables::Variable& from = original.at(info.name);
-    std::copy_n(from.data, from.shape.elements(), into.at(info.name).data);
+    std::copy_n(from.floats(), from.shape.elements(), into.at(info.name).floats());
   }
 }
 

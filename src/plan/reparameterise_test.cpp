@@ -31,7 +31,7 @@ void scatter(const Variables& variables) {
     RandomStream random(1, name);
     const bool norm = variable.shape.rank() == 1;
     for (int64_t i = 0; i < variable.shape.elements(); ++i) {
-      float& x = variable.data[i];
+      float& x = variable.floats()[i];
       if (name.ends_with("running_var") || (norm && name.ends_with("weight"))) {
         x = random.uniform(0.5F, 1.5F);
       } else if (norm) {

@@ -14,8 +14,8 @@
 namespace convoy {
 namespace {
 
-size_t padded_bytes(const Shape& shape) {
-  const size_t bytes = static_cast<size_t>(shape.elements()) * sizeof(float);
+size_t padded_bytes(const TensorType& type) {
+  const size_t bytes = static_cast<size_t>(type.shape.elements() * size_of(type.dtype));
   return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
 }
 
@@ -50,6 +50,11 @@ void pass_channels_on(float* weight, const Shape& shape) {
   for (int64_t c = 0; c < passed; ++c) weight[(centre * in + c) * out + c] = 1;
 }
 
+void start(float* data, const ValueInfo& info, uint64_t seed) {
+  fill(data, info.type.shape.elements(), info.start, seed, info.name);
+  if (info.start.kind == Initializer::Kind::dirac) pass_channels_on(data, info.type.shape);
+}
+
 }  // namespace
 
 void Variables::add(const Graph& graph, std::optional<uint64_t> seed) {
@@ -61,33 +66,57 @@ void Variables::add(const Graph& graph, std::optional<uint64_t> seed) {
     const auto found = variables_.find(info.name);
     if (found == variables_.end()) {
       missing.push_back(id);
-      bytes += padded_bytes(info.type.shape);
+      bytes += padded_bytes(stored(info.type));
     } else if (found->second.shape != info.type.shape) {
-      throw Error(fmt::format("{}: expected shape {}, got {}", info.name, found->second.shape.to_string(),
-                              info.type.shape.to_string()));
+      throw InternalError(fmt::format("{}: expected shape {}, got {}", info.name, found->second.shape.to_string(),
+                                      info.type.shape.to_string()));
     }
   }
   if (missing.empty()) return;
-  float* next = blocks_.emplace_back(bytes).floats();
+  std::byte* next = blocks_.emplace_back(backend_->allocate(bytes)).data();
   bytes_ += bytes;
   for (const ValueId id : missing) {
     const ValueInfo& info = graph.value(id);
-    variables_[info.name] = {info.type.shape, info.kind, info.layout, next};
-    if (seed) fill(next, info.type.shape.elements(), info.start, *seed, info.name);
-    if (seed && info.start.kind == Initializer::Kind::dirac) pass_channels_on(next, info.type.shape);
-    next += padded_bytes(info.type.shape) / sizeof(float);
+    const TensorType type = stored(info.type);
+    const Variable& variable = variables_[info.name] = {type.shape, info.kind, info.layout, {type.dtype, next}};
+    next += padded_bytes(type);
+    if (!seed) continue;
+    if (type.dtype == DType::f32) {
+      start(variable.floats(), info, *seed);
+    } else {
+      std::vector<float> values(static_cast<size_t>(type.shape.elements()));
+      start(values.data(), info, *seed);
+      backend_->upload(values, variable.view);
+    }
   }
+}
+
+TensorType Variables::stored(const TensorType& type) const { return {type.shape, backend_->stored_as(type.dtype)}; }
+
+std::vector<float> Variables::read(std::string_view name) const {
+  const Variable& variable = at(name);
+  std::vector<float> values(static_cast<size_t>(variable.elements()));
+  backend_->download(variable.view, values);
+  return values;
+}
+
+void Variables::write(std::string_view name, std::span<const float> values) const {
+  const Variable& variable = at(name);
+  if (values.size() != static_cast<size_t>(variable.elements())) {
+    throw InternalError(fmt::format("{}: expected {} values, got {}", name, variable.elements(), values.size()));
+  }
+  backend_->upload(values, variable.view);
 }
 
 const Variables::Variable& Variables::at(std::string_view name) const {
   const auto found = variables_.find(name);
-  if (found == variables_.end()) throw Error(fmt::format("there is no parameter or state named '{}'", name));
+  if (found == variables_.end()) throw InternalError(fmt::format("there is no parameter or state named '{}'", name));
   return found->second;
 }
 
 std::optional<std::string> first_not_finite(const Variables& variables) {
   for (const auto& [name, variable] : variables.all()) {
-    const std::span<const float> values(variable.data, static_cast<size_t>(variable.shape.elements()));
+    const std::span<const float> values(variable.floats(), static_cast<size_t>(variable.elements()));
     if (!std::ranges::all_of(values, [](float x) { return std::isfinite(x); })) return name;
   }
   return std::nullopt;

@@ -4,24 +4,33 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backends/backends.h"
 #include "core/buffer.h"
 #include "graph/graph.h"
 
 namespace convoy {
 
-// Named tensors shared by the programs of one training run, each in the layout that the kernels use.
+// Named tensors shared by the programs of one training run, in the memory of their backend and the layout that kernels
+// use.
 class Variables {
  public:
   struct Variable {
     Shape shape;
     ValueKind kind = ValueKind::parameter;
     FileLayout layout = FileLayout::same;
-    float* data = nullptr;
+    View view;
+
+    int64_t elements() const { return shape.elements(); }
+    // Its elements where they are f32 in host memory, as the CPU's are. Throws Error when they are not.
+    float* floats() const { return view.as<float>(); }
   };
+
+  explicit Variables(const Backend& backend = cpu_backend()) : backend_(&backend) {}
 
   // Adds what `graph` names and this lacks, started as the graph says: a function of `seed` and the name alone; without
   // a seed zeros, for who sets all of them. Throws Error when a tensor is already here with another shape.
@@ -29,11 +38,19 @@ class Variables {
 
   // Throws Error when there is none of that name.
   const Variable& at(std::string_view name) const;
+  // Copies a variable from and to wherever its backend has it. Throws Error when there is none of that name, or
+  // `values` are not as many as its elements.
+  std::vector<float> read(std::string_view name) const;
+  void write(std::string_view name, std::span<const float> values) const;
   bool contains(std::string_view name) const { return variables_.contains(name); }
   const std::map<std::string, Variable, std::less<>>& all() const { return variables_; }
   size_t bytes() const { return bytes_; }
+  const Backend& backend() const { return *backend_; }
 
  private:
+  TensorType stored(const TensorType& type) const;
+
+  const Backend* backend_;
   std::map<std::string, Variable, std::less<>> variables_;
   std::vector<Buffer> blocks_;
   size_t bytes_ = 0;

@@ -15,7 +15,7 @@ TEST(Variables, DiracPassesTheInputOnAndIsUniformElsewhere) {
   graph.add_parameter("weight", {3, 3, 2, 3}, Initializer::dirac(0.5F), FileLayout::conv);
   Variables variables;
   variables.add(graph, 1);
-  const float* weight = variables.at("weight").data;
+  const float* weight = variables.at("weight").floats();
   for (int tap = 0; tap < 9; ++tap) {
     for (int in = 0; in < 2; ++in) {
       const float* row = weight + (tap * 2 + in) * 3;
@@ -31,7 +31,7 @@ TEST(Variables, WithoutASeedTheyAreZero) {
   graph.add_parameter("weight", {3, 3, 2, 3}, Initializer::dirac(0.5F), FileLayout::conv);
   Variables variables;
   variables.add(graph, std::nullopt);
-  for (int i = 0; i < 54; ++i) EXPECT_EQ(variables.at("weight").data[i], 0.0F);
+  for (int i = 0; i < 54; ++i) EXPECT_EQ(variables.at("weight").floats()[i], 0.0F);
 }
 
 TEST(Variables, StatesKeepTheLayoutOfTheirWeights) {
@@ -41,7 +41,7 @@ TEST(Variables, StatesKeepTheLayoutOfTheirWeights) {
   variables.add(graph, 1);
   EXPECT_EQ(variables.at("weight").layout, FileLayout::conv);
   EXPECT_EQ(variables.at("weight").kind, ValueKind::state);
-  EXPECT_NE(variables.at("weight").data[0], variables.at("weight").data[1]);
+  EXPECT_NE(variables.at("weight").floats()[0], variables.at("weight").floats()[1]);
 }
 
 }  // namespace

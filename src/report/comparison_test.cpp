@@ -8,8 +8,8 @@
 #include <fstream>
 
 #include "convoy/error.h"
+#include "inference/predictions.h"
 #include "report/run_summary.h"
-#include "train/predictions.h"
 
 namespace convoy {
 namespace {

@@ -17,8 +17,8 @@ OutputFile open_after(const std::filesystem::path& path, const std::string& head
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
   if (!text.empty()) {
     if (!text.starts_with(header)) {
-      throw Error(fmt::format("{}: its first line is not '{}': move the file away or choose another --experiment",
-                              path.string(), header.substr(0, header.size() - 1)));
+      throw FileError(fmt::format("{}: its first line is not '{}': move the file away or choose another --experiment",
+                                  path.string(), header.substr(0, header.size() - 1)));
     }
     size_t end = header.size();
     for (int64_t row = 0; row < kept_rows && text.find('\n', end) != std::string::npos; ++row) {

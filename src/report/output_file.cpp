@@ -11,7 +11,7 @@ namespace convoy {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view action, int error) {
-  throw Error(fmt::format("{}: cannot {}: {}", path.string(), action, std::generic_category().message(error)));
+  throw FileError(fmt::format("{}: cannot {}: {}", path.string(), action, std::generic_category().message(error)));
 }
 
 }  // namespace

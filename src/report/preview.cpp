@@ -9,10 +9,10 @@
 #include "core/random.h"
 #include "data/dataset.h"
 #include "data/loader.h"
+#include "data/recipe_images.h"
 #include "data/resize.h"
 #include "report/chart.h"
 #include "report/picture.h"
-#include "train/run_data.h"
 
 namespace convoy {
 namespace {
@@ -102,7 +102,7 @@ Cells augmented_cells(const DatasetPtr& images, const Recipe& recipe) {
   options.preprocessing = preprocessing_of(recipe, recipe.img_size.value_or(kImageSize));
   options.augmentation = augmentation_of(recipe);
   options.seed = static_cast<uint64_t>(recipe.seed);
-  options.on_bad_image = OnBadImage::leave_out;
+  options.on_bad_image = OnBadImage::skip;
   options.end_epoch = 1;
   Loader loader(images, options);
   const Batch& batch = loader.next();

@@ -12,7 +12,7 @@
 #include "formats/atomic_file.h"
 #include "formats/csv_table.h"
 #include "formats/strict_json.h"
-#include "train/predictions.h"
+#include "inference/predictions.h"
 
 namespace convoy {
 namespace {
@@ -73,7 +73,7 @@ RunSummary read_summary(const std::filesystem::path& path) {
   } catch (const json::exception& error) {
     throw Error(fmt::format("{}: damaged: {}", path.string(), quote_name(error.what())));
   } catch (const Error& error) {
-    throw Error(fmt::format("{}: damaged: {}", path.string(), error.what()));
+    error.rethrow(fmt::format("{}: damaged: {}", path.string(), error.what()));
   }
 }
 
@@ -182,10 +182,10 @@ RunSummary read_run(const std::filesystem::path& folder) {
   const std::filesystem::path run = folder.has_filename() ? folder : folder.parent_path();
   std::error_code ignored;
   if (!std::filesystem::exists(run / kSummaryFile, ignored)) {
-    throw Error(fmt::format("{}: expected a run folder of `convoy train`, but {}{}", run.string(),
-                            std::filesystem::exists(run, ignored) ? fmt::format("it has no {}", kSummaryFile)
-                                                                  : std::string("nothing is there"),
-                            hint_for(run)));
+    throw FileError(fmt::format("{}: expected a run folder of `convoy train`, but {}{}", run.string(),
+                                std::filesystem::exists(run, ignored) ? fmt::format("it has no {}", kSummaryFile)
+                                                                      : std::string("nothing is there"),
+                                hint_for(run)));
   }
   RunSummary summary = read_summary(run / kSummaryFile);
   summary.folder = run;

@@ -20,11 +20,6 @@ namespace {
 
 constexpr int64_t kElementBytes = 4;
 
-template <class Kind>
-const Kind* as(const Node& node) {
-  return dynamic_cast<const Kind*>(node.op.get());
-}
-
 // The sizes of a node's tensors that the counts are made of.
 struct Sizes {
   int64_t input, output;
@@ -50,7 +45,7 @@ TorchstatCounts with_traffic(int64_t madd, int64_t flops, const Sizes& sizes) {
 
 TorchstatCounts of_product(const Graph& graph, const Node& node, const Sizes& sizes) {
   const int64_t products = multiply_adds(graph, node);
-  const bool biased = as<LinearOp>(node) == nullptr && node.inputs[2] != kNoValue;
+  const bool biased = op_as<LinearOp>(node) == nullptr && node.inputs[2] != kNoValue;
   const int64_t bias = biased ? sizes.output : 0;
   return with_traffic(2 * products - sizes.output + bias, products + bias, sizes);
 }
@@ -69,7 +64,7 @@ TorchstatCounts of_activation(Activation function, const Sizes& sizes) {
 template <class Kind>
 bool read_by(const Graph& graph, const GraphIndex& index, const Node& node) {
   return std::ranges::any_of(index.readers(node.outputs[0]), [&](int reader) {
-    return as<Kind>(graph.nodes()[static_cast<size_t>(reader)]) != nullptr;
+    return op_as<Kind>(graph.nodes()[static_cast<size_t>(reader)]) != nullptr;
   });
 }
 
@@ -87,23 +82,23 @@ bool is_flatten(const Graph& graph, const GraphIndex& index, const Node& node) {
 TorchstatCounts counts_of(const Graph& graph, const GraphIndex& index, const Node& node) {
   const Sizes sizes = sizes_of(graph, node);
   const TorchstatCounts memory_alone{.memory_bytes = kElementBytes * sizes.output};
-  if (as<Conv2dOp>(node) != nullptr) return of_product(graph, node, sizes);
-  if (as<BatchNormOp>(node) != nullptr) {
+  if (op_as<Conv2dOp>(node) != nullptr) return of_product(graph, node, sizes);
+  if (op_as<BatchNormOp>(node) != nullptr) {
     TorchstatCounts counts = with_traffic(4 * sizes.output, 2 * sizes.output, sizes);
     if (!read_by<ActivationOp>(graph, index, node)) counts.memory_bytes *= 2;
     return counts;
   }
-  if (const auto* activation = as<ActivationOp>(node)) return of_activation(activation->function(), sizes);
-  if (const auto* pool = as<MaxPoolOp>(node)) {
+  if (const auto* activation = op_as<ActivationOp>(node)) return of_activation(activation->function(), sizes);
+  if (const auto* pool = op_as<MaxPoolOp>(node)) {
     return of_pooling(pool->pool(), pool->pool().kernel.h * pool->pool().kernel.w - 1, sizes);
   }
-  if (const auto* pool = as<AvgPoolOp>(node)) {
+  if (const auto* pool = op_as<AvgPoolOp>(node)) {
     if (is_squeeze(graph, index, node)) return {};
     return of_pooling(pool->pool(), pool->pool().kernel.h * pool->pool().kernel.w, sizes);
   }
-  if (as<ReshapeOp>(node) != nullptr) return is_flatten(graph, index, node) ? memory_alone : TorchstatCounts();
-  const bool is_module = as<LayerNormOp>(node) != nullptr || as<GroupNormOp>(node) != nullptr ||
-                         as<SoftmaxOp>(node) != nullptr || as<MaskedOp>(node) != nullptr;
+  if (op_as<ReshapeOp>(node) != nullptr) return is_flatten(graph, index, node) ? memory_alone : TorchstatCounts();
+  const bool is_module = op_as<LayerNormOp>(node) != nullptr || op_as<GroupNormOp>(node) != nullptr ||
+                         op_as<SoftmaxOp>(node) != nullptr || op_as<MaskedOp>(node) != nullptr;
   return is_module ? memory_alone : TorchstatCounts();
 }
 

@@ -8,7 +8,7 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
-#include "train/testing.h"
+#include "inference/testing.h"
 
 namespace convoy {
 namespace {

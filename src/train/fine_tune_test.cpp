@@ -9,8 +9,8 @@
 #include "convoy/fuse.h"
 #include "convoy/train.h"
 #include "formats/safetensors.h"
-#include "train/model_file.h"
-#include "train/testing.h"
+#include "inference/model_file.h"
+#include "inference/testing.h"
 #include "train/trainer_testing.h"
 
 namespace convoy {
@@ -100,7 +100,7 @@ TEST_F(FineTune, ResumesWithoutTheFile) {
   whole.initial_checkpoint = parts.initial_checkpoint = (root_ / "copy.safetensors").string();
   whole.freeze = parts.freeze = "conv";
   whole.epochs = 2;
-  whole.sched = parts.sched = Recipe::Schedule::constant;
+  whole.sched = parts.sched = "constant";
   run(whole);
   run(parts);
   std::filesystem::remove(root_ / "copy.safetensors");

@@ -8,9 +8,9 @@
 
 #include "convoy/error.h"
 #include "core/text.h"
+#include "inference/weight_match.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "plan/network_graph.h"
-#include "train/weight_match.h"
 
 namespace convoy {
 namespace {
@@ -70,7 +70,7 @@ std::set<std::string> frozen_parameters(const Model& model, const ModelOptions& 
 void freeze_norms(Graph& graph, const std::set<std::string>& frozen, Recipe::FreezeStats stats) {
   if (stats == Recipe::FreezeStats::none) return;
   for (Node& node : graph.nodes()) {
-    const auto* norm = dynamic_cast<const BatchNormOp*>(node.op.get());
+    const auto* norm = op_as<BatchNormOp>(node);
     if (norm == nullptr) continue;
     int parameters = 0, kept = 0;
     for (const BatchNormOp::Input input : {BatchNormOp::kWeight, BatchNormOp::kBias}) {

@@ -7,8 +7,8 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
+#include "inference/testing.h"
 #include "train/step.h"
-#include "train/testing.h"
 
 namespace convoy {
 namespace {
@@ -79,7 +79,7 @@ void train_with(std::string_view choice, Trained& trained, Recipe::FreezeStats s
   const auto values = [&] {
     std::map<std::string, std::vector<float>> all;
     for (const auto& [name, variable] : trained.variables.all()) {
-      all[name] = {variable.data, variable.data + variable.shape.elements()};
+      all[name] = {variable.floats(), variable.floats() + variable.shape.elements()};
     }
     return all;
   };

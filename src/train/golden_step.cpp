@@ -8,8 +8,8 @@
 #include "convoy/error.h"
 #include "convoy/model.h"
 #include "formats/layout.h"
+#include "inference/arena.h"
 #include "plan/network_graph.h"
-#include "train/arena.h"
 
 namespace convoy {
 namespace {
@@ -59,8 +59,9 @@ std::vector<float> disturbed(std::vector<float> values, std::string_view name, u
 
 }  // namespace
 
-GoldenStep::GoldenStep(const Golden& golden)
+GoldenStep::GoldenStep(const Golden& golden, const Backend& backend)
     : golden_(checked(golden)),
+      variables_(backend),
       training_(step_options(golden), variables_, 0),
       inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), variables_, 0,
                  {.exact = true}),
@@ -74,12 +75,9 @@ GoldenStep::GoldenStep(const Golden& golden)
 void GoldenStep::begin(uint64_t disturbance) {
   disturbance_ = disturbance;
   for (const auto& [name, variable] : variables_.all()) {
-    const auto elements = static_cast<size_t>(variable.shape.elements());
-    if (name.starts_with(kMomentum)) {
-      std::fill_n(variable.data, elements, 0.0F);
-    } else {
-      from_file_layout(variable.shape, variable.layout, start_of(name), {variable.data, elements});
-    }
+    std::vector<float> values(static_cast<size_t>(variable.elements()));
+    if (!name.starts_with(kMomentum)) from_file_layout(variable.shape, variable.layout, start_of(name), values);
+    variables_.write(name, values);
   }
 }
 
@@ -105,34 +103,36 @@ std::vector<float> GoldenStep::start_of(const std::string& name) const {
   return disturbed(golden_.parameter(name, shape.extents()), name, disturbance_);
 }
 
-void GoldenStep::set_images(float* into, uint64_t disturbance) const {
+void GoldenStep::set_images(const Program& program, uint64_t disturbance) const {
   const std::vector<float> images = disturbed(golden_.images(), "input", disturbance);
-  nchw_to_nhwc({golden_.batch(), golden_.size(), golden_.size(), 3}, images, {into, images.size()});
+  std::vector<float> inside(images.size());
+  nchw_to_nhwc({golden_.batch(), golden_.size(), golden_.size(), 3}, images, inside);
+  program.write("images", inside);
 }
 
 void GoldenStep::train() {
-  set_images(training_.images(), disturbance_);
-  const auto elements = static_cast<size_t>(golden_.batch() * golden_.classes());
-  float* target = training_.targets();
-  std::fill_n(target, elements, 0.0F);
+  const Program& program = training_.program();
+  set_images(program, disturbance_);
+  std::vector<float> targets;
   for (const int64_t label : golden_.labels()) {
-    target[label] = 1;
-    target += golden_.classes();
+    targets.resize(targets.size() + static_cast<size_t>(golden_.classes()));
+    targets[targets.size() - static_cast<size_t>(golden_.classes() - label)] = 1;
   }
+  program.write("targets", targets);
   training_.run({.seed = 0, .step = 0, .learning_rate = static_cast<float>(golden_.step().learning_rate)});
-  logits_.assign(training_.logits(), training_.logits() + elements);
-  loss_ = training_.loss();
+  logits_ = program.read("logits");
+  loss_ = program.read("loss").front();
 }
 
 std::vector<float> GoldenStep::infer(uint64_t disturbance) {
-  set_images(inference_.images(), disturbance);
+  set_images(inference_.program(), disturbance);
   inference_.run();
-  return {inference_.logits(), inference_.logits() + golden_.batch() * golden_.classes()};
+  return inference_.program().read("logits");
 }
 
 std::vector<float> GoldenStep::gradient(const std::string& parameter) const {
   // After the first step from rest the momentum is the gradient with its weight decay.
-  std::vector<float> gradient = in_file_layout(parameter, variables_.at(kMomentum + parameter).data);
+  std::vector<float> gradient = in_file_layout(parameter, variables_.read(kMomentum + parameter));
   const std::vector<float> start = start_of(parameter);
   const auto decay = static_cast<float>(golden_.step().weight_decay);
   for (size_t i = 0; i < gradient.size(); ++i) gradient[i] -= decay * start[i];
@@ -140,14 +140,14 @@ std::vector<float> GoldenStep::gradient(const std::string& parameter) const {
 }
 
 std::vector<float> GoldenStep::variable(const std::string& name) const {
-  return in_file_layout(name, variables_.at(name).data);
+  return in_file_layout(name, variables_.read(name));
 }
 
-std::vector<float> GoldenStep::in_file_layout(const std::string& name, const float* data) const {
+std::vector<float> GoldenStep::in_file_layout(const std::string& name, std::span<const float> values) const {
   const Variables::Variable& variable = variables_.at(name);
-  std::vector<float> values(static_cast<size_t>(variable.shape.elements()));
-  to_file_layout(variable.shape, variable.layout, {data, values.size()}, values);
-  return values;
+  std::vector<float> in_file(values.size());
+  to_file_layout(variable.shape, variable.layout, values, in_file);
+  return in_file;
 }
 
 }  // namespace convoy

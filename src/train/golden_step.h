@@ -7,6 +7,7 @@
 
 #include "core/buffer.h"
 #include "formats/golden.h"
+#include "inference/inference_step.h"
 #include "plan/variables.h"
 #include "train/step.h"
 
@@ -15,9 +16,9 @@ namespace convoy {
 // Tensors are in the file's layout.
 class GoldenStep {
  public:
-  // Plans the step and sets its start; `golden` must outlive this. Throws Error when the model is unknown, or its
-  // parameters or their shapes are not those of the file.
-  explicit GoldenStep(const Golden& golden);
+  // Plans the step for the backend and sets its start; `golden` must outlive this. Throws Error when the model is
+  // unknown, or its parameters or their shapes are not those of the file.
+  explicit GoldenStep(const Golden& golden, const Backend& backend = cpu_backend());
 
   // Sets weights, statistics and images to the step's start. A disturbance above 0 changes each weight and pixel by up
   // to 2^-21 of it, about what float32's rounding adds up to in sums; each number changes them otherwise.
@@ -37,8 +38,8 @@ class GoldenStep {
  private:
   void check_names() const;
   std::vector<float> start_of(const std::string& name) const;
-  std::vector<float> in_file_layout(const std::string& name, const float* data) const;
-  void set_images(float* into, uint64_t disturbance) const;
+  std::vector<float> in_file_layout(const std::string& name, std::span<const float> values) const;
+  void set_images(const Program& program, uint64_t disturbance) const;
 
   const Golden& golden_;
   Variables variables_;

@@ -4,8 +4,6 @@
 #include <string_view>
 #include <vector>
 
-#include "train/updates.h"
-
 namespace convoy {
 namespace {
 
@@ -41,9 +39,16 @@ std::string layer_name(std::string_view parameter) {
 
 }  // namespace
 
+std::string head_place(const Graph& forward) {
+  for (const ValueId id : forward.parameters()) {
+    const ValueInfo& info = forward.value(id);
+    if (info.role == Role::head_weight) return info.name.substr(0, info.name.rfind('.'));
+  }
+  return {};
+}
+
 std::map<std::string, int64_t> layers_of(const Graph& forward) {
-  const std::string output = roles_of(forward).output_weight;
-  const std::string_view head = std::string_view(output).substr(0, output.find('.'));
+  const std::string head = head_place(forward);
   struct Layer {
     std::string name;
     std::vector<std::string> parameters;
@@ -52,8 +57,8 @@ std::map<std::string, int64_t> layers_of(const Graph& forward) {
   std::vector<Layer> layers;
   for (const ValueId id : forward.parameters()) {
     const ValueInfo& info = forward.value(id);
-    const bool of_head = parts_of(info.name)[0] == head;
-    const std::string name = of_head ? std::string(head) : layer_name(info.name);
+    const bool of_head = !head.empty() && parts_of(info.name)[0] == parts_of(head)[0];
+    const std::string name = of_head ? std::string(parts_of(head)[0]) : layer_name(info.name);
     if (layers.empty() || layers.back().name != name) layers.push_back({.name = name, .parameters = {}});
     layers.back().parameters.push_back(info.name);
     layers.back().vectors_only = layers.back().vectors_only && info.type.shape.rank() <= 1;

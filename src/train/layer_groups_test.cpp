@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "convoy/model.h"
+#include "inference/testing.h"
 #include "plan/network_graph.h"
-#include "train/testing.h"
 #include "train/updates.h"
 
 namespace convoy {
@@ -61,7 +61,7 @@ TEST(LayerGroups, DivideEveryNetwork) {
     EXPECT_EQ(*numbers.begin(), 0) << model.name;
     EXPECT_EQ(*numbers.rbegin() + 1, static_cast<int64_t>(numbers.size())) << model.name;
     EXPECT_GE(numbers.size(), 5U) << model.name;
-    EXPECT_EQ(layers.at(roles_of(graph).output_weight), *numbers.rbegin()) << model.name;
+    EXPECT_EQ(layers.at(head_place(graph) + ".weight"), *numbers.rbegin()) << model.name;
   }
 }
 

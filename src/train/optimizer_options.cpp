@@ -1,58 +1,26 @@
 #include "train/optimizer_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "convoy/error.h"
+#include "train/schedule.h"
 
 namespace convoy {
 namespace {
 
-using Optimizer = Recipe::Optimizer;
 using DecayMode = Recipe::DecayMode;
 
-struct Traits {
-  Optimizer optimizer;
-  // The learning rate for updates of `images` images; for n of them it is n / images times that, or the root of it.
-  double lr, images;
-  bool root;
-  std::optional<double> momentum;
-  std::optional<std::array<double, 2>> betas;
-  std::optional<double> eps;
-  DecayMode decay;  // the usual one
-  double weight_decay;
-  bool other_decay = false;  // has both
-};
-
-// The published choices: Goyal et al. (arXiv 1706.02677) for sgd; Kingma and Ba for adam; torchvision's MobileNetV3 for
-// rmsprop; EfficientNet (arXiv 1905.11946) for rmsproptf; timm's ResNets (arXiv 2110.00476) for lamb; Chen et al.
-// (arXiv 2302.06675) for lion, whose rate is a tenth of adamw's; for muon adamw's rate, to which Liu et al.
-// (arXiv 2502.16982) match its updates, and Jordan's other defaults.
-constexpr std::array kAdamBetas = {0.9, 0.999};
-constexpr Traits kTraits[] = {
-    {Optimizer::sgd, 0.1, 256, false, 0.9, {}, {}, DecayMode::l2, 1e-4, true},
-    {Optimizer::adam, 0.001, 32, true, {}, kAdamBetas, 1e-8, DecayMode::l2, 1e-4},
-    {Optimizer::adamw, 0.001, 32, true, {}, kAdamBetas, 1e-8, DecayMode::decoupled, 0.01},
-    {Optimizer::rmsprop, 0.016, 256, false, 0.9, {}, 0.0316, DecayMode::l2, 1e-4, true},
-    {Optimizer::rmsproptf, 0.016, 256, false, 0.9, {}, 1e-3, DecayMode::l2, 1e-4, true},
-    {Optimizer::lamb, 0.005, 2048, true, {}, kAdamBetas, 1e-6, DecayMode::l2, 1e-4, true},
-    {Optimizer::lion, 1e-4, 256, true, {}, std::array{0.9, 0.99}, {}, DecayMode::decoupled, 0.01},
-    {Optimizer::muon, 0.001, 256, true, 0.95, std::array{0.9, 0.95}, 1e-10, DecayMode::decoupled, 0.01},
-};
-constexpr double kLambClip = 1;
-
-const Traits& traits_of(Optimizer optimizer) {
-  return *std::ranges::find(kTraits, optimizer, [](const Traits& traits) { return traits.optimizer; });
-}
-
 bool cycles_momentum(const Recipe& recipe) {
-  return recipe.sched == Recipe::Schedule::onecycle && recipe.cycle_momentum;
+  return recipe.cycle_momentum && find_schedule(recipe.sched).momentum != nullptr;
 }
 
-DecayMode decay_of(const Recipe& recipe) {
-  return recipe.decay_mode == DecayMode::optimizers_own ? traits_of(recipe.opt).decay : recipe.decay_mode;
+bool decays_decoupled(const Recipe& recipe) {
+  if (recipe.decay_mode == DecayMode::optimizers_own) return find_optimizer(recipe.opt).decoupled;
+  return recipe.decay_mode == DecayMode::decoupled;
 }
 
 // The text of a setting that is set.
@@ -60,40 +28,46 @@ std::string text_of(const Recipe& recipe, std::string_view name) { return *find_
 
 }  // namespace
 
+std::vector<std::string> optimizers_where(const std::function<bool(const Optimizer&)>& holds) {
+  std::vector<std::string> names;
+  for (const Optimizer& optimizer : optimizers()) {
+    if (holds(optimizer)) names.push_back(optimizer.name);
+  }
+  return names;
+}
+
 double base_learning_rate(const Recipe& recipe) {
   if (recipe.lr) return *recipe.lr;
-  const Traits& traits = traits_of(recipe.opt);
-  const double share = static_cast<double>(recipe.batch_size * recipe.grad_accum_steps) / traits.images;
-  return traits.lr * (traits.root ? std::sqrt(share) : share);
+  const Optimizer& optimizer = find_optimizer(recipe.opt);
+  const double share = static_cast<double>(recipe.batch_size * recipe.grad_accum_steps) / optimizer.lr_images;
+  return optimizer.lr * (optimizer.lr_root ? std::sqrt(share) : share);
 }
 
-double clip_grad_norm(const Recipe& recipe) {
-  return recipe.clip_grad.value_or(recipe.opt == Optimizer::lamb ? kLambClip : 0);
-}
+double clip_grad_norm(const Recipe& recipe) { return recipe.clip_grad.value_or(find_optimizer(recipe.opt).clip_grad); }
 
 void settle_optimizer(Recipe& recipe) {
-  const Traits& traits = traits_of(recipe.opt);
+  const Optimizer& optimizer = find_optimizer(recipe.opt);
   recipe.lr = base_learning_rate(recipe);
   recipe.clip_grad = clip_grad_norm(recipe);
-  if (!recipe.weight_decay) recipe.weight_decay = traits.weight_decay;
-  if (!recipe.opt_eps) recipe.opt_eps = traits.eps;
+  if (!recipe.weight_decay) recipe.weight_decay = optimizer.weight_decay;
+  if (!recipe.opt_eps) recipe.opt_eps = optimizer.eps;
   if (cycles_momentum(recipe)) return;
-  if (!recipe.momentum) recipe.momentum = traits.momentum;
-  if (!recipe.opt_betas) recipe.opt_betas = traits.betas;
+  if (!recipe.momentum) recipe.momentum = optimizer.momentum;
+  if (!recipe.opt_betas) recipe.opt_betas = optimizer.betas;
 }
 
 OptimizerOptions optimizer_options(const Recipe& recipe) {
-  const Traits& traits = traits_of(recipe.opt);
+  const Optimizer& optimizer = find_optimizer(recipe.opt);
   OptimizerOptions options;
-  options.kind = recipe.opt;
-  options.momentum = static_cast<float>(recipe.momentum.value_or(traits.momentum.value_or(0)));
+  options.name = recipe.opt;
+  options.momentum = static_cast<float>(recipe.momentum.value_or(optimizer.momentum.value_or(0)));
   options.nesterov = recipe.nesterov;
-  const std::array<double, 2> betas = recipe.opt_betas.value_or(traits.betas.value_or(kAdamBetas));
+  const std::array<double, 2> betas = recipe.opt_betas.value_or(optimizer.betas.value_or(std::array{0.9, 0.999}));
   options.beta1 = static_cast<float>(betas[0]);
   options.beta2 = static_cast<float>(betas[1]);
-  options.eps = static_cast<float>(recipe.opt_eps.value_or(traits.eps.value_or(0)));
-  options.weight_decay = static_cast<float>(recipe.weight_decay.value_or(traits.weight_decay));
-  options.decoupled = decay_of(recipe) == DecayMode::decoupled;
+  options.eps = static_cast<float>(recipe.opt_eps.value_or(optimizer.eps.value_or(0)));
+  options.weight_decay = static_cast<float>(recipe.weight_decay.value_or(optimizer.weight_decay));
+  options.decoupled = decays_decoupled(recipe);
   options.decay_vectors = recipe.decay_norms;
   options.norm_bias_lr_scale = static_cast<float>(recipe.bias_lr_scale);
   options.layer_decay = recipe.layer_decay;
@@ -102,28 +76,27 @@ OptimizerOptions optimizer_options(const Recipe& recipe) {
 }
 
 void check_optimizer(const Recipe& recipe) {
-  const Traits& traits = traits_of(recipe.opt);
-  const std::string opt = text_of(recipe, "opt");
+  const Optimizer& optimizer = find_optimizer(recipe.opt);
   const auto refuse = [&](std::string_view name, std::string_view hint) {
-    throw UsageError(fmt::format("{}: {} does not have it, got {}; {}", name, opt, text_of(recipe, name), hint));
+    throw UsageError(fmt::format("{}: {} does not have it, got {}; {}", name, recipe.opt, text_of(recipe, name), hint));
   };
-  if (recipe.momentum && !traits.momentum) refuse("momentum", traits.betas ? "use opt-betas" : "leave it out");
-  if (recipe.opt_betas && !traits.betas) refuse("opt-betas", "use momentum");
-  if (recipe.opt_eps && !traits.eps) refuse("opt-eps", "leave it out");
-  if (recipe.nesterov && recipe.opt != Optimizer::sgd) refuse("nesterov", "only sgd has the choice");
-  if (decay_of(recipe) != traits.decay && !traits.other_decay) {
-    const std::string_view hint = recipe.opt == Optimizer::adam    ? "use opt adamw"
-                                  : recipe.opt == Optimizer::adamw ? "use opt adam"
-                                                                   : "leave it out";
-    refuse("decay-mode", hint);
+  if (recipe.momentum && !optimizer.momentum) refuse("momentum", optimizer.betas ? "use opt-betas" : "leave it out");
+  if (recipe.opt_betas && !optimizer.betas) refuse("opt-betas", optimizer.momentum ? "use momentum" : "leave it out");
+  if (recipe.opt_eps && !optimizer.eps) refuse("opt-eps", "leave it out");
+  if (recipe.nesterov && !optimizer.nesterov) {
+    const auto who = optimizers_where([](const Optimizer& other) { return other.nesterov; });
+    refuse("nesterov", fmt::format("only {} has the choice", fmt::join(who, " or ")));
+  }
+  if (decays_decoupled(recipe) != optimizer.decoupled && optimizer.other_decay != optimizer.name) {
+    refuse("decay-mode", optimizer.other_decay.empty() ? "leave it out" : "use opt " + optimizer.other_decay);
   }
   if (!cycles_momentum(recipe)) return;
   for (const std::string_view name : {"momentum", "opt-betas"}) {
     if (find_recipe_field(name).get(recipe)) {
       throw UsageError(
-          fmt::format("{}: expected none beside sched onecycle, which varies it, got {}; leave it out, or "
-                      "set cycle-momentum to false",
-                      name, text_of(recipe, name)));
+          fmt::format("{}: expected none beside sched {}, which varies it, got {}; leave it out, or set "
+                      "cycle-momentum to false",
+                      name, recipe.sched, text_of(recipe, name)));
     }
   }
 }

@@ -1,10 +1,18 @@
 // The optimizer of a recipe: what it has settings for, and their values where the recipe leaves them open.
 #pragma once
 
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "convoy/optimizer.h"
 #include "convoy/recipe.h"
 #include "train/step.h"
 
 namespace convoy {
+
+// Their names, in the order of optimizers().
+std::vector<std::string> optimizers_where(const std::function<bool(const Optimizer&)>& holds);
 
 // The rate that a recipe asks for, or its optimizer's for the images of an update.
 double base_learning_rate(const Recipe& recipe);

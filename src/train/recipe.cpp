@@ -8,7 +8,6 @@
 #include <sstream>
 
 #include "convoy/error.h"
-#include "convoy/model.h"
 #include "core/text.h"
 
 namespace convoy {
@@ -71,7 +70,7 @@ void set_from(Recipe& recipe, std::string_view key, const toml::node& node, std:
     names.emplace_back(field.name);
     if (field.name != key) continue;
     const auto text = text_of(node, field.type);
-    if (!text) throw UsageError(fmt::format("{}: expected {}, got {}", source, field.expected, shown(node)));
+    if (!text) throw UsageError(fmt::format("{}: expected {}, got {}", source, field.expected(), shown(node)));
     set_field(recipe, field, *text, source);
     return;
   }
@@ -91,7 +90,7 @@ const RecipeField& find_recipe_field(std::string_view name) {
 
 void set_field(Recipe& recipe, const RecipeField& field, std::string_view text, std::string_view source) {
   if (!field.set(recipe, text)) {
-    throw UsageError(fmt::format("{}: expected {}, got '{}'", source, field.expected, text));
+    throw UsageError(fmt::format("{}: expected {}, got '{}'", source, field.expected(), text));
   }
 }
 
@@ -115,7 +114,7 @@ void read_recipe(Recipe& recipe, const std::filesystem::path& file) {
     text.append(chunk, static_cast<size_t>(in.gcount()));
     if (text.size() > kLargestFile) throw Error(fmt::format("{}: too large for a recipe", file.string()));
   }
-  if (!in.eof()) throw Error(fmt::format("{}: cannot read the recipe", file.string()));
+  if (!in.eof()) throw FileError(fmt::format("{}: cannot read the recipe", file.string()));
   read_recipe_text(recipe, text, file.string());
 }
 
@@ -136,19 +135,6 @@ std::string to_toml(const Recipe& recipe) {
     }
   }
   return out;
-}
-
-ModelOptions model_options(const Recipe& recipe) {
-  ModelOptions options;
-  if (recipe.drop) options.dropout = static_cast<float>(*recipe.drop);
-  if (recipe.drop_path) options.drop_path = static_cast<float>(*recipe.drop_path);
-  options.width = recipe.width;
-  options.asymmetry_rate = recipe.asymmetry_rate.value_or(-1);
-  options.activation = recipe.act;
-  options.acnet = recipe.acnet;
-  if (recipe.bn_eps) options.bn_eps = static_cast<float>(*recipe.bn_eps);
-  options.same_padding = recipe.padding == Recipe::Padding::same;
-  return options;
 }
 
 }  // namespace convoy

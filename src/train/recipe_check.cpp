@@ -4,8 +4,9 @@
 
 #include "convoy/error.h"
 #include "convoy/recipe.h"
+#include "data/recipe_images.h"
 #include "train/optimizer_options.h"
-#include "train/run_data.h"
+#include "train/schedule.h"
 
 namespace convoy {
 namespace {
@@ -18,14 +19,13 @@ void check_ranges(const Recipe& recipe) {
 }
 
 void check_schedule(const Recipe& recipe) {
-  if (recipe.sched != Recipe::Schedule::onecycle) return;
+  const ScheduleKind& kind = find_schedule(recipe.sched);
+  if (kind.own_ends.empty()) return;
   for (const auto& [name, value] :
        {std::pair("warmup-epochs", recipe.warmup_epochs.value_or(0)), std::pair("min-lr", recipe.min_lr)}) {
     if (value == 0) continue;
-    throw UsageError(
-        fmt::format("{}: expected 0 beside sched onecycle, which has pct-start, div-factor and "
-                    "final-div-factor for that, got {}",
-                    name, value));
+    throw UsageError(fmt::format("{}: expected 0 beside sched {}, which has {} for that, got {}", name, kind.name,
+                                 kind.own_ends, value));
   }
 }
 
@@ -49,7 +49,7 @@ void check_progressive(const Recipe& recipe) {
     throw UsageError(fmt::format("progressive-drop: expected drop, too, which it grows to, got {} and no drop",
                                  *recipe.progressive_drop));
   }
-  if (recipe.progressive_magnitude && !recipe.aa.starts_with("rand")) {
+  if (recipe.progressive_magnitude && recipe.aa != "rand" && !recipe.aa.starts_with("rand-")) {
     throw UsageError(
         fmt::format("progressive-magnitude: expected aa to be RandAugment, such as rand-m9, got '{}'", recipe.aa));
   }

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -147,7 +148,7 @@ class Fields {
   RecipeField& add(std::string_view name, T Recipe::*member, std::string_view help, const Range& range = {}) {
     RecipeField& field = begin(name, help);
     field.type = type_of<T>();
-    field.expected = words_for<T>(range);
+    field.expected = [range] { return words_for<T>(range); };
     field.get = [member](const Recipe& recipe) { return as_text(recipe.*member); };
     field.set = [member, range](Recipe& recipe, std::string_view text) { return store(text, range, recipe.*member); };
     return field;
@@ -158,7 +159,7 @@ class Fields {
                    const Range& range = {}) {
     RecipeField& field = begin(name, help);
     field.type = type_of<T>();
-    field.expected = words_for<T>(range) + ", or auto";
+    field.expected = [range] { return words_for<T>(range) + ", or auto"; };
     field.get = [member](const Recipe& recipe) {
       return recipe.*member ? std::optional(as_text(*(recipe.*member))) : std::nullopt;
     };
@@ -177,9 +178,10 @@ class Fields {
 
   template <class Enum>
   RecipeField& add(std::string_view name, Enum Recipe::*member, const Choices<Enum>& choices, std::string_view help) {
-    RecipeField& field = begin(name, help);
-    for (const auto& [word, value] : choices) field.choices.emplace_back(word);
-    field.expected = fmt::format("one of {}", fmt::join(field.choices, ", "));
+    std::vector<std::string> words;
+    for (const auto& [word, value] : choices) words.emplace_back(word);
+    RecipeField& field = begin_choice(
+        name, [words] { return words; }, help);
     field.get = [member, choices](const Recipe& recipe) -> std::optional<std::string> {
       for (const auto& [word, value] : choices) {
         if (value == recipe.*member) return std::string(word);
@@ -198,6 +200,20 @@ class Fields {
     return field;
   }
 
+  // A name of a table that programs may add to.
+  RecipeField& add_name(std::string_view name, std::string Recipe::*member,
+                        const std::function<std::vector<std::string>()>& names, std::string_view help) {
+    RecipeField& field = begin_choice(name, names, help);
+    field.get = [member](const Recipe& recipe) { return recipe.*member; };
+    field.set = [member, names](Recipe& recipe, std::string_view text) {
+      const std::vector<std::string> known = names();
+      if (std::ranges::find(known, text) == known.end()) return false;
+      recipe.*member = text;
+      return true;
+    };
+    return field;
+  }
+
   std::vector<RecipeField> take() { return std::move(fields_); }
 
  private:
@@ -206,6 +222,14 @@ class Fields {
     field.name = name;
     field.section = section_;
     field.help = help;
+    field.choices = [] { return std::vector<std::string>(); };
+    return field;
+  }
+  RecipeField& begin_choice(std::string_view name, const std::function<std::vector<std::string>()>& choices,
+                            std::string_view help) {
+    RecipeField& field = begin(name, help);
+    field.choices = choices;
+    field.expected = [choices] { return fmt::format("one of {}", fmt::join(choices(), ", ")); };
     return field;
   }
 

@@ -6,9 +6,12 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "convoy/loss.h"
 #include "convoy/model.h"
 #include "convoy/recipe.h"
+#include "convoy/schedule.h"
 #include "core/text.h"
+#include "train/optimizer_options.h"
 #include "train/recipe_field_builder.h"
 
 namespace convoy {
@@ -76,6 +79,7 @@ void add_training(Fields& fields) {
   fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
   fields.add("seed", &Recipe::seed, "of everything random", {0, 9007199254740992});
+  fields.add_name("loss", &Recipe::loss, loss_names, "what is minimised; validation reports cross entropy");
   fields.add("smoothing", &Recipe::smoothing, "label smoothing", kShare);
   fields.add("model-ema", &Recipe::model_ema, "validate and save the moving average of the weights");
   fields.add("model-ema-decay", &Recipe::model_ema_decay, "decay rate of that average", {0, 1});
@@ -86,26 +90,55 @@ void add_training(Fields& fields) {
       .identifies_run = false;
 }
 
+// "sgd, adam and lion"
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " and ") + names[i];
+  return text;
+}
+
+// "0.9, for muon 0.95"
+std::string usual_momenta() {
+  std::string text;
+  std::optional<double> usual;
+  for (const Optimizer& optimizer : optimizers()) {
+    if (!optimizer.momentum || optimizer.momentum == usual) continue;
+    text += usual ? fmt::format(", for {} {}", optimizer.name, *optimizer.momentum)
+                  : fmt::format("{}", *optimizer.momentum);
+    if (!usual) usual = optimizer.momentum;
+  }
+  return text;
+}
+
+// "1 for lamb"
+std::string usual_clipping() {
+  std::vector<std::string> parts;
+  for (const Optimizer& optimizer : optimizers()) {
+    if (optimizer.clip_grad > 0) parts.push_back(fmt::format("{} for {}", optimizer.clip_grad, optimizer.name));
+  }
+  return listed(parts);
+}
+
 void add_optimizer(Fields& fields) {
   fields.section("Optimizer");
-  using Optimizer = Recipe::Optimizer;
   using DecayMode = Recipe::DecayMode;
-  fields.add("opt", &Recipe::opt,
-             Choices<Optimizer>{{"sgd", Optimizer::sgd},
-                                {"adam", Optimizer::adam},
-                                {"adamw", Optimizer::adamw},
-                                {"rmsprop", Optimizer::rmsprop},
-                                {"rmsproptf", Optimizer::rmsproptf},
-                                {"lamb", Optimizer::lamb},
-                                {"lion", Optimizer::lion},
-                                {"muon", Optimizer::muon}},
-             "optimizer");
+  const auto those = [](bool (*hold)(const Optimizer&)) { return listed(optimizers_where(hold)); };
+  fields.add_name(
+      "opt", &Recipe::opt, [] { return optimizers_where([](const Optimizer&) { return true; }); }, "optimizer");
   fields.add("lr", &Recipe::lr, "learning rate; auto: from optimizer and batch size", {0, 1000});
-  fields.add("momentum", &Recipe::momentum, "of sgd, rmsprop, rmsproptf and muon; auto: 0.9, for muon 0.95", kShare);
-  fields.add("nesterov", &Recipe::nesterov, "Nesterov's momentum for sgd");
+  fields.add("momentum", &Recipe::momentum,
+             fmt::format("of {}; auto: {}", those([](const Optimizer& one) { return one.momentum.has_value(); }),
+                         usual_momenta()),
+             kShare);
+  fields.add("nesterov", &Recipe::nesterov,
+             "Nesterov's momentum for " + those([](const Optimizer& one) { return one.nesterov; }));
   fields.add("opt-betas", &Recipe::opt_betas,
-             "decay rates of the moments of adam, adamw, lamb, lion and muon; auto: the optimizer's own", kShare);
-  fields.add("opt-eps", &Recipe::opt_eps, "added to the denominator of all but sgd and lion; auto: the optimizer's own",
+             fmt::format("decay rates of the moments of {}; auto: the optimizer's own",
+                         those([](const Optimizer& one) { return one.betas.has_value(); })),
+             kShare);
+  fields.add("opt-eps", &Recipe::opt_eps,
+             fmt::format("added to the denominator of all but {}; auto: the optimizer's own",
+                         those([](const Optimizer& one) { return !one.eps; })),
              {0, 1, true});
   fields.add("weight-decay", &Recipe::weight_decay, "weight decay; auto: the optimizer's own", {0, 1000});
   fields.add("decay-mode", &Recipe::decay_mode,
@@ -118,7 +151,8 @@ void add_optimizer(Fields& fields) {
              "factor of the learning rate from each layer to the one before it, of blocks as timm's", {0, 1, true});
   fields.add("head-lr-scale", &Recipe::head_lr_scale, "factor of the learning rate of the last linear layer",
              {0, 1e6, true});
-  fields.add("clip-grad", &Recipe::clip_grad, "largest norm of the gradient; 0: not clipped; auto: 1 for lamb");
+  fields.add("clip-grad", &Recipe::clip_grad,
+             "largest norm of the gradient; 0: not clipped; auto: " + usual_clipping());
   fields.add("lookahead", &Recipe::lookahead, "updates between two steps of Lookahead's slow weights; 0: off",
              {0, 1e9});
   fields.add("lookahead-decay", &Recipe::lookahead_decay, "decay rate of the slow weights, by update, at the end",
@@ -127,16 +161,7 @@ void add_optimizer(Fields& fields) {
 
 void add_schedule(Fields& fields) {
   fields.section("Schedule");
-  using Schedule = Recipe::Schedule;
-  fields.add("sched", &Recipe::sched,
-             Choices<Schedule>{{"cosine", Schedule::cosine},
-                               {"linear", Schedule::linear},
-                               {"poly", Schedule::poly},
-                               {"onecycle", Schedule::onecycle},
-                               {"step", Schedule::step},
-                               {"multistep", Schedule::multistep},
-                               {"constant", Schedule::constant}},
-             "learning rate schedule");
+  fields.add_name("sched", &Recipe::sched, schedule_names, "learning rate schedule");
   fields.add("sched-on-updates", &Recipe::sched_on_updates, "change the rate with every update, not every epoch");
   fields.add("warmup-epochs", &Recipe::warmup_epochs,
              "epochs in which the rate rises, part of all; auto: a tenth of the run", {0, 1e9});

@@ -35,7 +35,7 @@ std::string complaint_of_text(std::string_view toml) {
 
 // A value of the field's type that is not its default.
 std::string other_value(const RecipeField& field, const std::string& now) {
-  for (const std::string& choice : field.choices) {
+  for (const std::string& choice : field.choices()) {
     if (choice != now) return choice;
   }
   switch (field.type) {
@@ -87,8 +87,14 @@ TEST(Recipe, MistakesNameKeyExpectationAndValue) {
             "r.toml:1: batch-size: expected an integer from 1 to 65536, got 1.5");
   EXPECT_EQ(complaint_of_text("lr = nan"), "r.toml:1: lr: expected a number from 0 to 1000, or auto, got 'nan'");
   EXPECT_EQ(complaint_of_text("nesterov = 1"), "r.toml:1: nesterov: expected true or false, got 1");
-  EXPECT_EQ(complaint_of_text("sched = 'cosin'"),
-            "r.toml:1: sched: expected one of cosine, linear, poly, onecycle, step, multistep, constant, got 'cosin'");
+  EXPECT_EQ(complaint_of_text("remode = 'pixels'"),
+            "r.toml:1: remode: expected one of const, rand, pixel, got 'pixels'");
+  // Programs may add to these.
+  EXPECT_THAT(complaint_of_text("sched = 'cosin'"),
+              testing::MatchesRegex("r.toml:1: sched: expected one of cosine, linear, poly, onecycle, step, multistep, "
+                                    "constant.*, got 'cosin'"));
+  EXPECT_THAT(complaint_of_text("opt = 'sdg'"),
+              testing::MatchesRegex("r.toml:1: opt: expected one of sgd, adam, .*, got 'sdg'"));
   EXPECT_THAT(complaint_of_text("mean = [0.5, 0.5]"), HasSubstr("mean: expected three numbers"));
   EXPECT_THAT(complaint_of_text("decay-milestones = [5, 3]"), HasSubstr("ascending integers"));
   EXPECT_THAT(complaint_of_text("[data]\npath = 'x'"), HasSubstr("data: expected text"));
@@ -166,6 +172,8 @@ TEST(Recipe, CheckFindsWhatAProgramSetWrong) {
   EXPECT_THAT(complains([](Recipe& r) { r.model.clear(); }), HasSubstr("model: "));
   EXPECT_THAT(complains([](Recipe& r) { r.epochs = 0; }), HasSubstr("epochs: expected an integer from 1"));
   EXPECT_THAT(complains([](Recipe& r) { r.std[1] = 0; }), HasSubstr("std: "));
+  EXPECT_THAT(complains([](Recipe& r) { r.opt = "sdg"; }), HasSubstr("opt: expected one of sgd, "));
+  EXPECT_THAT(complains([](Recipe& r) { r.sched = "own steps"; }), HasSubstr("sched: expected one of cosine, "));
   EXPECT_THAT(complains([](Recipe& r) { r.scale = {0.9, 0.1}; }), HasSubstr("scale: expected the smaller number"));
   EXPECT_THAT(complains([](Recipe& r) { r.experiment = "../x"; }), HasSubstr("experiment: "));
   EXPECT_THAT(complains([](Recipe& r) {
@@ -174,7 +182,7 @@ TEST(Recipe, CheckFindsWhatAProgramSetWrong) {
               }),
               HasSubstr("val-split: "));
   EXPECT_THAT(complains([](Recipe& r) {
-                r.sched = Recipe::Schedule::onecycle;
+                r.sched = "onecycle";
                 r.warmup_epochs = 2;
               }),
               HasSubstr("warmup-epochs: expected 0 beside sched onecycle"));

@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                          Memory{"smaller_last_batch", [](Recipe& recipe) { recipe.drop_last = false; }},
                                          Memory{"adamw_ema_clip",
                                                 [](Recipe& recipe) {
-                                                  recipe.opt = Recipe::Optimizer::adamw;
+                                                  recipe.opt = "adamw";
                                                   recipe.lr = 0.01;
                                                   recipe.model_ema = true;
                                                   recipe.model_ema_decay = 0.6;
@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                          Memory{"accumulating",
                                                 [](Recipe& recipe) {
                                                   recipe.grad_accum_steps = 3;
-                                                  recipe.opt = Recipe::Optimizer::adam;
+                                                  recipe.opt = "adam";
                                                   recipe.lr = 0.01;
                                                 }},
                                          Memory{"progressive",
@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                                   recipe.freeze = "conv,bn";
                                                   recipe.unfreeze_after = 1;
                                                   recipe.layer_decay = 0.5;
-                                                  recipe.opt = Recipe::Optimizer::adamw;
+                                                  recipe.opt = "adamw";
                                                   recipe.lr = 0.01;
                                                   recipe.model_ema = true;
                                                   recipe.model_ema_decay = 0.6;
@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
                                          Memory{"lookahead_onecycle",
                                                 [](Recipe& recipe) {
                                                   recipe.lookahead = 2;
-                                                  recipe.sched = Recipe::Schedule::onecycle;
+                                                  recipe.sched = "onecycle";
                                                   recipe.sched_on_updates = true;
                                                 }}),
                          [](const auto& test) { return test.param.name; });
@@ -113,10 +113,10 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest,
 // Every optimizer, with accumulated gradients in every second one, so that the memory between two updates counts, too.
 std::vector<Memory> optimizers() {
   std::vector<Memory> all;
-  for (const std::string& opt : find_recipe_field("opt").choices) {
+  for (const std::string& opt : find_recipe_field("opt").choices()) {
     const bool accumulates = all.size() % 2 == 1;
     all.push_back({opt, [opt, accumulates](Recipe& recipe) {
-                     set_field(recipe, find_recipe_field("opt"), opt, "opt");
+                     recipe.opt = opt;
                      recipe.lr.reset();
                      recipe.grad_accum_steps = accumulates ? 2 : 1;
                    }});

@@ -54,8 +54,8 @@ std::filesystem::path model_file_of(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path, ignored)) return path;
   const std::filesystem::path file = model_in(path);
   if (!file.empty()) return file;
-  throw Error(fmt::format("{}: expected a model file or a run folder, found neither {} nor {} in it", path.string(),
-                          kBestFile, kLastFile));
+  throw FileError(fmt::format("{}: expected a model file or a run folder, found neither {} nor {} in it", path.string(),
+                              kBestFile, kLastFile));
 }
 
 std::filesystem::path settle_run_folder(Recipe& recipe) {
@@ -87,7 +87,7 @@ std::filesystem::path create_numbered_folder(Recipe& recipe) {
     const std::filesystem::path folder = output / recipe.experiment;
     std::error_code error;
     if (std::filesystem::create_directory(folder, error)) return folder;
-    if (error) throw Error(fmt::format("{}: cannot create the folder: {}", folder.string(), error.message()));
+    if (error) throw FileError(fmt::format("{}: cannot create the folder: {}", folder.string(), error.message()));
   }
 }
 
@@ -95,7 +95,7 @@ RunFolderLock::RunFolderLock(const std::filesystem::path& folder)
     : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   if (descriptor_ < 0 || ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
   ::close(descriptor_);
-  throw Error(
+  throw FileError(
       fmt::format("{}: another process trains here; wait for it, or choose another --experiment", folder.string()));
 }
 
@@ -112,7 +112,7 @@ void begin_run_folder(const std::filesystem::path& folder, const Recipe& recipe,
   std::ofstream out(path, std::ios::app);
   out << "convoy " << version() << ": " << command << '\n';
   out.flush();
-  if (!out) throw Error(fmt::format("{}: cannot write", path.string()));
+  if (!out) throw FileError(fmt::format("{}: cannot write", path.string()));
 }
 
 }  // namespace convoy

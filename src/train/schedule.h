@@ -2,16 +2,20 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "convoy/recipe.h"
+#include "convoy/schedule.h"
 
 namespace convoy {
 
 // timm's schedulers without warm-up prefix: the warm-up is part of the schedule's length, not before it.
 // Lengths count in t, which is epochs or updates.
 struct Schedule {
-  Recipe::Schedule kind = Recipe::Schedule::cosine;
+  std::string name = "cosine";
   double lr = 0.1;
   double min_lr = 0;  // cosine, linear, poly
   double warmup_lr = 0;
@@ -34,15 +38,28 @@ struct Schedule {
   //              rise length - 1, and half a cosine down to lr / (div_factor final_div_factor) at length - 1
   //   step       lr decay_rate^floor(t / decay_interval)
   //   multistep  lr decay_rate^(milestones that are at most t + 1)
+  // and as add_schedule was told.
   double at(int64_t t) const;
   // What takes the place of the optimizer's momentum or first beta: with cycle_momentum, 0.95 where the rate is low and
   // 0.85 where it is lr, as OneCycleLR's; below 0: the optimizer's own.
   double momentum_at(int64_t t) const;
-
- private:
-  // Half a cosine up and half a cosine down, at t of a onecycle schedule.
-  double cycle(double first, double peak, double last, double t) const;
 };
+
+// A kind of schedule.
+struct ScheduleKind {
+  std::string name;
+  // Whether a run whose recipe leaves that open begins with a warm-up.
+  bool warms_up = false;
+  // The rate at t, behind the warm-up.
+  std::function<double(const Schedule&, double t)> rate;
+  // The momentum at t; empty: it does not vary it.
+  std::function<double(const Schedule&, double t)> momentum = {};
+  // The settings that it has in place of warmup-epochs and min-lr; empty: it has these.
+  std::string own_ends = {};
+};
+
+// Throws UsageError, with the nearest known name, when there is none.
+const ScheduleKind& find_schedule(std::string_view name);
 
 // The schedule of a recipe whose rate is set; t counts updates if the recipe schedules on updates, else epochs. Where
 // gradients are accumulated over batches, an epoch need not have a whole number of updates.

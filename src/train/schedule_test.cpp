@@ -4,10 +4,10 @@
 
 #include <cmath>
 
+#include "convoy/error.h"
+
 namespace convoy {
 namespace {
-
-using Kind = Recipe::Schedule;
 
 // The rates are those of timm 1.0.31, create_scheduler_v2(SGD(lr), ...).step(t) or .step_update(t).
 void expect_rates(const Schedule& schedule, const std::vector<double>& rates) {
@@ -16,9 +16,9 @@ void expect_rates(const Schedule& schedule, const std::vector<double>& rates) {
   }
 }
 
-Schedule make_schedule(Kind kind, double warmup_lr, double warmup) {
+Schedule make_schedule(const std::string& name, double warmup_lr, double warmup) {
   Schedule schedule;
-  schedule.kind = kind;
+  schedule.name = name;
   schedule.lr = 0.1;
   schedule.warmup_lr = warmup_lr;
   schedule.warmup = warmup;
@@ -26,38 +26,36 @@ Schedule make_schedule(Kind kind, double warmup_lr, double warmup) {
 }
 
 TEST(Schedule, CosineFollowsTimm) {
-  Schedule schedule = make_schedule(Kind::cosine, 1e-3, 2);
+  Schedule schedule = make_schedule("cosine", 1e-3, 2);
   schedule.min_lr = 1e-4;
   schedule.length = 6;
   expect_rates(schedule, {0.001, 0.0505, 0.075025, 0.05005, 0.025075, 0.00679203108, 0.0001, 0.0001});
 }
 
 TEST(Schedule, StepFollowsTimm) {
-  Schedule schedule = make_schedule(Kind::step, 1e-2, 1);
+  Schedule schedule = make_schedule("step", 1e-2, 1);
   schedule.decay_interval = 3;
   schedule.decay_rate = 0.5;
   expect_rates(schedule, {0.01, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025, 0.025, 0.025, 0.0125});
 }
 
 TEST(Schedule, MultistepFollowsTimm) {
-  Schedule schedule = make_schedule(Kind::multistep, 1e-2, 2);
+  Schedule schedule = make_schedule("multistep", 1e-2, 2);
   schedule.milestones = {3, 6};
   schedule.decay_rate = 0.2;
   expect_rates(schedule, {0.01, 0.055, 0.02, 0.02, 0.02, 0.004, 0.004, 0.004, 0.004, 0.004});
 }
 
-TEST(Schedule, ConstantFollowsTimm) {
-  expect_rates(make_schedule(Kind::constant, 1e-2, 2), {0.01, 0.055, 0.1, 0.1, 0.1});
-}
+TEST(Schedule, ConstantFollowsTimm) { expect_rates(make_schedule("constant", 1e-2, 2), {0.01, 0.055, 0.1, 0.1, 0.1}); }
 
 TEST(Schedule, PolyFollowsTimmAndTorch) {
-  Schedule schedule = make_schedule(Kind::poly, 1e-3, 2);
+  Schedule schedule = make_schedule("poly", 1e-3, 2);
   schedule.min_lr = 1e-4;
   schedule.length = 6;
   schedule.power = 2;
   expect_rates(schedule, {0.001, 0.0505, 0.0445, 0.025075, 0.0112, 0.002875, 0.0001, 0.0001});
   // torch 2.15, PolynomialLR(total_iters=4, power=0.9).
-  schedule = make_schedule(Kind::poly, 0, 0);
+  schedule = make_schedule("poly", 0, 0);
   schedule.length = 4;
   schedule.power = 0.9;
   expect_rates(schedule, {0.1, 0.0771889507, 0.0535886731, 0.0287174589, 0, 0});
@@ -65,7 +63,7 @@ TEST(Schedule, PolyFollowsTimmAndTorch) {
 
 // airbench94's get_lr with lr 1.5 and 20 steps, of which 4 warm up.
 TEST(Schedule, LinearFollowsAirbench) {
-  Schedule schedule = make_schedule(Kind::linear, 0.3, 4);
+  Schedule schedule = make_schedule("linear", 0.3, 4);
   schedule.lr = 1.5;
   schedule.min_lr = 0.105;
   schedule.length = 20;
@@ -83,7 +81,7 @@ void expect_momenta(const Schedule& schedule, const std::vector<double>& momenta
 // torch 2.15, OneCycleLR(max_lr=0.1, total_steps=10), and with pct_start=0.5, div_factor=10, final_div_factor=100
 // for 7.
 TEST(Schedule, OneCycleFollowsTorch) {
-  Schedule schedule = make_schedule(Kind::onecycle, 0, 0);
+  Schedule schedule = make_schedule("onecycle", 0, 0);
   schedule.length = 10;
   schedule.cycle_momentum = true;
   expect_rates(schedule, {0.004, 0.052, 0.1, 0.0950484632, 0.0811745654, 0.0611262022, 0.0388741978, 0.0188258346,
@@ -106,7 +104,7 @@ TEST(ScheduleOf, EndsWithTheLastUpdate) {
   Recipe recipe;
   recipe.epochs = 10;
   recipe.max_updates = 476;
-  recipe.sched = Kind::linear;
+  recipe.sched = "linear";
   recipe.sched_on_updates = true;
   recipe.lr = 1.5;
   recipe.min_lr = 0.105;
@@ -131,13 +129,13 @@ TEST(ScheduleOf, CountsUpdatesWhenAsked) {
   const Schedule cosine = schedule_of(recipe, 3);
   expect_rates(cosine, {0.05, 0.1, 0.15, 0.1525, 0.121496577, 0.0885034231, 0.0575, 0.0322257779, 0.015729201, 0.01});
 
-  recipe.sched = Kind::multistep;
+  recipe.sched = "multistep";
   recipe.warmup_epochs = 0;
   recipe.decay_milestones = {1, 2};
   const Schedule multistep = schedule_of(recipe, 3);
   expect_rates(multistep, {0.2, 0.2, 0.02, 0.02, 0.02, 0.002, 0.002});
 
-  recipe.sched = Kind::step;
+  recipe.sched = "step";
   recipe.decay_epochs = 1;
   const Schedule step = schedule_of(recipe, 2);
   expect_rates(step, {0.2, 0.2, 0.02, 0.02, 0.002, 0.002, 0.0002});
@@ -184,9 +182,33 @@ TEST(ScheduleOf, WarmsUpForATenthOfTheRunUnlessToldOtherwise) {
   recipe.warmup_epochs = 0;
   EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).warmup, 0);
   recipe.warmup_epochs.reset();
-  for (const Kind kind : {Kind::onecycle, Kind::step, Kind::multistep, Kind::constant}) {
-    recipe.sched = kind;
+  for (const char* name : {"onecycle", "step", "multistep", "constant"}) {
+    recipe.sched = name;
     EXPECT_DOUBLE_EQ(schedule_of(recipe, 50).warmup, 0);
+  }
+}
+
+TEST(AddSchedule, RecipesKnowIt) {
+  add_schedule("own", [](double progress) { return progress < 0.5 ? 1 : 0.25; });
+  Schedule schedule = make_schedule("own", 0.02, 1);
+  schedule.length = 4;
+  expect_rates(schedule, {0.02, 0.1, 0.025, 0.025, 0.025});
+  EXPECT_LT(schedule.momentum_at(1), 0);
+  Recipe recipe;
+  read_recipe_text(recipe, "sched = 'own'\nlr = 0.2", "text");
+  recipe.epochs = 2;
+  expect_rates(schedule_of(recipe, 2), {0.2, 0.2, 0.05, 0.05});
+  EXPECT_EQ(schedule_names().back(), "own");
+  EXPECT_THROW(add_schedule("own", [](double) { return 1; }), Error);
+  EXPECT_THROW(add_schedule("cosine", [](double) { return 1; }), Error);
+}
+
+TEST(FindSchedule, SuggestsTheNearest) {
+  try {
+    find_schedule("cosin");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(), "unknown schedule 'cosin' (did you mean 'cosine'?)");
   }
 }
 

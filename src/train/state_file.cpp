@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -27,7 +28,7 @@ constexpr const char* kMetadataKey = "convoy_state";
 constexpr int kFormat = 2;
 
 std::span<const std::byte> bytes_of(const Variables::Variable& variable) {
-  return std::as_bytes(std::span(variable.data, static_cast<size_t>(variable.shape.elements())));
+  return std::as_bytes(std::span(variable.floats(), static_cast<size_t>(variable.shape.elements())));
 }
 
 // On which, beside the recipe and the data, the bits of a run depend.
@@ -103,7 +104,7 @@ struct Candidate {
 Candidate open_candidate(int slot, const std::filesystem::path& path) {
   SafetensorsReader file(path);
   const auto found = file.metadata().find(kMetadataKey);
-  if (found == file.metadata().end()) throw Error(fmt::format("{}: no training state", path.string()));
+  if (found == file.metadata().end()) throw FileError(fmt::format("{}: no training state", path.string()));
   try {
     json root = parse_strict_json(found->second, 2, "the description of the state");
     if (root.at("format").get<int>() != kFormat) {
@@ -114,7 +115,7 @@ Candidate open_candidate(int slot, const std::filesystem::path& path) {
   } catch (const json::exception& error) {
     throw Error(fmt::format("{}: damaged: {}", path.string(), quote_name(error.what())));
   } catch (const Error& error) {
-    throw Error(fmt::format("{}: damaged: {}", path.string(), error.what()));
+    error.rethrow(fmt::format("{}: damaged: {}", path.string(), error.what()));
   }
 }
 
@@ -173,14 +174,14 @@ void set_variables(const Candidate& candidate, const Contents& contents, const V
   for (const auto& [name, variable] : variables.all()) {
     const StoredTensor& stored = candidate.file.tensor(name);
     const std::span<const int64_t> expected = variable.shape.extents();
-    if (stored.type != StoredType::f32 || !std::ranges::equal(stored.shape, expected)) {
+    if (stored.type != DType::f32 || !std::ranges::equal(stored.shape, expected)) {
       throw Error(fmt::format("{}: {}: expected {} floats, got {} of {}", path, name, variable.shape.to_string(),
                               fmt::join(stored.shape, "x"), to_string(stored.type)));
     }
   }
   for (const auto& [name, variable] : variables.all()) {
     const std::vector<std::byte>& bytes = contents.at(name);
-    std::memcpy(variable.data, bytes.data(), bytes.size());
+    std::memcpy(variable.floats(), bytes.data(), bytes.size());
   }
 }
 
@@ -200,7 +201,7 @@ void StateFiles::save(const RunIdentity& identity, const TrainingPosition& posit
   std::map<std::string, std::span<const std::byte>> contents;
   for (const auto& [name, variable] : variables.all()) {
     const std::span<const int64_t> extents = variable.shape.extents();
-    tensors.push_back({name, StoredType::f32, {extents.begin(), extents.end()}, bytes_of(variable)});
+    tensors.push_back({name, DType::f32, {extents.begin(), extents.end()}, bytes_of(variable)});
     contents[name] = bytes_of(variable);
   }
   json root = {{"format", kFormat},
@@ -223,10 +224,10 @@ void StateFiles::keep_newest() const {
 std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, const Variables& variables,
                                                  const std::function<void(const std::string&)>& warn) {
   std::vector<Candidate> candidates;
-  std::string problem;
-  const auto pass_over = [&](const std::string& why) {
+  std::optional<Error> problem;
+  const auto pass_over = [&](const Error& why) {
     problem = why;
-    warn(fmt::format("{}; looking for an older state", why));
+    warn(fmt::format("{}; looking for an older state", why.what()));
   };
   for (const int index : {0, 1}) {
     std::error_code ignored;
@@ -234,7 +235,7 @@ std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, co
     try {
       candidates.push_back(open_candidate(index, slot(index)));
     } catch (const Error& error) {
-      pass_over(error.what());
+      pass_over(error);
     }
   }
   std::ranges::sort(candidates, std::greater{},
@@ -250,12 +251,12 @@ std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, co
     } catch (const UsageError&) {
       throw;
     } catch (const json::exception& error) {
-      pass_over(fmt::format("{}: damaged: {}", candidate.file.path().string(), quote_name(error.what())));
+      pass_over(Error(fmt::format("{}: damaged: {}", candidate.file.path().string(), quote_name(error.what()))));
     } catch (const Error& error) {
-      pass_over(error.what());
+      pass_over(error);
     }
   }
-  if (!problem.empty()) throw Error(fmt::format("{}; there is no undamaged state to resume from", problem));
+  if (problem) problem->rethrow(fmt::format("{}; there is no undamaged state to resume from", problem->what()));
   return std::nullopt;
 }
 

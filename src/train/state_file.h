@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "convoy/train.h"
+#include "inference/metrics.h"
 #include "plan/variables.h"
-#include "train/metrics.h"
 
 namespace convoy {
 

@@ -55,9 +55,10 @@ class StateFilesTest : public testing::Test {
 
   // Sets every number to `value`.
   void fill(float value) const {
-    for (const auto& [name, variable] : variables_.all()) std::fill_n(variable.data, variable.shape.elements(), value);
+    for (const auto& [name, variable] : variables_.all())
+      std::fill_n(variable.floats(), variable.shape.elements(), value);
   }
-  float first() const { return variables_.at("conv.weight").data[0]; }
+  float first() const { return variables_.at("conv.weight").floats()[0]; }
 
   std::optional<TrainingPosition> load(const RunIdentity& identity) {
     warnings_.clear();
@@ -93,7 +94,7 @@ TEST_F(StateFilesTest, NothingToLoad) {
 }
 
 TEST_F(StateFilesTest, EverythingComesBack) {
-  const std::vector<float> weights(variables_.at("conv.weight").data, variables_.at("conv.weight").data + 72);
+  const std::vector<float> weights(variables_.at("conv.weight").floats(), variables_.at("conv.weight").floats() + 72);
   StateFiles(folder_).save(identity_, position(12), variables_);
   fill(-1);
   const auto loaded = load(identity_);
@@ -114,9 +115,9 @@ TEST_F(StateFilesTest, EverythingComesBack) {
   EXPECT_EQ(loaded->cost.val_seconds, 2);
   EXPECT_EQ(loaded->cost.val_images, 64);
   EXPECT_EQ(loaded->cost.peak_bytes, int64_t{5} << 30);
-  EXPECT_TRUE(std::equal(weights.begin(), weights.end(), variables_.at("conv.weight").data));
-  EXPECT_EQ(variables_.at("momentum/conv.weight").data[71], 0.5F);
-  EXPECT_EQ(variables_.at("scale").data[0], 2);
+  EXPECT_TRUE(std::equal(weights.begin(), weights.end(), variables_.at("conv.weight").floats()));
+  EXPECT_EQ(variables_.at("momentum/conv.weight").floats()[71], 0.5F);
+  EXPECT_EQ(variables_.at("scale").floats()[0], 2);
   EXPECT_THAT(warnings_, IsEmpty());
 }
 

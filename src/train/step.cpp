@@ -12,6 +12,7 @@
 #include "ops/sum/sum.h"
 #include "plan/network_graph.h"
 #include "train/freeze.h"
+#include "train/loss.h"
 #include "train/updates.h"
 
 namespace convoy {
@@ -19,8 +20,9 @@ namespace {
 
 // Copies a variable of another graph into this one, under its name.
 ValueId import_variable(Graph& graph, const ValueInfo& info) {
-  return info.kind == ValueKind::parameter ? graph.add_parameter(info.name, info.type.shape, info.start, info.layout)
-                                           : graph.add_state(info.name, info.type.shape, info.start, info.layout);
+  return info.kind == ValueKind::parameter
+             ? graph.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role)
+             : graph.add_state(info.name, info.type.shape, info.start, info.layout);
 }
 
 std::vector<std::string> variable_names(const Graph& graph) {
@@ -51,11 +53,10 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   const Value images = add_images(graph, options.batch_size, options.image_size);
   const Value logits = build_network(*options.model, Builder(graph), images, options.model_options);
   const Value targets{&graph, graph.add_input("targets", {logits.shape()})};
-  const Value loss = cross_entropy(logits, targets, options.label_smoothing);
+  const Value loss = build_loss(options.loss, logits, targets, options.label_smoothing);
   graph.set_output("loss", loss.id());
   graph.set_output("logits", logits.id());
   const std::vector<std::string> names = variable_names(graph);
-  const ParameterRoles roles = roles_of(graph);
   const bool followers_are_new = !have_followers(variables, names.front());
   const std::map<std::string, double> scales = learning_rate_scales(graph, options.optimizer);
   freeze_norms(graph, options.frozen, options.freeze_stats);
@@ -75,7 +76,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
 
   Graph update(Mode::training);
   if (options.accumulate == 1) {
-    add_updates(graph, options, roles, scales, gradients);
+    add_updates(graph, options, scales, gradients);
     add_followers(graph, options, names);
   } else {
     Gradients totals;
@@ -84,7 +85,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
       graph.add_node(std::make_shared<AccumulateOp>(), {total, gradient});
       totals.emplace_back(import_variable(update, graph.value(weight)), import_variable(update, graph.value(total)));
     }
-    add_updates(update, options, roles, scales, totals);
+    add_updates(update, options, scales, totals);
     for (const auto& [weight, total] : totals) update.add_node(std::make_shared<ClearOp>(), {total});
     for (const std::string& name : names) {
       if (update.find_named(name) == kNoValue) import_variable(update, graph.value(graph.named(name)));
@@ -95,8 +96,11 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   variables.add(graph, seed);
   variables.add(update, seed);
   if (followers_are_new) start_followers(variables, names);
-  batch_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = options.exact});
-  if (options.accumulate > 1) update_ = std::make_unique<Program>(std::move(update));
+  batch_ = std::make_unique<Program>(std::move(graph),
+                                     ProgramOptions{.exact = options.exact, .backend = variables.backend()});
+  if (options.accumulate > 1) {
+    update_ = std::make_unique<Program>(std::move(update), ProgramOptions{.backend = variables.backend()});
+  }
 }
 
 void TrainingStep::bind(const Variables& variables, Buffer& arena) {
@@ -119,17 +123,6 @@ bool can_normalise(const Model& model, const ModelOptions& options, int64_t batc
     const Shape& shape = graph.value(node.inputs.front()).type.shape;
     return shape.elements() == shape[-1];
   });
-}
-
-InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
-                             Variables& variables, uint64_t seed, const InferenceOptions& inference)
-    : image_size_(image_size) {
-  Graph graph = inference_graph(model, options, {batch_size, image_size, image_size, 3},
-                                inference.averaged ? kAverageScope : std::string_view());
-  run_passes(graph, forward_passes());
-  variables.add(graph, seed);
-  program_ = std::make_unique<Program>(std::move(graph),
-                                       ProgramOptions{.exact = inference.exact, .prepared = inference.prepared});
 }
 
 }  // namespace convoy

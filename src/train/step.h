@@ -1,11 +1,10 @@
-// One step of training, and of inference, as programs.
+// One step of training, as a program.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "convoy/model.h"
@@ -15,15 +14,16 @@
 
 namespace convoy {
 
+// An optimizer with its settings; which of them it has, convoy/optimizer.h tells.
 struct OptimizerOptions {
-  Recipe::Optimizer kind = Recipe::Optimizer::sgd;
-  float momentum = 0.9F;  // sgd, rmsprop, rmsproptf, muon
-  bool nesterov = false;  // sgd; muon always has it
-  float beta1 = 0.9F;     // adam, adamw, lamb, lion, and what muon leaves to adamw
+  std::string name = "sgd";
+  float momentum = 0.9F;
+  bool nesterov = false;
+  float beta1 = 0.9F;
   float beta2 = 0.999F;
   float eps = 1e-8F;
   float weight_decay = 0;
-  bool decoupled = false;        // sgd, rmsprop, rmsproptf, lamb; of the others only one kind exists
+  bool decoupled = false;        // of optimizers that know both kinds of decay
   bool decay_vectors = true;     // false: one-dimensional parameters (norms, biases) do not decay, as in timm
   float norm_bias_lr_scale = 1;  // factor of the learning rate, but not of the decay, of the norms' biases
   double layer_decay = 1;        // factor of the learning rate from each layer to the one before it, as timm's
@@ -38,14 +38,12 @@ struct LookaheadOptions {
   double decay = 0.95;
 };
 
-// What the names of moving averages begin with: "ema.<name>".
-inline constexpr std::string_view kAverageScope = "ema";
-
 struct StepOptions {
   const Model* model = nullptr;
   ModelOptions model_options;
   int64_t batch_size = 1;
   int64_t image_size = 224;
+  std::string loss = "cross-entropy";  // one of loss_names()
   float label_smoothing = 0;
   OptimizerOptions optimizer;
   float clip_grad_norm = 0;           // 0: off
@@ -57,13 +55,13 @@ struct StepOptions {
   int64_t thawed_after = 0;
   LookaheadOptions lookahead;
   double ema_decay = 0;  // 0: off
-  bool exact = false;    // no approximate kernels (graph/op.h)
+  bool exact = false;    // no approximate kernels (convoy/kernel.h)
   std::set<std::string> disabled_passes;
 };
 
-// Forward, loss, backward and update. Variables: the model's parameters and states; "momentum/<parameter>",
-// "moment1/..." and "moment2/..." of the optimizer; "gradient/..." (accumulation); "slow/<name>" (Lookahead) and
-// "ema.<name>" for parameters and states.
+// Forward, loss, backward and update. Variables: the model's parameters and states; what the optimizer keeps, such as
+// "momentum/<parameter>"; "gradient/..." (accumulation); "slow/<name>" (Lookahead) and "ema.<name>" for parameters and
+// states.
 class TrainingStep {
  public:
   // Plans the step and adds what it needs to `variables`, started from `seed`.
@@ -101,35 +99,5 @@ class TrainingStep {
 // Whether each batch norm of the network has more than one value a channel to train on: with one, as PyTorch says,
 // there is nothing to normalise.
 bool can_normalise(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size);
-
-struct InferenceOptions {
-  bool averaged = false;  // with the weights "ema.<name>" that a TrainingStep keeps
-  bool exact = false;     // no approximate kernels (graph/op.h)
-  bool prepared = false;  // prepare() will be called: the weights do not change
-};
-
-// Forward only, with running statistics.
-class InferenceStep {
- public:
-  InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
-                Variables& variables, uint64_t seed, const InferenceOptions& inference = {});
-
-  size_t arena_bytes() const { return program_->arena_bytes(); }
-  void bind(const Variables& variables, Buffer& arena) { program_->bind(variables, arena); }
-
-  // As Program::prepare().
-  void prepare() { program_->prepare(); }
-
-  int64_t image_size() const { return image_size_; }
-  float* images() const { return program_->data("images"); }
-  void run() { program_->run({}); }
-  const float* logits() const { return program_->data("logits"); }
-
-  Program& program() { return *program_; }
-
- private:
-  int64_t image_size_;
-  std::unique_ptr<Program> program_;
-};
 
 }  // namespace convoy

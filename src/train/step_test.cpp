@@ -23,7 +23,7 @@ Value build_small(Builder b, Value images, const ModelOptions& options) {
   Value y = activation(conv2d(b / "expand", layer_norm(b / "norm", x), {.out_channels = 16}), Activation::gelu);
   x = add(x, drop_path(b / "drop", mul(y, conv_bn(b / "gate", x, 1)), 0.3F));
   x = add(conv_bn(b / "down", x, 2), conv_bn(b / "short", x, 2));
-  return linear(b / "head", global_avg_pool(x), {.out_features = options.num_classes});
+  return linear(b / "head", global_avg_pool(x), {.out_features = options.num_classes, .head = true});
 }
 
 const Model kSmall{.name = "small", .description = "", .image_size = 8, .num_classes = 5, .build = build_small};
@@ -62,7 +62,7 @@ double largest_difference(const Variables& a, const Variables& b) {
   double largest = 0;
   for (const auto& [name, variable] : a.all()) {
     for (int64_t i = 0; i < variable.shape.elements(); ++i) {
-      largest = std::max(largest, std::abs(static_cast<double>(variable.data[i]) - b.at(name).data[i]));
+      largest = std::max(largest, std::abs(static_cast<double>(variable.floats()[i]) - b.at(name).floats()[i]));
     }
   }
   return largest;
@@ -119,7 +119,7 @@ TEST(TrainingStep, TwoAccumulatedBatchesMakeOneUpdateByTheirMeanGradient) {
     StepOptions single = small_options();
     TrainingStep(single, untouched.variables, 3);
   }
-  const auto weight = [](const Trial& run) { return run.variables.at("expand.weight").data[0]; };
+  const auto weight = [](const Trial& run) { return run.variables.at("expand.weight").floats()[0]; };
   EXPECT_EQ(weight(accumulated), weight(untouched)) << "the first batch must not update";
 
   // Alone, each batch moves the weights by the rate times its own gradient.
@@ -132,7 +132,7 @@ TEST(TrainingStep, TwoAccumulatedBatchesMakeOneUpdateByTheirMeanGradient) {
   };
   Trial both;
   run_steps(options, 2, both);
-  EXPECT_EQ(both.variables.at("gradient/expand.weight").data[0], 0.0F) << "cleared by the update";
+  EXPECT_EQ(both.variables.at("gradient/expand.weight").floats()[0], 0.0F) << "cleared by the update";
   const float first = moved_by(0), second = moved_by(1);
   EXPECT_GT(std::abs(first - second), 1e-5F);
   EXPECT_NEAR(weight(both) - weight(untouched), (first + second) / 2, 1e-7F);
@@ -167,9 +167,9 @@ TEST(TrainingStep, AveragesFollowTheWeightsAsTimms) {
     double average = 0;
     for (int update = 0; update < 5; ++update) {
       run_steps(options, accumulate, run, update * accumulate);
-      const double weight = run.variables.at("expand.weight").data[3];
+      const double weight = run.variables.at("expand.weight").floats()[3];
       average = kDecays[update] * average + (1 - kDecays[update]) * weight;
-      EXPECT_NEAR(run.variables.at("ema.expand.weight").data[3], average, 1e-7) << update;
+      EXPECT_NEAR(run.variables.at("ema.expand.weight").floats()[3], average, 1e-7) << update;
     }
   }
 }
@@ -182,10 +182,17 @@ TEST(TrainingStep, VectorsDecayOnlyWhenAsked) {
     Trial run;
     run_steps(options, 1, run);
     const Variables::Variable& bias = run.variables.at("head.bias");
-    return std::vector<float>(bias.data, bias.data + 5);
+    return std::vector<float>(bias.floats(), bias.floats() + 5);
   };
   EXPECT_EQ(bias_after(false, 0.5F), bias_after(false, 0));
   EXPECT_NE(bias_after(true, 0.5F), bias_after(true, 0));
+}
+
+TEST(TrainingStep, AFusedNetworkIsRefused) {
+  StepOptions options = small_options();
+  options.model_options.fused = true;
+  Variables variables;
+  EXPECT_THROW(TrainingStep(options, variables, 0), UsageError);
 }
 
 }  // namespace

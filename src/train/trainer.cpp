@@ -8,8 +8,8 @@
 
 #include "convoy/error.h"
 #include "formats/atomic_file.h"
-#include "train/evaluation.h"
-#include "train/predictions.h"
+#include "inference/evaluation.h"
+#include "inference/predictions.h"
 #include "train/run_folder.h"
 
 namespace convoy {
@@ -207,6 +207,7 @@ Trainer::Progress Trainer::validate() {
   ClassificationSums sums;
   int64_t step = 0;
   val_outcomes_.clear();
+  inference_->fold();
   const bool whole = infer_epoch(
       *inference_, *val_loader_, model_options_.num_classes, Tta::none,
       [&](const Batch& batch, std::span<const float> logits) {
@@ -308,8 +309,8 @@ void Trainer::stop_for(const std::string& problem, int64_t updates) const {
       updates > 0
           ? fmt::format("try a smaller learning rate than {}", *recipe_.lr)
           : fmt::format("no update was made before, so that it is not the learning rate; check mean, std{}", start);
-  throw Error(fmt::format("{} after step {} (epoch {}, step {} of {}); {}; {}", problem, position_.batches,
-                          position_.epoch + 1, position_.step, steps_per_epoch_, kept, advice));
+  throw NumericError(fmt::format("{} after step {} (epoch {}, step {} of {}); {}; {}", problem, position_.batches,
+                                 position_.epoch + 1, position_.step, steps_per_epoch_, kept, advice));
 }
 
 void Trainer::require_finite(std::string_view what, double value, int64_t updates) const {
@@ -333,6 +334,7 @@ void Trainer::save_state() {
 void Trainer::save_model(const char* file_name) {
   record_.contents = contents_->contents();
   ModelCard card{.architecture = model_.name,
+                 .network = network_of_checkpoint_,
                  .options = model_options_,
                  .preprocessing = preprocessing_,
                  .class_names = train_->class_names(),
@@ -343,8 +345,8 @@ void Trainer::save_model(const char* file_name) {
     card.metrics["val_top1"] = val->top1;
     card.metrics["val_top5"] = val->top5;
   }
-  write_model_file(folder_ / file_name, card, inference_->program().graph(),
-                   recipe_.model_ema ? fmt::format("{}.", kAverageScope) : "", variables_);
+  write_model_file(folder_ / file_name, card, network_, recipe_.model_ema ? fmt::format("{}.", kAverageScope) : "",
+                   variables_);
 }
 
 }  // namespace convoy

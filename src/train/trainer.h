@@ -15,14 +15,15 @@
 #include "core/buffer.h"
 #include "core/process.h"
 #include "data/loader.h"
+#include "inference/inference_step.h"
+#include "inference/metrics.h"
+#include "inference/model_file.h"
+#include "inference/training_record.h"
 #include "plan/variables.h"
-#include "train/metrics.h"
-#include "train/model_file.h"
 #include "train/schedule.h"
 #include "train/stages.h"
 #include "train/state_file.h"
 #include "train/step.h"
-#include "train/training_record.h"
 
 namespace convoy {
 
@@ -110,6 +111,7 @@ class Trainer {
   Recipe recipe_;
   const TrainCallbacks& callbacks_;
   const std::atomic<bool>* stop_;
+  std::shared_ptr<const Model> network_of_checkpoint_;
   const Model& model_;
   ModelOptions model_options_;
   bool numbered_;  // the recipe did not name the experiment
@@ -132,7 +134,8 @@ class Trainer {
   Variables variables_;
   std::vector<Part> parts_;
   size_t part_ = 0;                           // of the epoch at hand
-  std::unique_ptr<InferenceStep> inference_;  // of the weights that are validated and saved
+  Graph network_{Mode::inference};            // of one image, with the weights that are validated and saved
+  std::unique_ptr<InferenceStep> inference_;  // the same, folded
   Buffer arena_;                              // of all steps
   size_t cache_bytes_ = 0;                    // of each loader
   std::unique_ptr<Loader> loader_, val_loader_;

@@ -10,17 +10,18 @@
 #include "convoy/error.h"
 #include "core/parallel.h"
 #include "core/text.h"
+#include "data/recipe_images.h"
 #include "graph/work.h"
+#include "inference/arena.h"
+#include "inference/source_options.h"
+#include "inference/weight_import.h"
 #include "ops/optimizer/optimizer.h"
-#include "train/arena.h"
+#include "plan/network_graph.h"
 #include "train/freeze.h"
 #include "train/optimizer_options.h"
-#include "train/run_data.h"
 #include "train/run_folder.h"
-#include "train/source_options.h"
 #include "train/trainer.h"
 #include "train/updates.h"
-#include "train/weight_import.h"
 
 namespace convoy {
 namespace {
@@ -30,13 +31,21 @@ const Recipe& checked(const Recipe& recipe) {
   return recipe;
 }
 
+// The network that only the initial checkpoint knows; null: the program knows it.
+std::shared_ptr<const Model> network_of_checkpoint(const Recipe& recipe) {
+  if (models().contains(recipe.model) || recipe.initial_checkpoint.empty()) return nullptr;
+  const std::optional<ModelCard> card = find_model_card(Checkpoint(model_file_of(recipe.initial_checkpoint)));
+  return card && card->architecture == recipe.model ? card->network : nullptr;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop)
     : recipe_(checked(recipe)),
       callbacks_(callbacks),
       stop_(stop),
-      model_(find_model(recipe.model)),
+      network_of_checkpoint_(network_of_checkpoint(recipe)),
+      model_(network_of_checkpoint_ != nullptr ? *network_of_checkpoint_ : find_model(recipe.model)),
       numbered_(recipe_.experiment.empty()),
       folder_(settle_run_folder(recipe_)),
       states_(folder_) {
@@ -120,6 +129,7 @@ StepOptions Trainer::step_options(const Stage& stage, int64_t batch_size) const 
   if (stage.drop) options.model_options.dropout = static_cast<float>(*stage.drop);
   options.batch_size = batch_size;
   options.image_size = stage.image_size;
+  options.loss = recipe_.loss;
   options.label_smoothing = static_cast<float>(recipe_.smoothing);
   options.optimizer = optimizer_options(recipe_);
   options.lookahead = {.every = recipe_.lookahead, .decay = recipe_.lookahead_decay};
@@ -175,7 +185,9 @@ void Trainer::plan() {
   plan_parts();
   inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size, variables_,
                                                static_cast<uint64_t>(recipe_.seed),
-                                               InferenceOptions{.averaged = recipe_.model_ema});
+                                               InferenceOptions{.averaged = recipe_.model_ema, .folded = true});
+  network_ = inference_graph(model_, model_options_, {1, *recipe_.img_size, *recipe_.img_size, 3},
+                             recipe_.model_ema ? kAverageScope : std::string_view());
   size_t arena_bytes = inference_->arena_bytes();
   for (TrainingStep* step : steps()) arena_bytes = std::max(arena_bytes, step->arena_bytes());
   const size_t needed = arena_bytes + loader_bytes(batch_size_);
@@ -211,8 +223,8 @@ void Trainer::load_initial_checkpoint() {
   }
   weights.load(variables_);
   if (const auto name = first_not_finite(variables_)) {
-    throw Error(fmt::format("{}: {} has values that are not finite, which no training can mend; use another file",
-                            path.string(), *name));
+    throw NumericError(fmt::format(
+        "{}: {} has values that are not finite, which no training can mend; use another file", path.string(), *name));
   }
   const ImportReport& report = weights.report();
   std::vector<std::string> names = report.new_head;
@@ -244,7 +256,7 @@ void Trainer::start_from_images() {
   options.batch_size = std::clamp<int64_t>(kPixels / (side * side), 1, std::min(kImages, train_->size()));
   options.shuffle = true;
   options.preprocessing = preprocessing_;
-  options.on_bad_image = OnBadImage::leave_out;
+  options.on_bad_image = OnBadImage::skip;
   options.seed = static_cast<uint64_t>(recipe_.seed);
   options.workers = 0;
   options.cache_bytes = 0;
@@ -254,7 +266,7 @@ void Trainer::start_from_images() {
 
   const auto elements = [this](const std::string& name) {
     const Variables::Variable& variable = variables_.at(name);
-    return std::span(variable.data, static_cast<size_t>(variable.shape.elements()));
+    return std::span(variable.floats(), static_cast<size_t>(variable.shape.elements()));
   };
   std::set<std::string> started;
   const auto weight = [&](std::string_view name) { return elements(*started.emplace(name).first); };
@@ -282,7 +294,8 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   options.augmentation = augmentation_of(recipe_);
   options.augmentation->mixup_alpha = part.stage.mixup;
   options.augmentation->policy = part.stage.aa;
-  options.on_bad_image = on_bad_image(recipe_.on_bad_image, OnBadImage::replace);
+  options.on_bad_image = recipe_.on_bad_image;
+  options.replace_skipped = true;
   options.first_epoch = position_.epoch;
   options.first_step = position_.step;
   options.end_epoch = part.stage.end_epoch;
@@ -292,7 +305,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
 std::unique_ptr<Loader> Trainer::make_val_loader() const {
   LoaderOptions options = loader_options();
   options.preprocessing = preprocessing_;
-  options.on_bad_image = on_bad_image(recipe_.on_bad_image, OnBadImage::leave_out);
+  options.on_bad_image = recipe_.on_bad_image;
   return std::make_unique<Loader>(val_, options);
 }
 
@@ -318,8 +331,8 @@ void Trainer::report_start() const {
                              .parameters = parameters,
                              .frozen_parameters = frozen,
                              .initial_weights = initial_weights_,
-                             .multiply_adds = multiply_adds(inference_->program().graph()) / batch_size_,
-                             .planned_bytes = arena_.size() + variables_.bytes(),
+                             .multiply_adds = multiply_adds(network_),
+                             .planned_bytes = arena_.size() + variables_.bytes() + inference_->folded_bytes(),
                              .first_epoch = position_.epoch,
                              .first_step = position_.step,
                              .first_batch = position_.batches});

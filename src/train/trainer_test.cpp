@@ -291,7 +291,7 @@ TEST_F(TrainerTest, AValidationLossThatIsNotFiniteStopsBeforeAnythingIsSaved) {
 TEST_F(TrainerTest, ABatchThatDoesNotFitIsRefusedBeforeTheFirstStep) {
   add_model({.name = "pooled", .description = "a test", .build = [](Builder b, Value x, const ModelOptions& options) {
                x = conv2d(b / "conv", x, {.out_channels = 8, .kernel = 3});
-               return linear(b / "fc", global_avg_pool(relu(x)), {.out_features = options.num_classes});
+               return linear(b / "fc", global_avg_pool(relu(x)), {.out_features = options.num_classes, .head = true});
              }});
   recipe_.model = "pooled";
   recipe_.img_size = 16384;

@@ -12,7 +12,7 @@
 #include "convoy/error.h"
 #include "convoy/train.h"
 #include "core/parallel.h"
-#include "train/testing.h"
+#include "inference/testing.h"
 
 namespace convoy {
 
@@ -38,7 +38,7 @@ class TrainerTest : public testing::Test {
     recipe_.batch_size = 8;  // five steps an epoch, two images left out
     recipe_.drop_last = true;
     recipe_.epochs = 3;
-    recipe_.opt = Recipe::Optimizer::sgd;
+    recipe_.opt = "sgd";
     recipe_.lr = 0.05;
     recipe_.sched_on_updates = false;
     recipe_.warmup_epochs = 0;

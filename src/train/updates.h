@@ -14,13 +14,6 @@ namespace convoy {
 
 using Gradients = std::vector<std::pair<ValueId, ValueId>>;  // parameter, gradient
 
-// What optimizers treat differently from other parameters, by name.
-struct ParameterRoles {
-  std::set<std::string> norm_biases;
-  std::string output_weight;  // of the last linear layer
-};
-ParameterRoles roles_of(const Graph& forward);
-
 // The factors of the learning rate that the options give to layers and to the head, by the parameters' names; none
 // where all would be 1.
 std::map<std::string, double> learning_rate_scales(const Graph& forward, const OptimizerOptions& options);
@@ -30,8 +23,8 @@ ValueId add_state_like(Graph& graph, const std::string& kind, ValueId like, floa
 
 // Adds the update of every parameter, with clipping. scales: factors of the learning rate, by name; 1 where there is
 // none.
-void add_updates(Graph& graph, const StepOptions& options, const ParameterRoles& roles,
-                 const std::map<std::string, double>& scales, const Gradients& gradients);
+void add_updates(Graph& graph, const StepOptions& options, const std::map<std::string, double>& scales,
+                 const Gradients& gradients);
 
 // Lookahead and moving averages of the variables `names`, the model's own, where the options ask for them.
 void add_followers(Graph& graph, const StepOptions& options, const std::vector<std::string>& names);

@@ -182,9 +182,9 @@ bool VerifyReport::passed() const {
   return std::all_of(lines.begin(), lines.end(), [](const VerifyLine& line) { return line.passed(); });
 }
 
-VerifyReport verify_golden(const std::filesystem::path& path) {
+VerifyReport verify_golden(const std::filesystem::path& path, const Backend& backend) {
   const Golden golden(path);
-  GoldenStep step(golden);
+  GoldenStep step(golden, backend);
   return {golden.model(), Comparison(golden, step).lines()};
 }
 

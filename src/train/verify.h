@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "backends/backends.h"
+
 namespace convoy {
 
 // The worst tensor of a kind: logits, loss, grad, after/param, after/buffer, after/logits.
@@ -28,6 +30,6 @@ struct VerifyReport {
 // Runs the step of a golden file (formats/golden.h) on the engine, with exact kernels: what Winograd's rounding adds
 // flips ReLUs, which would need tolerances that hide real errors; the tests of the ops hold it to its own. Throws Error
 // when the file cannot be read, the model is unknown, or its parameters are not those of the file.
-VerifyReport verify_golden(const std::filesystem::path& path);
+VerifyReport verify_golden(const std::filesystem::path& path, const Backend& backend = cpu_backend());
 
 }  // namespace convoy

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "convoy/error.h"
+#include "inference/predictions.h"
 #include "report/run_charts.h"
 #include "report/run_summary.h"
-#include "train/predictions.h"
 
 namespace {
 

@@ -202,7 +202,6 @@ void conv_grad_input(const ConvGeometry& geometry, const ConvGradInputArgs& args
 
 size_t conv_forward_workspace(const ConvGeometry& geometry) { return forward_layout(geometry).total; }
 size_t conv_grad_input_workspace(const ConvGeometry& geometry) { return grad_input_layout(geometry).total; }
-int64_t conv_statistics_pixels(const ConvGeometry&) { return kTilePixels; }
 
 size_t conv_prepared_bytes(const ConvGeometry& geometry) {
   return static_cast<size_t>(packed_floats(forward_gather(geometry))) * sizeof(float);
@@ -216,9 +215,14 @@ void conv_prepare(const ConvGeometry& geometry, const float* weight, void* into)
 }  // namespace
 
 const ConvKernels& conv_kernels() {
-  static constexpr ConvKernels kKernels{conv_forward,           conv_grad_input,           conv_grad_weight,
-                                        conv_forward_workspace, conv_grad_input_workspace, conv_grad_weight_workspace,
-                                        conv_statistics_pixels, conv_prepared_bytes,       conv_prepare};
+  static constexpr ConvKernels kKernels{conv_forward,
+                                        conv_grad_input,
+                                        conv_grad_weight,
+                                        conv_forward_workspace,
+                                        conv_grad_input_workspace,
+                                        conv_grad_weight_workspace,
+                                        conv_prepared_bytes,
+                                        conv_prepare};
   return kKernels;
 }
 

@@ -4,13 +4,12 @@
 
 #include <cstdint>
 
+#include "kernels/conv_args.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
-// Pixels of a tile: a multiple of the rows of every microkernel, and for every instruction set the same, because batch
-// norm's sums are cut by it.
-inline constexpr int64_t kTilePixels = 96;
+static_assert(kTilePixels == 96, "a multiple of the rows of every microkernel");
 
 // Result channels are worked on in panels of at most this many vectors, with as many pixels as fill the registers;
 // each number of pixels divides kTilePixels.

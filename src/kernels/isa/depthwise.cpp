@@ -40,17 +40,15 @@ size_t grad_weight_workspace(const ConvGeometry& g) {
   return static_cast<size_t>(w.sums_floats()) * sizeof(float) + bytes_per_worker(w.scratch_floats());
 }
 
-int64_t statistics_pixels(const ConvGeometry& g) { return block_rows(g.out_w) * g.out_w; }
-
 size_t prepared_bytes(const ConvGeometry&) { return 0; }
 void prepare(const ConvGeometry&, const float*, void*) {}
 
 }  // namespace
 
 const ConvKernels& depthwise_kernels() {
-  static constexpr ConvKernels kernels{forward,           grad_input,           grad_weight,
-                                       forward_workspace, grad_input_workspace, grad_weight_workspace,
-                                       statistics_pixels, prepared_bytes,       prepare};
+  static constexpr ConvKernels kernels{
+      forward,        grad_input, grad_weight, forward_workspace, grad_input_workspace, grad_weight_workspace,
+      prepared_bytes, prepare};
   return kernels;
 }
 

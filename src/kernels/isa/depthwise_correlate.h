@@ -7,16 +7,14 @@
 
 namespace convoy::kernels::CONVOY_ISA {
 
-// Results computed before the next channels' turn, as whole rows: few enough that they are still in the cache when
-// they are activated.
-inline constexpr int64_t kBlockPixels = 128;
 // Results of a task, at least, so that tasks reread few rows of their neighbours.
 inline constexpr int64_t kTaskPixels = 1024;
 
 inline constexpr int64_t kMaxChannelBlock = 256;
 
-// Rows of a block, counted through all images.
-inline int64_t block_rows(int64_t width) { return larger<int64_t>(1, kBlockPixels / width); }
+// Rows of a block, counted through all images: few enough that the results are still in the cache when they are
+// activated.
+inline int64_t block_rows(int64_t width) { return larger<int64_t>(1, kDepthwiseTilePixels / width); }
 
 // Channels that go together where the sources are packed: as many as the first cache holds, up to four registers.
 // A register of channels needs `rows` rows of `width` pixels and the kernel.

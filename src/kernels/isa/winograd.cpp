@@ -220,7 +220,6 @@ size_t winograd_forward_workspace(const ConvGeometry& geometry) { return Workspa
 size_t winograd_grad_input_workspace(const ConvGeometry& geometry) {
   return Workspace(grad_input_maps(geometry)).total;
 }
-int64_t winograd_statistics_pixels(const ConvGeometry&) { return kTilePixels; }
 
 size_t winograd_prepared_bytes(const ConvGeometry& geometry) {
   return static_cast<size_t>(transformed_floats(forward_maps(geometry))) * sizeof(float);
@@ -233,10 +232,14 @@ void winograd_prepare(const ConvGeometry& geometry, const float* weight, void* i
 }  // namespace
 
 const ConvKernels& winograd_kernels() {
-  static constexpr ConvKernels kKernels{
-      winograd_forward,           winograd_grad_input,           winograd_grad_weight,
-      winograd_forward_workspace, winograd_grad_input_workspace, winograd_grad_weight_workspace,
-      winograd_statistics_pixels, winograd_prepared_bytes,       winograd_prepare};
+  static constexpr ConvKernels kKernels{winograd_forward,
+                                        winograd_grad_input,
+                                        winograd_grad_weight,
+                                        winograd_forward_workspace,
+                                        winograd_grad_input_workspace,
+                                        winograd_grad_weight_workspace,
+                                        winograd_prepared_bytes,
+                                        winograd_prepare};
   return kKernels;
 }
 

@@ -16,7 +16,7 @@ constexpr size_t kWeight = 1;  // input of a convolution
 // The convolution at a position that a block is to be made of; null when it is none.
 const Conv2dOp* square_convolution(const Graph& graph, size_t position) {
   const Node& node = graph.nodes()[position];
-  const auto* op = dynamic_cast<const Conv2dOp*>(node.op.get());
+  const auto* op = op_as<Conv2dOp>(node);
   if (op == nullptr || graph.value(node.inputs[kWeight]).kind != ValueKind::parameter) return nullptr;
   const ConvAttributes& conv = op->conv();
   const int64_t k = conv.kernel.h, half = k / 2;
@@ -36,7 +36,7 @@ size_t end_of_branch(const Graph& graph, size_t position) {
     if (reads > 1 || reader != position) return position;
     reader = i;
   }
-  return dynamic_cast<const BatchNormOp*>(nodes[reader].op.get()) == nullptr ? position : reader;
+  return op_as<BatchNormOp>(nodes[reader]) == nullptr ? position : reader;
 }
 
 // The options of a norm like that of `node`.

@@ -15,7 +15,7 @@ inline Value paddle_conv_bn(Builder b, Value x, Conv2d conv, Activation function
 
 // The last layer: uniform in +-1/sqrt(in features), without an offset.
 inline Value paddle_classifier(Builder b, Value x, int64_t classes) {
-  return linear(b, x, {.out_features = classes, .bias_start = Initializer::constant(0)});
+  return linear(b, x, {.out_features = classes, .bias_start = Initializer::constant(0), .head = true});
 }
 
 }  // namespace convoy

@@ -16,7 +16,7 @@ int for_each(Graph& graph, size_t first, const Change& change) {
   int count = 0;
   for (size_t i = first; i < graph.nodes().size(); ++i) {
     Node& node = graph.nodes()[i];
-    if (const auto* op = dynamic_cast<const Op*>(node.op.get()); op != nullptr && change(node, *op)) ++count;
+    if (const auto* op = op_as<Op>(node); op != nullptr && change(node, *op)) ++count;
   }
   return count;
 }

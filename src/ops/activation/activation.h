@@ -1,44 +1,54 @@
 // Activation functions, element by element.
 #pragma once
 
-#include "core/activation.h"
-#include "graph/op.h"
+#include "convoy/op.h"
 
 namespace convoy {
 
 // Input: any tensor. Output: function(input).
-class ActivationOp : public Op {
+class ActivationOp : public OpOf<ActivationOp> {
  public:
-  explicit ActivationOp(Activation function) : function_(function) {}
+  static constexpr std::string_view kName = "activation";
+  static constexpr Slot kSlots[] = {{"input"}};
+
+  explicit ActivationOp(Activation function = Activation::none) : function_(function) {}
 
   Activation function() const { return function_; }
 
-  std::string_view name() const override { return "activation"; }
-  std::string attributes() const override { return std::string(to_string(function_)); }
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("function", self.function_);
+  }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {{inputs[0].shape}}; }
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}}; }
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 
  private:
   Activation function_;
 };
 
-// Inputs: x (or function(x) where derivative_from_output), grad_output, addend or absent.
+// Inputs: saved, which is x (or function(x) where derivative_from_output), grad_output, addend or absent.
 // Output: grad_output * function'(x) + addend.
-class ActivationGradOp : public Op {
+class ActivationGradOp : public OpOf<ActivationGradOp> {
  public:
-  explicit ActivationGradOp(Activation function) : function_(function) {}
+  static constexpr std::string_view kName = "activation_grad";
+  static constexpr Slot kSlots[] = {{"saved"}, {"grad_output"}, {"addend", Slot::Kind::optional}};
+
+  explicit ActivationGradOp(Activation function = Activation::none) : function_(function) {}
 
   Activation function() const { return function_; }
 
-  std::string_view name() const override { return "activation_grad"; }
-  std::string attributes() const override { return std::string(to_string(function_)); }
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("function", self.function_);
+  }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 1}, {0, 2}, {0, 0}}; }
   int addend() const override { return 2; }
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 
  private:
   Activation function_;
@@ -46,5 +56,7 @@ class ActivationGradOp : public Op {
 
 // The function in double precision.
 double activate_reference(Activation function, double x);
+// Its derivative, at a kink as PyTorch has it; x may be function(x) where derivative_from_output.
+double activation_derivative_reference(Activation function, double x);
 
 }  // namespace convoy

@@ -5,43 +5,43 @@
 #include <cmath>
 
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
+#include "core/activation.h"
 #include "graph/graph.h"
-#include "ops/activation/activation.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
 
-void expect_shape(const char* what, const TensorType& type, const Shape& expected) {
-  if (type.present && type.shape != expected) {
-    throw Error(fmt::format("batch_norm: expected {} {}, got {}", what, expected.to_string(), type.shape.to_string()));
-  }
+void expect_sound(const Op& op, const BatchNormAttributes& attributes) {
+  constexpr int64_t kMostPixels = int64_t{1} << 40;  // as a shape may have
+  const bool sound = attributes.eps >= 0 && std::isfinite(attributes.eps) && attributes.momentum >= 0 &&
+                     attributes.momentum <= 1 && attributes.statistics_pixels >= 0 &&
+                     attributes.statistics_pixels <= kMostPixels;
+  if (sound) return;
+  throw Error(
+      fmt::format("{}: expected a finite eps of at least 0, a momentum of 0 to 1 and at most 2^40 pixels in a "
+                  "tile, got {}",
+                  op.name(), to_string(op.attributes())));
 }
 
 }  // namespace
 
-std::string BatchNormAttributes::to_string() const {
-  std::string text = fmt::format("eps={:g}", eps);
-  if (training) text += fmt::format(" training momentum={:g}", momentum);
-  if (statistics_pixels != 0) text += fmt::format(" statistics_pixels={}", statistics_pixels);
-  if (activation != Activation::none) text += fmt::format(" activation={}", convoy::to_string(activation));
-  return text;
-}
-
 std::vector<TensorType> BatchNormOp::infer(std::span<const TensorType> inputs) const {
+  expect_sound(*this, attributes_);
+  expect_rank(*this, inputs, kX, 2, Shape::kMaxRank);
   const Shape& x = inputs[kX].shape;
-  if (x.rank() < 2) throw Error(fmt::format("batch_norm: expected a tensor {{N, ..., C}}, got {}", x.to_string()));
-  const int64_t channels = x[-1], pixels = x.elements() / channels;
-  constexpr const char* kNames[] = {"x", "a weight", "a bias", "a running mean", "a running variance"};
-  for (size_t i = kWeight; i <= kRunningVar; ++i) expect_shape(kNames[i], inputs[i], {channels});
-  expect_shape("a residual", inputs[kResidual], x);
+  const Shape channels{x[-1]};
+  for (const Input i : {kWeight, kBias, kRunningMean, kRunningVar}) expect_shape(*this, inputs, i, channels);
+  expect_shape(*this, inputs, kResidual, x);
   if (inputs[kStatistics].present) {
-    if (attributes_.statistics_pixels <= 0) throw Error("batch_norm: the tiles of its statistics have no size");
-    const int64_t tiles = (pixels + attributes_.statistics_pixels - 1) / attributes_.statistics_pixels;
-    expect_shape("statistics", inputs[kStatistics], {tiles, 2, channels});
+    const int64_t tile = attributes_.statistics_pixels, pixels = x.elements() / x[-1];
+    if (tile == 0) throw Error("batch_norm: expected statistics_pixels of the statistics' tiles, got none");
+    expect_shape(*this, inputs, kStatistics, {(pixels + tile - 1) / tile, 2, x[-1]});
   }
-  return {inputs[kX], {Shape{channels}}, {Shape{channels}}};
+  return {{x}, {channels}, {channels}};
 }
 
 std::shared_ptr<const Op> BatchNormOp::with_activation(Activation function) const {
@@ -76,34 +76,22 @@ void BatchNormOp::gradient(GradientScope& scope) const {
   }
 }
 
-void BatchNormOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  const auto& x = inputs[kX].data;
-  const size_t channels = outputs[kMean].data.size();
-  const double n = static_cast<double>(x.size() / channels);
-  std::vector<double> mean = inputs[kRunningMean].data, var = inputs[kRunningVar].data;
-  if (attributes_.training) {
-    mean.assign(channels, 0), var.assign(channels, 0);
-    for (size_t i = 0; i < x.size(); ++i) mean[i % channels] += x[i] / n;
-    for (size_t i = 0; i < x.size(); ++i) var[i % channels] += std::pow(x[i] - mean[i % channels], 2) / n;
-  }
-  outputs[kMean].data = mean;
-  for (size_t c = 0; c < channels; ++c) {
-    outputs[kInvStd].data[c] = 1 / std::sqrt(var[c] + static_cast<double>(attributes_.eps));
-  }
-  for (size_t i = 0; i < x.size(); ++i) {
-    const size_t c = i % channels;
-    const double xhat = (x[i] - mean[c]) * outputs[kInvStd].data[c];
-    const double residual = inputs[kResidual].type.present ? inputs[kResidual].data[i] : 0;
-    outputs[kY].data[i] =
-        activate_reference(attributes_.activation, xhat * inputs[kWeight].data[c] + inputs[kBias].data[c] + residual);
-  }
-}
-
 std::vector<TensorType> BatchNormGradOp::infer(std::span<const TensorType> inputs) const {
-  std::vector<TensorType> outputs{inputs[kX], inputs[kWeight], inputs[kBias]};
-  if (inputs[kSaved].present) outputs.push_back(inputs[kX]);
+  expect_sound(*this, attributes_);
+  expect_rank(*this, inputs, kX, 2, Shape::kMaxRank);
+  const Shape& x = inputs[kX].shape;
+  const Shape channels{x[-1]};
+  for (const Input i : {kGradOutput, kSaved, kAddend}) expect_shape(*this, inputs, i, x);
+  for (const Input i : {kMean, kInvStd, kWeight, kBias}) expect_shape(*this, inputs, i, channels);
+  if (inputs[kSaved].present && attributes_.activation == Activation::none) {
+    throw Error("batch_norm_grad: expected an activation where its saved is given, got none");
+  }
+  std::vector<TensorType> outputs{{x}, {channels}, {channels}};
+  if (inputs[kSaved].present) outputs.push_back({x});
   return outputs;
 }
+
+std::vector<OpType> batch_norm_ops() { return {op_type<BatchNormOp>(), op_type<BatchNormGradOp>()}; }
 
 Value batch_norm(Builder b, Value x, const BatchNorm& options) {
   if (x.shape().rank() < 2) {
@@ -114,7 +102,7 @@ Value batch_norm(Builder b, Value x, const BatchNorm& options) {
   const Initializer weight_start = Initializer::constant(options.weight_start);
   const Value weight = options.weight_trained ? b.parameter("weight", channels, weight_start)
                                               : b.state("weight", channels, weight_start);
-  const Value bias = b.parameter("bias", channels, Initializer::constant(0));
+  const Value bias = b.parameter("bias", channels, Initializer::constant(0), FileLayout::same, Role::norm_bias);
   const Value mean = b.state("running_mean", channels, Initializer::constant(0));
   const Value var = b.state("running_var", channels, Initializer::constant(1));
   auto op = std::make_shared<BatchNormOp>(

@@ -1,6 +1,6 @@
 #include "convoy/ops.h"
 #include "graph/graph.h"
-#include "kernels/conv.h"
+#include "kernels/conv_args.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/op_case.h"
@@ -29,9 +29,8 @@ Value after_convolution(Builder b, Value x) {
   const Value weight = b.parameter("conv_weight", {3, 3, x.channels(), 24}, Initializer::constant(1));
   const auto outputs =
       b.graph().add_node(std::make_shared<Conv2dOp>(conv, true), {x.id(), weight.id(), kNoValue, kNoValue});
-  const BatchNormAttributes attributes{
-      .activation = Activation::relu,
-      .statistics_pixels = kernels::conv_kernels().statistics_pixels(conv.geometry(x.shape(), 24))};
+  const BatchNormAttributes attributes{.activation = Activation::relu,
+                                       .statistics_pixels = kernels::statistics_pixels(conv.geometry(x.shape(), 24))};
   return fused(b / "bn", Value(&b.graph(), outputs[0]), attributes, kNoValue, outputs[1]);
 }
 

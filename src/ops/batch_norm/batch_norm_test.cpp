@@ -34,11 +34,12 @@ TEST(Normalisation, ErrorsNameTheOpAndWhatCame) {
     graph.add_node(std::make_shared<BatchNormOp>(BatchNormAttributes{.statistics_pixels = statistics_pixels}),
                    {map.id(), c, c, c, c, residual, statistics});
   };
-  EXPECT_EQ(error_of([&] { node(0, one.id(), kNoValue); }), "batch_norm: expected a residual 2x3x3x8, got 1x1x1x8");
+  EXPECT_EQ(error_of([&] { node(0, one.id(), kNoValue); }),
+            "batch_norm: expected its residual to be 2x3x3x8, got 1x1x1x8");
   EXPECT_EQ(error_of([&] {
               node(6, kNoValue, input("statistics", {2, 2, 8}).id());
             }),
-            "batch_norm: expected statistics 3x2x8, got 2x2x8");
+            "batch_norm: expected its statistics to be 3x2x8, got 2x2x8");
 }
 
 TEST(BatchNormOp, TakesOneActivationAndThenNoAddend) {
@@ -46,7 +47,7 @@ TEST(BatchNormOp, TakesOneActivationAndThenNoAddend) {
   EXPECT_EQ(plain.addend(), BatchNormOp::kResidual);
   const auto activated = plain.with_activation(Activation::relu);
   ASSERT_NE(activated, nullptr);
-  EXPECT_EQ(activated->attributes(), "eps=1e-05 training momentum=0.1 activation=relu");
+  EXPECT_EQ(to_string(activated->attributes()), "eps=1e-05 training momentum=0.1 activation=relu");
   EXPECT_EQ(activated->addend(), -1);
   EXPECT_EQ(activated->with_activation(Activation::relu), nullptr);
 }

@@ -3,33 +3,35 @@
 #include <fmt/format.h>
 
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
-#include "kernels/channel_scale.h"
 #include "ops/append.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
 
-kernels::ChannelScaleShape scale_shape(const Shape& x, const Shape& scale) {
-  const int64_t channels = scale[-1], samples = scale.elements() / channels;
-  return {samples, x.elements() / (samples * channels), channels};
+// The inputs of both ops: x, its scale, and a tensor like x.
+void expect_map_and_scale(const Op& op, std::span<const TensorType> inputs) {
+  expect_rank(op, inputs, 0, 2, Shape::kMaxRank);
+  expect_rank(op, inputs, 1, 1, 2);
+  const Shape& x = inputs[0].shape;
+  expect_shape(op, inputs, 1, inputs[1].shape.rank() == 1 ? Shape{x[-1]} : Shape{x[0], x[-1]});
+  expect_shape(op, inputs, 2, x);
 }
 
-kernels::ChannelScaleShape scale_shape(const NodeSpec& spec) {
-  return scale_shape(spec.inputs[0].shape, spec.inputs[1].shape);
+// The element of the scale that multiplies element i of x.
+int64_t scale_of(int64_t i, const Shape& x, const Shape& scale) {
+  const int64_t channels = x[-1], samples = scale.elements() / channels;
+  return i / (x.elements() / samples) * channels + i % channels;
 }
 
 }  // namespace
 
 std::vector<TensorType> ChannelScaleOp::infer(std::span<const TensorType> inputs) const {
-  const Shape &x = inputs[0].shape, &scale = inputs[1].shape;
-  const bool vector = scale.rank() == 1, gate = scale.rank() == 2 && scale[0] == x[0];
-  if (x.rank() < 2 || !(vector || gate) || scale[-1] != x[-1]) {
-    throw Error(fmt::format("channel_scale: expected a map {{N, ..., C}} and a scale {{N, C}} or {{C}}, got {} and {}",
-                            x.to_string(), scale.to_string()));
-  }
-  return {inputs[0]};
+  expect_map_and_scale(*this, inputs);
+  return {{inputs[0].shape}};
 }
 
 void ChannelScaleOp::gradient(GradientScope& scope) const {
@@ -41,46 +43,40 @@ void ChannelScaleOp::gradient(GradientScope& scope) const {
   if (scope.input(2) != kNoValue && scope.wants(2)) scope.set_grad_input(2, scope.grad_output(0));
 }
 
-void ChannelScaleOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  const kernels::ChannelScaleShape shape = scale_shape(inputs[0].type.shape, inputs[1].type.shape);
-  for (int64_t i = 0; i < outputs[0].type.shape.elements(); ++i) {
-    const int64_t sample = i / (shape.rows * shape.channels);
-    const double scale = inputs[1].begin()[sample * shape.channels + i % shape.channels];
-    outputs[0].begin()[i] = inputs[0].begin()[i] * scale + (inputs[2].type.present ? inputs[2].begin()[i] : 0.0);
+void ChannelScaleOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                               const StepScalars&) const {
+  const Shape &x = inputs[0].type.shape, &scale = inputs[1].type.shape;
+  for (int64_t i = 0; i < x.elements(); ++i) {
+    const double addend = inputs[2].type.present ? inputs[2].begin()[i] : 0;
+    outputs[0].begin()[i] = inputs[0].begin()[i] * inputs[1].begin()[scale_of(i, x, scale)] + addend;
   }
 }
 
 std::vector<TensorType> ChannelScaleGradOp::infer(std::span<const TensorType> inputs) const {
-  return {wants_x_ ? inputs[0] : TensorType::absent(), wants_scale_ ? inputs[1] : TensorType::absent()};
+  if (!wants_x_ && !wants_scale_) throw Error("channel_scale_grad: expected a gradient to be wanted, got none");
+  expect_map_and_scale(*this, inputs);
+  return {wants_x_ ? TensorType{inputs[0].shape} : TensorType::absent(),
+          wants_scale_ ? TensorType{inputs[1].shape} : TensorType::absent()};
 }
 
-std::span<const Kernel> ChannelScaleOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         kernels::channel_scale_kernels().forward(scale_shape(spec), memory.input(0), memory.input(1), memory.input(2),
-                                                  memory.output(0));
-       }},
-  };
-  return kTable;
+void ChannelScaleGradOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                   const StepScalars&) const {
+  const Shape &x = inputs[0].type.shape, &scale = inputs[1].type.shape;
+  for (int64_t i = 0; i < x.elements(); ++i) {
+    const double grad_output = inputs[2].begin()[i];
+    const int64_t of_scale = scale_of(i, x, scale);
+    if (wants_x_) outputs[0].begin()[i] = grad_output * inputs[1].begin()[of_scale];
+    if (wants_scale_) outputs[1].begin()[of_scale] += grad_output * inputs[0].begin()[i];
+  }
 }
 
-std::span<const Kernel> ChannelScaleGradOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, [](const NodeSpec& spec) { return kernels::channel_scale_workspace(scale_shape(spec)); },
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         kernels::channel_scale_kernels().backward(scale_shape(spec), memory.input(0), memory.input(1), memory.input(2),
-                                                   memory.output(0), memory.output(1), memory.workspace);
-       }},
-  };
-  return kTable;
-}
+std::vector<OpType> channel_scale_ops() { return {op_type<ChannelScaleOp>(), op_type<ChannelScaleGradOp>()}; }
 
 Value channel_scale(Value x, Value scale) { return append(std::make_shared<ChannelScaleOp>(), {x, scale, Value()}); }
 
 Value scale(Value x, float factor) {
-  if (x.shape().rank() < 2) throw Error(fmt::format("scale: expected {{N, ..., C}}, got {}", x.shape().to_string()));
   Graph& graph = x.graph();
+  if (x.shape().rank() < 2) return mul(x, {&graph, graph.add_constant(x.shape(), factor)});
   return channel_scale(x, {&graph, graph.add_constant({x.channels()}, factor)});
 }
 

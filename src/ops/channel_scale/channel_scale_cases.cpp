@@ -17,6 +17,9 @@ std::vector<OpCase> channel_scale_cases() {
       {"channel_scale/constant",
        {{{2, 9, 7, 40}}},
        [](Builder, const std::vector<Value>& in) { return std::vector<Value>{scale(in[0], 1.0F / 9)}; }},
+      {"scale/vector",
+       {{{5}}},
+       [](Builder, const std::vector<Value>& in) { return std::vector<Value>{scale(in[0], 2)}; }},
       {"channel_scale/addend",
        {{{2, 3, 5, 17}}, {{17}}, {{2, 3, 5, 17}}},
        [](Builder, const std::vector<Value>& in) {

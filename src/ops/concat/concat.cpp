@@ -5,42 +5,29 @@
 #include <algorithm>
 
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
-#include "kernels/rearrange.h"
 #include "ops/append.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 #include "ops/slice/slice.h"
 
 namespace convoy {
-namespace {
-
-void run(const NodeSpec& spec, const NodeMemory& memory) {
-  const Shape& shape = spec.outputs[0].shape;
-  const int64_t rows = shape.elements() / shape[-1];
-  int64_t offset = 0;
-  for (size_t i = 0; i < spec.inputs.size(); ++i) {
-    const int64_t width = spec.inputs[i].shape[-1];
-    kernels::insert(rows, width, memory.input(static_cast<int>(i)), shape[-1], offset, memory.output(0));
-    offset += width;
-  }
-}
-
-}  // namespace
 
 std::vector<TensorType> ConcatOp::infer(std::span<const TensorType> inputs) const {
-  const Shape& first = inputs[0].shape;
-  std::vector<int64_t> extents(first.extents().begin(), first.extents().end());
-  if (extents.empty()) throw Error("concat: scalars have no channels to join");
-  extents.back() = 0;
-  for (const TensorType& input : inputs) {
+  expect_rank(*this, inputs, 0, 1, Shape::kMaxRank);
+  Shape joined = inputs[0].shape;
+  std::vector<int64_t> extents(joined.extents().begin(), joined.extents().end());
+  for (const TensorType& input : inputs.subspan(1)) {
     const auto other = input.shape.extents();
     if (other.size() != extents.size() || !std::equal(extents.begin(), extents.end() - 1, other.begin())) {
-      throw Error(fmt::format("concat: expected shapes equal but for the channels, got {} and {}", first.to_string(),
-                              input.shape.to_string()));
+      throw Error(fmt::format("concat: expected shapes equal but for the channels, got {} and {}",
+                              inputs[0].shape.to_string(), input.shape.to_string()));
     }
     extents.back() += other.back();
+    joined = Shape(extents);  // refuses too many before the next are added
   }
-  return {{Shape(extents)}};
+  return {{joined}};
 }
 
 void ConcatOp::gradient(GradientScope& scope) const {
@@ -55,7 +42,8 @@ void ConcatOp::gradient(GradientScope& scope) const {
   }
 }
 
-void ConcatOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
+void ConcatOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                         const StepScalars&) const {
   const int64_t channels = outputs[0].type.shape[-1];
   for (int64_t i = 0; i < outputs[0].type.shape.elements(); ++i) {
     int64_t channel = i % channels;
@@ -65,10 +53,7 @@ void ConcatOp::reference(std::span<const ReferenceTensor> inputs, std::span<Refe
   }
 }
 
-std::span<const Kernel> ConcatOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"copy", nullptr, nullptr, run}};
-  return kTable;
-}
+std::vector<OpType> concat_ops() { return {op_type<ConcatOp>()}; }
 
 Value concat(const std::vector<Value>& parts) {
   if (parts.empty()) throw Error("concat: expected at least one tensor, got none");

@@ -1,18 +1,22 @@
 // Joining tensors along the channels.
 #pragma once
 
-#include "graph/op.h"
+#include "convoy/op.h"
 
 namespace convoy {
 
 // Inputs: one or more tensors {..., C_i}, alike but for the channels. Output: {..., sum of C_i}.
-class ConcatOp : public Op {
+class ConcatOp : public OpOf<ConcatOp> {
  public:
-  std::string_view name() const override { return "concat"; }
+  static constexpr std::string_view kName = "concat";
+  static constexpr Slot kSlots[] = {{"part", Slot::Kind::many}};
+
+  template <class Self, class Visitor>
+  static void describe(Self&, Visitor&) {}
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 };
 
 }  // namespace convoy

@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "convoy/error.h"
-#include "graph/autodiff.h"
+#include "core/saturate.h"
 #include "graph/graph.h"
-#include "kernels/conv.h"
-#include "kernels/depthwise.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
@@ -25,7 +25,7 @@ Initializer uniform_by_fan_in(Initializer chosen, int64_t fan_in) {
 
 // Multiply-accumulates of a convolution, padding counted: as many in each of the three directions.
 int64_t products(const Shape& output, const Shape& weight) {
-  return output.elements() * weight[0] * weight[1] * weight[2];
+  return saturating_product(output.elements(), weight.elements() / weight[3]);
 }
 
 Shape output_shape(const Shape& input, const kernels::ConvGeometry& g) {
@@ -38,19 +38,23 @@ Shape output_shape(const Shape& input, const kernels::ConvGeometry& g) {
 }  // namespace
 
 std::string ConvAttributes::to_string() const {
-  std::string text = fmt::format("kernel={}x{}", kernel.h, kernel.w);
-  const auto add = [&text](const char* key, Size2 size, Size2 usual) {
-    if (!(size == usual)) text += fmt::format(" {}={}x{}", key, size.h, size.w);
+  AttributeWriter writer;
+  describe(*this, writer);
+  return convoy::to_string(writer.take());
+}
+
+bool ConvAttributes::sound() const {
+  constexpr int64_t kMost = 1 << 20;
+  const auto within = [](Size2 size, int64_t least) {
+    return size.at_least(least) && size.h <= kMost && size.w <= kMost;
   };
-  add("stride", stride, 1);
-  add("padding", padding, 0);
-  add("extra_padding", extra_padding, 0);
-  add("dilation", dilation, 1);
-  if (groups != 1) text += fmt::format(" groups={}", groups);
-  return text;
+  return within(kernel, 1) && within(stride, 1) && within(padding, 0) && within(extra_padding, 0) &&
+         within(dilation, 1) && groups >= 1;
 }
 
 kernels::ConvGeometry ConvAttributes::geometry(const Shape& input, int64_t out_channels) const {
+  if (!sound()) throw Error(fmt::format("conv2d: a convolution cannot have {}", to_string()));
+  if (input.rank() == 0) throw Error("conv2d: expected rows of vectors, got a scalar");
   if (input.rank() != 4) {
     const int64_t rows = input.elements() / input[-1];
     return {.batch = rows, .in_c = input[-1], .out_c = out_channels};
@@ -65,19 +69,22 @@ kernels::ConvGeometry ConvAttributes::geometry(const Shape& input, int64_t out_c
     throw Error(fmt::format("conv2d: {} input and {} output channels do not divide into {} groups", input[3],
                             out_channels, groups));
   }
-  return {input[0], input[1], input[2], input[3],  out_h,     out_w,      out_channels, kernel.h,
-          kernel.w, stride.h, stride.w, padding.h, padding.w, dilation.h, dilation.w,   groups};
-}
-
-std::string Conv2dOp::attributes() const {
-  std::string text = attributes_.to_string();
-  if (statistics_) text += " statistics";
-  if (activation_ != Activation::none) text += fmt::format(" activation={}", convoy::to_string(activation_));
-  return text;
-}
-
-std::string LinearOp::attributes() const {
-  return activation() == Activation::none ? "" : fmt::format("activation={}", to_string(activation()));
+  return {.batch = input[0],
+          .in_h = input[1],
+          .in_w = input[2],
+          .in_c = input[3],
+          .out_h = out_h,
+          .out_w = out_w,
+          .out_c = out_channels,
+          .kernel_h = kernel.h,
+          .kernel_w = kernel.w,
+          .stride_h = stride.h,
+          .stride_w = stride.w,
+          .pad_h = padding.h,
+          .pad_w = padding.w,
+          .dilation_h = dilation.h,
+          .dilation_w = dilation.w,
+          .groups = groups};
 }
 
 std::shared_ptr<const Op> Conv2dOp::with_activation(Activation function) const {
@@ -90,12 +97,11 @@ std::shared_ptr<const Op> LinearOp::with_activation(Activation function) const {
 }
 
 std::vector<TensorType> Conv2dOp::infer(std::span<const TensorType> inputs) const {
-  const Shape& weight = inputs[1].shape;
-  const kernels::ConvGeometry g = attributes_.geometry(inputs[0].shape, weight[-1]);
-  const Shape expected{g.kernel_h, g.kernel_w, g.in_c / g.groups, g.out_c};
-  if (weight != expected) {
-    throw Error(fmt::format("conv2d: expected a weight {}, got {}", expected.to_string(), weight.to_string()));
-  }
+  expect_rank(*this, inputs, 1, 4, 4);
+  const kernels::ConvGeometry g = attributes_.geometry(inputs[0].shape, inputs[1].shape[-1]);
+  expect_shape(*this, inputs, 1, {g.kernel_h, g.kernel_w, g.in_c / g.groups, g.out_c});
+  expect_shape(*this, inputs, 2, {g.out_c});
+  expect_shape(*this, inputs, 3, output_shape(inputs[0].shape, g));
   std::vector<TensorType> outputs{{output_shape(inputs[0].shape, g)}};
   if (statistics_) {
     const int64_t pixels = statistics_pixels(inputs[0].shape, g.out_c);
@@ -105,8 +111,7 @@ std::vector<TensorType> Conv2dOp::infer(std::span<const TensorType> inputs) cons
 }
 
 int64_t Conv2dOp::statistics_pixels(const Shape& input, int64_t out_channels) const {
-  const kernels::ConvGeometry g = attributes_.geometry(input, out_channels);
-  return (kernels::is_depthwise(g) ? kernels::depthwise_kernels() : kernels::conv_kernels()).statistics_pixels(g);
+  return kernels::statistics_pixels(attributes_.geometry(input, out_channels));
 }
 
 void Conv2dOp::gradient(GradientScope& scope) const {
@@ -125,26 +130,39 @@ void Conv2dOp::gradient(GradientScope& scope) const {
   if (scope.input(3) != kNoValue && scope.wants(3)) scope.set_grad_input(3, grad);
 }
 
-int64_t Conv2dOp::multiply_adds(const NodeSpec& spec) const {
-  return products(spec.outputs[0].shape, spec.inputs[1].shape);
+int64_t Conv2dOp::multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
+  return products(outputs[0].shape, inputs[1].shape);
 }
 
-int64_t Conv2dGradInputOp::multiply_adds(const NodeSpec& spec) const {
-  return products(spec.inputs[0].shape, spec.inputs[1].shape);
+int64_t Conv2dGradInputOp::multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType>) const {
+  return products(inputs[0].shape, inputs[1].shape);
 }
 
-int64_t Conv2dGradWeightOp::multiply_adds(const NodeSpec& spec) const {
-  return products(spec.inputs[1].shape, spec.outputs[0].shape);
+int64_t Conv2dGradWeightOp::multiply_adds(std::span<const TensorType> inputs,
+                                          std::span<const TensorType> outputs) const {
+  return products(inputs[1].shape, outputs[0].shape);
 }
 
-std::vector<TensorType> Conv2dGradInputOp::infer(std::span<const TensorType>) const { return {{input_}}; }
+std::vector<TensorType> Conv2dGradInputOp::infer(std::span<const TensorType> inputs) const {
+  expect_rank(*this, inputs, 1, 4, 4);
+  const kernels::ConvGeometry g = attributes_.geometry(input_, inputs[1].shape[-1]);
+  expect_shape(*this, inputs, 0, output_shape(input_, g));
+  expect_shape(*this, inputs, 1, {g.kernel_h, g.kernel_w, g.in_c / g.groups, g.out_c});
+  expect_shape(*this, inputs, 2, input_);
+  return {{input_}};
+}
 
 std::vector<TensorType> Conv2dGradWeightOp::infer(std::span<const TensorType> inputs) const {
-  const int64_t out_channels = inputs[1].shape[-1];
-  std::vector<TensorType> outputs{
-      {Shape{attributes_.kernel.h, attributes_.kernel.w, inputs[0].shape[-1] / attributes_.groups, out_channels}}};
-  if (bias_) outputs.push_back({Shape{out_channels}});
+  expect_rank(*this, inputs, 1, 1, Shape::kMaxRank);
+  const kernels::ConvGeometry g = attributes_.geometry(inputs[0].shape, inputs[1].shape[-1]);
+  expect_shape(*this, inputs, 1, output_shape(inputs[0].shape, g));
+  std::vector<TensorType> outputs{{Shape{g.kernel_h, g.kernel_w, g.in_c / g.groups, g.out_c}}};
+  if (bias_) outputs.push_back({Shape{g.out_c}});
   return outputs;
+}
+
+std::vector<OpType> conv2d_ops() {
+  return {op_type<Conv2dOp>(), op_type<LinearOp>(), op_type<Conv2dGradInputOp>(), op_type<Conv2dGradWeightOp>()};
 }
 
 Value conv2d(Builder b, Value x, const Conv2d& options) {
@@ -163,9 +181,7 @@ Value conv2d(Builder b, Value x, const Conv2d& options) {
                                   .extra_padding = options.extra_padding,
                                   .dilation = options.dilation,
                                   .groups = options.groups};
-  const bool sound = options.kernel.at_least(1) && options.stride.at_least(1) && options.padding.at_least(0) &&
-                     options.extra_padding.at_least(0) && options.dilation.at_least(1);
-  if (!sound) {
+  if (!attributes.sound()) {
     throw Error(
         fmt::format("conv2d '{}': expected a kernel, stride and dilation of at least 1 and a padding of at "
                     "least 0, got {}",
@@ -192,11 +208,14 @@ Value linear(Builder b, Value x, const Linear& options) {
                     b.name(""), x.shape().to_string(), options.out_features));
   }
   const int64_t fan_in = x.channels();
-  const Value weight = b.parameter("weight", {1, 1, fan_in, options.out_features},
-                                   uniform_by_fan_in(options.weight_start, fan_in), FileLayout::linear);
-  const ValueId bias =
-      options.bias ? b.parameter("bias", {options.out_features}, uniform_by_fan_in(options.bias_start, fan_in)).id()
-                   : kNoValue;
+  const Value weight =
+      b.parameter("weight", {1, 1, fan_in, options.out_features}, uniform_by_fan_in(options.weight_start, fan_in),
+                  FileLayout::linear, options.head ? Role::head_weight : Role::other);
+  const ValueId bias = options.bias
+                           ? b.parameter("bias", {options.out_features}, uniform_by_fan_in(options.bias_start, fan_in),
+                                         FileLayout::same, options.head ? Role::head_bias : Role::other)
+                                 .id()
+                           : kNoValue;
   return {&b.graph(), b.graph().add_node(std::make_shared<LinearOp>(), {x.id(), weight.id(), bias, kNoValue})[0]};
 }
 

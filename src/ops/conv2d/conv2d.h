@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "convoy/op.h"
 #include "convoy/ops.h"
-#include "graph/op.h"
 #include "kernels/conv_args.h"
 
 namespace convoy {
@@ -13,9 +13,20 @@ struct ConvAttributes {
   Size2 kernel = 1, stride = 1, padding = 0, extra_padding = 0, dilation = 1;
   int64_t groups = 1;
 
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("kernel", self.kernel);
+    visit("stride", self.stride, 1);
+    visit("padding", self.padding, 0);
+    visit("extra_padding", self.extra_padding, 0);
+    visit("dilation", self.dilation, 1);
+    visit("groups", self.groups, 1);
+  }
+  // Whether they mean a convolution.
+  bool sound() const;
   std::string to_string() const;
   // The kernels' view of a convolution of `input` {N, H, W, C} to `out_channels`; other ranks are rows of vectors, that
-  // is 1x1 maps. Throws Error when there is no output.
+  // is 1x1 maps. Throws Error when the attributes mean nothing or there is no output.
   kernels::ConvGeometry geometry(const Shape& input, int64_t out_channels) const;
 };
 
@@ -23,9 +34,13 @@ struct ConvAttributes {
 // Outputs: activation(input * weight + bias + addend), of which only `none` has a gradient; where `statistics`, also
 // the per-tile sums of that before the activation, for a batch norm that follows (kernels/conv_args.h), {tiles, 2,
 // out}.
-class Conv2dOp : public Op {
+class Conv2dOp : public OpOf<Conv2dOp> {
  public:
-  explicit Conv2dOp(ConvAttributes attributes, bool statistics = false, Activation activation = Activation::none)
+  static constexpr std::string_view kName = "conv2d";
+  static constexpr Slot kSlots[] = {
+      {"input"}, {"weight"}, {"bias", Slot::Kind::optional}, {"addend", Slot::Kind::optional}};
+
+  explicit Conv2dOp(ConvAttributes attributes = {}, bool statistics = false, Activation activation = Activation::none)
       : attributes_(attributes), statistics_(statistics), activation_(activation) {}
 
   const ConvAttributes& conv() const { return attributes_; }
@@ -34,46 +49,63 @@ class Conv2dOp : public Op {
   // Pixels in a tile of the statistics of a convolution of `input`.
   int64_t statistics_pixels(const Shape& input, int64_t out_channels) const;
 
-  std::string_view name() const override { return "conv2d"; }
-  std::string attributes() const override;
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    ConvAttributes::describe(self.attributes_, visit);
+    visit("statistics", self.statistics_, false);
+    visit("activation", self.activation_, Activation::none);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 3}}; }
   int addend() const override { return activation_ == Activation::none ? 3 : -1; }
   std::shared_ptr<const Op> with_activation(Activation function) const override;
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
-  int64_t multiply_adds(const NodeSpec& spec) const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
+  int64_t multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
 
- private:
+ protected:
   ConvAttributes attributes_;
   bool statistics_;
   Activation activation_;
 };
 
 // A matrix product per row: the 1x1 convolution of vectors. Weight {1, 1, in, out}.
-class LinearOp : public Conv2dOp {
+class LinearOp : public OpOf<LinearOp, Conv2dOp> {
  public:
-  explicit LinearOp(Activation activation = Activation::none) : Conv2dOp({}, false, activation) {}
-  std::string_view name() const override { return "linear"; }
-  std::string attributes() const override;
+  static constexpr std::string_view kName = "linear";
+
+  explicit LinearOp(Activation activation = Activation::none) : OpOf({}, false, activation) {}
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("activation", self.activation_, Activation::none);
+  }
   std::shared_ptr<const Op> with_activation(Activation function) const override;
 };
 
 // Inputs: grad_output, weight, addend like the result or absent. Output: the gradient of the input + addend.
-class Conv2dGradInputOp : public Op {
+class Conv2dGradInputOp : public OpOf<Conv2dGradInputOp> {
  public:
+  static constexpr std::string_view kName = "conv2d_grad_input";
+  static constexpr Slot kSlots[] = {{"grad_output"}, {"weight"}, {"addend", Slot::Kind::optional}};
+
+  Conv2dGradInputOp() = default;
   Conv2dGradInputOp(ConvAttributes attributes, Shape input) : attributes_(attributes), input_(input) {}
 
   const ConvAttributes& conv() const { return attributes_; }
 
-  std::string_view name() const override { return "conv2d_grad_input"; }
-  std::string attributes() const override { return attributes_.to_string(); }
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    ConvAttributes::describe(self.attributes_, visit);
+    visit("input", self.input_);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 2}}; }
   int addend() const override { return 2; }
-  std::span<const Kernel> kernels() const override;
-  int64_t multiply_adds(const NodeSpec& spec) const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
+  int64_t multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
 
  private:
   ConvAttributes attributes_;
@@ -81,21 +113,29 @@ class Conv2dGradInputOp : public Op {
 };
 
 // Inputs: input, grad_output. Outputs: the gradient of the weight, and of the bias where `bias`.
-class Conv2dGradWeightOp : public Op {
+class Conv2dGradWeightOp : public OpOf<Conv2dGradWeightOp> {
  public:
+  static constexpr std::string_view kName = "conv2d_grad_weight";
+  static constexpr Slot kSlots[] = {{"input"}, {"grad_output"}};
+
+  Conv2dGradWeightOp() = default;
   Conv2dGradWeightOp(ConvAttributes attributes, bool bias) : attributes_(attributes), bias_(bias) {}
 
   const ConvAttributes& conv() const { return attributes_; }
 
-  std::string_view name() const override { return "conv2d_grad_weight"; }
-  std::string attributes() const override { return attributes_.to_string(); }
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    ConvAttributes::describe(self.attributes_, visit);
+    visit("bias", self.bias_, false);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
-  std::span<const Kernel> kernels() const override;
-  int64_t multiply_adds(const NodeSpec& spec) const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
+  int64_t multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
 
  private:
   ConvAttributes attributes_;
-  bool bias_;
+  bool bias_ = false;
 };
 
 }  // namespace convoy

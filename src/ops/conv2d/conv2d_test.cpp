@@ -48,12 +48,12 @@ TEST(Conv2dOp, TakesOneActivationAndThenNoAddend) {
   const auto activated = plain.with_activation(Activation::relu);
   ASSERT_NE(activated, nullptr);
   EXPECT_EQ(activated->addend(), -1);
-  EXPECT_EQ(activated->attributes(), "kernel=3x3 activation=relu");
+  EXPECT_EQ(to_string(activated->attributes()), "kernel=3x3 activation=relu");
   EXPECT_EQ(activated->with_activation(Activation::relu), nullptr);
   EXPECT_EQ(Conv2dOp({}, true).with_activation(Activation::relu), nullptr);  // its sums are of what is not activated
   const auto linear = LinearOp().with_activation(Activation::gelu);
   EXPECT_EQ(linear->name(), "linear");
-  EXPECT_EQ(linear->attributes(), "activation=gelu");
+  EXPECT_EQ(to_string(linear->attributes()), "activation=gelu");
 }
 
 }  // namespace

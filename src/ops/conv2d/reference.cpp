@@ -1,48 +1,85 @@
-// The plain double-precision convolution.
+// The plain double-precision convolution and its gradients.
 #include "ops/activation/activation.h"
 #include "ops/conv2d/conv2d.h"
 
 namespace convoy {
 namespace {
 
-// The sum over taps and input channels of one output element.
-double one_output(const kernels::ConvGeometry& g, const double* input, const double* weight, int64_t n, int64_t y,
-                  int64_t x, int64_t c) {
-  const int64_t group_in = g.in_c / g.groups;
-  const int64_t first_in = c / (g.out_c / g.groups) * group_in;
-  double sum = 0;
-  for (int64_t kh = 0; kh < g.kernel_h; ++kh) {
-    const int64_t row = y * g.stride_h - g.pad_h + kh * g.dilation_h;
-    if (row < 0 || row >= g.in_h) continue;
-    for (int64_t kw = 0; kw < g.kernel_w; ++kw) {
-      const int64_t column = x * g.stride_w - g.pad_w + kw * g.dilation_w;
-      if (column < 0 || column >= g.in_w) continue;
-      const double* pixel = input + ((n * g.in_h + row) * g.in_w + column) * g.in_c + first_in;
-      const double* tap = weight + (kh * g.kernel_w + kw) * group_in * g.out_c + c;
-      for (int64_t i = 0; i < group_in; ++i) sum += pixel[i] * tap[i * g.out_c];
-    }
-  }
-  return sum;
-}
-
-}  // namespace
-
-void Conv2dOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  const kernels::ConvGeometry g = attributes_.geometry(inputs[0].type.shape, inputs[1].type.shape[-1]);
-  double* output = outputs[0].begin();
-  for (int64_t n = 0; n < g.batch; ++n) {
-    for (int64_t y = 0; y < g.out_h; ++y) {
-      for (int64_t x = 0; x < g.out_w; ++x) {
+// Calls visit(input element, weight element, output element) for every product of a convolution.
+template <class Visit>
+void for_each_product(const kernels::ConvGeometry& g, const Visit& visit) {
+  const int64_t group_in = g.in_c / g.groups, group_out = g.out_c / g.groups;
+  for (int64_t pixel = 0; pixel < g.batch * g.out_h * g.out_w; ++pixel) {
+    const int64_t n = pixel / (g.out_h * g.out_w), y = pixel / g.out_w % g.out_h, x = pixel % g.out_w;
+    for (int64_t tap = 0; tap < g.kernel_h * g.kernel_w; ++tap) {
+      const int64_t row = y * g.stride_h - g.pad_h + tap / g.kernel_w * g.dilation_h;
+      const int64_t column = x * g.stride_w - g.pad_w + tap % g.kernel_w * g.dilation_w;
+      if (row < 0 || row >= g.in_h || column < 0 || column >= g.in_w) continue;
+      const int64_t source = ((n * g.in_h + row) * g.in_w + column) * g.in_c;
+      for (int64_t i = 0; i < group_in; ++i) {
         for (int64_t c = 0; c < g.out_c; ++c) {
-          const int64_t index = ((n * g.out_h + y) * g.out_w + x) * g.out_c + c;
-          output[index] = one_output(g, inputs[0].begin(), inputs[1].begin(), n, y, x, c);
-          if (inputs[2].type.present) output[index] += inputs[2].begin()[c];
-          if (inputs[3].type.present) output[index] += inputs[3].begin()[index];
-          output[index] = activate_reference(activation_, output[index]);
+          visit(source + c / group_out * group_in + i, (tap * group_in + i) * g.out_c + c, pixel * g.out_c + c);
         }
       }
     }
   }
+}
+
+// The sum over each tile of pixels, and the sum of squared deviations from the tile's mean (kernels/conv_args.h).
+void tile_statistics(int64_t tile_pixels, int64_t channels, const ReferenceTensor& output,
+                     ReferenceTensor& statistics) {
+  const int64_t pixels = output.type.shape.elements() / channels;
+  for (int64_t tile = 0; tile * tile_pixels < pixels; ++tile) {
+    const int64_t first = tile * tile_pixels, end = std::min(pixels, first + tile_pixels);
+    for (int64_t c = 0; c < channels; ++c) {
+      double sum = 0, squares = 0;
+      for (int64_t pixel = first; pixel < end; ++pixel) sum += output.begin()[pixel * channels + c];
+      const double mean = sum / static_cast<double>(end - first);
+      for (int64_t pixel = first; pixel < end; ++pixel) {
+        const double deviation = output.begin()[pixel * channels + c] - mean;
+        squares += deviation * deviation;
+      }
+      statistics.begin()[2 * tile * channels + c] = sum;
+      statistics.begin()[(2 * tile + 1) * channels + c] = squares;
+    }
+  }
+}
+
+}  // namespace
+
+void Conv2dOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                         const StepScalars&) const {
+  const kernels::ConvGeometry g = attributes_.geometry(inputs[0].type.shape, inputs[1].type.shape[-1]);
+  double* output = outputs[0].begin();
+  for_each_product(g, [&](int64_t from, int64_t weight, int64_t to) {
+    output[to] += inputs[0].begin()[from] * inputs[1].begin()[weight];
+  });
+  const int64_t count = outputs[0].type.shape.elements();
+  for (int64_t i = 0; i < count; ++i) {
+    if (inputs[2].type.present) output[i] += inputs[2].begin()[i % g.out_c];
+    if (inputs[3].type.present) output[i] += inputs[3].begin()[i];
+  }
+  if (statistics_) tile_statistics(kernels::statistics_pixels(g), g.out_c, outputs[0], outputs[1]);
+  for (int64_t i = 0; i < count; ++i) output[i] = activate_reference(activation_, output[i]);
+}
+
+void Conv2dGradInputOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                  const StepScalars&) const {
+  if (inputs[2].type.present) outputs[0].data = inputs[2].data;
+  for_each_product(attributes_.geometry(input_, inputs[0].type.shape[-1]),
+                   [&](int64_t from, int64_t weight, int64_t to) {
+                     outputs[0].begin()[from] += inputs[0].begin()[to] * inputs[1].begin()[weight];
+                   });
+}
+
+void Conv2dGradWeightOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                   const StepScalars&) const {
+  const int64_t out_c = inputs[1].type.shape[-1];
+  for_each_product(attributes_.geometry(inputs[0].type.shape, out_c), [&](int64_t from, int64_t weight, int64_t to) {
+    outputs[0].begin()[weight] += inputs[0].begin()[from] * inputs[1].begin()[to];
+  });
+  if (!bias_) return;
+  for (int64_t i = 0; i < inputs[1].type.shape.elements(); ++i) outputs[1].begin()[i % out_c] += inputs[1].begin()[i];
 }
 
 }  // namespace convoy

@@ -1,27 +1,23 @@
 #include "ops/dropout/dropout.h"
 
+#include <fmt/format.h>
+
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
 #include "core/random.h"
-#include "graph/autodiff.h"
-#include "kernels/elementwise.h"
 #include "ops/append.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
 
-void run_drop_path(const NodeSpec& spec, const NodeMemory& memory) {
-  const auto& op = static_cast<const DropPathOp&>(spec.op);
-  const Shape& shape = spec.inputs[0].shape;
-  float* scales = reinterpret_cast<float*>(memory.workspace);
-  kernels::drop_path_scales(op.key(memory.step), op.probability(), shape[0], scales);
-  kernels::elementwise_kernels().scale_samples(shape[0], shape.elements() / shape[0], scales, memory.input(0),
-                                               memory.input(1), memory.output(0));
-}
+bool is_probability(float probability) { return probability >= 0 && probability < 1; }
 
 // Whether `probability` asks for an op at all.
 bool drops(std::string_view op, Builder b, float probability) {
-  if (!(probability >= 0 && probability < 1)) {
+  if (!is_probability(probability)) {
     throw Error(fmt::format("{} '{}': expected a probability in [0, 1), got {}", op, b.name(""), probability));
   }
   return b.mode() == Mode::training && probability > 0;
@@ -31,7 +27,7 @@ bool drops(std::string_view op, Builder b, float probability) {
 uint64_t new_stream(std::string_view op, Builder b) {
   const uint64_t stream = hash_name(b.name(op));
   for (const Node& node : b.graph().nodes()) {
-    const auto* other = dynamic_cast<const MaskedOp*>(node.op.get());
+    const auto* other = op_as<MaskedOp>(node);
     if (other != nullptr && other->stream() == stream) {
       throw Error(fmt::format("{} '{}': there is already one of that name, which drops the same; names must differ", op,
                               b.name("")));
@@ -42,31 +38,33 @@ uint64_t new_stream(std::string_view op, Builder b) {
 
 }  // namespace
 
+void MaskedOp::check_probability() const {
+  if (!is_probability(probability_)) {
+    throw Error(fmt::format("{}: expected a probability in [0, 1), got {}", name(), probability_));
+  }
+}
+
+std::vector<TensorType> DropoutOp::infer(std::span<const TensorType> inputs) const {
+  check_probability();
+  return {{inputs[0].shape}};
+}
+
 void DropoutOp::gradient(GradientScope& scope) const {
   scope.set_grad_input(0, scope.add(std::make_shared<DropoutOp>(probability(), stream()), {scope.grad_output(0)})[0]);
 }
 
-void DropoutOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
+void DropoutOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                          const StepScalars& step) const {
   std::vector<float> mask(inputs[0].data.size(), 1.0F);
-  kernels::dropout(key({}), probability(), static_cast<int64_t>(mask.size()), mask.data(), mask.data());
-  for (size_t i = 0; i < mask.size(); ++i) outputs[0].data[i] = inputs[0].data[i] * mask[i];
-}
-
-std::span<const Kernel> DropoutOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"philox", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const auto& op = static_cast<const DropoutOp&>(spec.op);
-         kernels::dropout(op.key(memory.step), op.probability(), spec.inputs[0].shape.elements(), memory.input(0),
-                          memory.output(0));
-       }},
-  };
-  return kTable;
+  kernels::dropout(key(step), probability(), static_cast<int64_t>(mask.size()), mask.data(), mask.data());
+  for (size_t i = 0; i < mask.size(); ++i) outputs[0].data[i] = inputs[0].data[i] * double{mask[i]};
 }
 
 std::vector<TensorType> DropPathOp::infer(std::span<const TensorType> inputs) const {
-  if (inputs[0].shape.rank() == 0) throw Error("drop_path: expected a tensor {N, ...}, got a scalar");
-  return {inputs[0]};
+  check_probability();
+  expect_rank(*this, inputs, 0, 1, Shape::kMaxRank);
+  expect_shape(*this, inputs, 1, inputs[0].shape);
+  return {{inputs[0].shape}};
 }
 
 void DropPathOp::gradient(GradientScope& scope) const {
@@ -77,24 +75,18 @@ void DropPathOp::gradient(GradientScope& scope) const {
   if (scope.input(1) != kNoValue && scope.wants(1)) scope.set_grad_input(1, scope.grad_output(0));
 }
 
-void DropPathOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
+void DropPathOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                           const StepScalars& step) const {
   std::vector<float> scales(static_cast<size_t>(inputs[0].type.shape[0]));
-  kernels::drop_path_scales(key({}), probability(), inputs[0].type.shape[0], scales.data());
+  kernels::drop_path_scales(key(step), probability(), inputs[0].type.shape[0], scales.data());
   const size_t per_sample = inputs[0].data.size() / scales.size();
   for (size_t i = 0; i < inputs[0].data.size(); ++i) {
-    outputs[0].data[i] = inputs[0].data[i] * scales[i / per_sample];
+    outputs[0].data[i] = inputs[0].data[i] * double{scales[i / per_sample]};
     if (inputs[1].type.present) outputs[0].data[i] += inputs[1].data[i];
   }
 }
 
-std::span<const Kernel> DropPathOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr,
-       [](const NodeSpec& spec) { return static_cast<size_t>(spec.inputs[0].shape[0]) * sizeof(float); },
-       run_drop_path},
-  };
-  return kTable;
-}
+std::vector<OpType> dropout_ops() { return {op_type<DropoutOp>(), op_type<DropPathOp>()}; }
 
 Value dropout(Builder b, Value x, float probability) {
   if (!drops("dropout", b, probability)) return x;

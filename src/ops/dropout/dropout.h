@@ -1,9 +1,7 @@
 // Dropout of elements and of whole samples. The masks are functions of (seed, step, op), so the gradients repeat them.
 #pragma once
 
-#include <fmt/format.h>
-
-#include "graph/op.h"
+#include "convoy/op.h"
 #include "kernels/dropout.h"
 
 namespace convoy {
@@ -11,44 +9,54 @@ namespace convoy {
 // Attributes: the probability of being dropped, and what tells the op's masks from those of other ops.
 class MaskedOp : public Op {
  public:
+  MaskedOp() = default;
   MaskedOp(float probability, uint64_t stream) : probability_(probability), stream_(stream) {}
 
   float probability() const { return probability_; }
   uint64_t stream() const { return stream_; }
   kernels::MaskKey key(const StepScalars& step) const { return {step.seed, stream_, step.step}; }
 
-  std::string attributes() const override { return fmt::format("probability={}", probability_); }
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("probability", self.probability_);
+    visit("stream", self.stream_);
+  }
+
+ protected:
+  void check_probability() const;
 
  private:
-  float probability_;
-  uint64_t stream_;
+  float probability_ = 0;
+  uint64_t stream_ = 0;
 };
 
-// Output: the input with elements dropped, the others scaled to keep the mean. The reference has the mask of
-// StepScalars{}.
-class DropoutOp : public MaskedOp {
+// Output: the input with elements dropped, the others scaled to keep the mean.
+class DropoutOp : public OpOf<DropoutOp, MaskedOp> {
  public:
-  using MaskedOp::MaskedOp;
-  std::string_view name() const override { return "dropout"; }
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
+  static constexpr std::string_view kName = "dropout";
+  static constexpr Slot kSlots[] = {{"input"}};
+
+  using OpOf::OpOf;
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}}; }
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 };
 
-// Inputs: x {N, ...}, addend like x or absent. Output: x with whole samples dropped, the others scaled, + addend. The
-// reference has the mask of StepScalars{}.
-class DropPathOp : public MaskedOp {
+// Inputs: x {N, ...}, addend like x or absent. Output: x with whole samples dropped, the others scaled, + addend.
+class DropPathOp : public OpOf<DropPathOp, MaskedOp> {
  public:
-  using MaskedOp::MaskedOp;
-  std::string_view name() const override { return "drop_path"; }
+  static constexpr std::string_view kName = "drop_path";
+  static constexpr Slot kSlots[] = {{"input"}, {"addend", Slot::Kind::optional}};
+
+  using OpOf::OpOf;
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}, {0, 1}}; }
   int addend() const override { return 1; }
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 };
 
 }  // namespace convoy

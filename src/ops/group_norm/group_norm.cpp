@@ -5,36 +5,59 @@
 #include <cmath>
 
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
 #include "graph/graph.h"
-#include "kernels/group_norm.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
 
-kernels::GroupNormShape kernel_shape(const Shape& x, int64_t groups) {
-  return {.samples = x[0], .pixels = x.elements() / (x[0] * x[-1]), .channels = x[-1], .groups = groups};
+// The shape of the statistics, {N, groups}, where `op` can normalise input x.
+Shape statistics_shape(const Op& op, const GroupNormAttributes& attributes, std::span<const TensorType> inputs, int x) {
+  expect_rank(op, inputs, x, 2, Shape::kMaxRank);
+  const Shape& shape = inputs[static_cast<size_t>(x)].shape;
+  if (attributes.groups <= 0 || shape[-1] % attributes.groups != 0) {
+    throw Error(fmt::format("{}: {} channels do not divide into {} groups", op.name(), shape[-1], attributes.groups));
+  }
+  if (!std::isfinite(attributes.eps) || attributes.eps < 0) {
+    throw Error(fmt::format("{}: expected an eps of at least 0, got {}", op.name(), attributes.eps));
+  }
+  return {shape[0], attributes.groups};
 }
+
+// Where the elements of a tensor {N, ..., C} belong.
+struct Groups {
+  Groups(const Shape& x, int64_t count)
+      : groups(count), channels(x[-1]), per_channel(channels / groups), per_sample(x.elements() / x[0]) {}
+
+  int64_t channel(int64_t element) const { return element % channels; }
+  int64_t group(int64_t element) const { return element / per_sample * groups + channel(element) / per_channel; }
+  double size() const { return static_cast<double>(per_sample / groups); }
+
+  int64_t groups, channels, per_channel, per_sample;
+};
 
 }  // namespace
 
-std::string GroupNormAttributes::to_string() const { return fmt::format("groups={} eps={:g}", groups, eps); }
-
 std::vector<TensorType> GroupNormOp::infer(std::span<const TensorType> inputs) const {
+  const Shape statistics = statistics_shape(*this, attributes_, inputs, kX);
   const Shape& x = inputs[kX].shape;
-  if (x.rank() < 2) throw Error(fmt::format("group_norm: expected a tensor {{N, ..., C}}, got {}", x.to_string()));
-  if (attributes_.groups <= 0 || x[-1] % attributes_.groups != 0) {
-    throw Error(fmt::format("group_norm: {} channels do not divide into {} groups", x[-1], attributes_.groups));
-  }
-  for (const Input i : {kWeight, kBias}) {
-    if (inputs[i].shape != Shape{x[-1]}) {
-      throw Error(fmt::format("group_norm: expected a {} {}, got {}", i == kWeight ? "weight" : "bias", x[-1],
-                              inputs[i].shape.to_string()));
-    }
-  }
-  const Shape statistics{x[0], attributes_.groups};
-  return {inputs[kX], {statistics}, {statistics}};
+  expect_shape(*this, inputs, kWeight, {x[-1]});
+  expect_shape(*this, inputs, kBias, {x[-1]});
+  return {{x}, {statistics}, {statistics}};
+}
+
+std::vector<TensorType> GroupNormGradOp::infer(std::span<const TensorType> inputs) const {
+  const Shape statistics = statistics_shape(*this, attributes_, inputs, kX);
+  const Shape& x = inputs[kX].shape;
+  expect_shape(*this, inputs, kGradOutput, x);
+  expect_shape(*this, inputs, kMean, statistics);
+  expect_shape(*this, inputs, kInvStd, statistics);
+  expect_shape(*this, inputs, kWeight, {x[-1]});
+  expect_shape(*this, inputs, kAddend, x);
+  return {{x}, {Shape{x[-1]}}, {Shape{x[-1]}}};
 }
 
 void GroupNormOp::gradient(GradientScope& scope) const {
@@ -46,90 +69,57 @@ void GroupNormOp::gradient(GradientScope& scope) const {
   scope.set_grad_input(kBias, grads[GroupNormGradOp::kGradBias]);
 }
 
-void GroupNormOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  const auto [samples, pixels, channels, groups] = kernel_shape(inputs[kX].type.shape, attributes_.groups);
-  const int64_t group_channels = channels / groups;
-  const double n = static_cast<double>(pixels * group_channels);
-  for (int64_t block = 0; block < samples * groups; ++block) {
-    const int64_t first = block / groups * pixels * channels + block % groups * group_channels;
-    const double* x = inputs[kX].begin() + first;
-    double* y = outputs[kY].begin() + first;
-    double mean = 0, var = 0;
-    for (int64_t i = 0; i < pixels * group_channels; ++i) {
-      mean += x[i / group_channels * channels + i % group_channels] / n;
-    }
-    for (int64_t i = 0; i < pixels * group_channels; ++i) {
-      var += std::pow(x[i / group_channels * channels + i % group_channels] - mean, 2) / n;
-    }
-    const double inv_std = 1 / std::sqrt(var + static_cast<double>(attributes_.eps));
-    outputs[kMean].begin()[block] = mean;
-    outputs[kInvStd].begin()[block] = inv_std;
-    for (int64_t i = 0; i < pixels * group_channels; ++i) {
-      const int64_t at = i / group_channels * channels + i % group_channels;
-      const int64_t c = block % groups * group_channels + i % group_channels;
-      y[at] = (x[at] - mean) * inv_std * inputs[kWeight].begin()[c] + inputs[kBias].begin()[c];
-    }
+void GroupNormOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                            const StepScalars&) const {
+  const Groups groups(inputs[kX].type.shape, attributes_.groups);
+  const int64_t count = inputs[kX].type.shape.elements();
+  const double *x = inputs[kX].begin(), *weight = inputs[kWeight].begin(), *bias = inputs[kBias].begin();
+  double *mean = outputs[kMean].begin(), *inv_std = outputs[kInvStd].begin();
+  std::vector<double> variance(outputs[kInvStd].data.size());
+  for (int64_t i = 0; i < count; ++i) mean[groups.group(i)] += x[i] / groups.size();
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t group = groups.group(i);
+    variance[static_cast<size_t>(group)] += std::pow(x[i] - mean[group], 2) / groups.size();
+  }
+  for (size_t group = 0; group < variance.size(); ++group) {
+    inv_std[group] = 1 / std::sqrt(variance[group] + double{attributes_.eps});
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t group = groups.group(i), c = groups.channel(i);
+    outputs[kY].begin()[i] = (x[i] - mean[group]) * inv_std[group] * weight[c] + bias[c];
   }
 }
 
-namespace {
-
-kernels::GroupNormShape forward_shape(const NodeSpec& spec) {
-  return kernel_shape(spec.inputs[GroupNormOp::kX].shape, static_cast<const GroupNormOp&>(spec.op).group_norm().groups);
-}
-
-kernels::GroupNormShape backward_shape(const NodeSpec& spec) {
-  return kernel_shape(spec.inputs[GroupNormGradOp::kX].shape,
-                      static_cast<const GroupNormGradOp&>(spec.op).group_norm().groups);
-}
-
-size_t workspace_bytes(const kernels::GroupNormShape& shape) {
-  return static_cast<size_t>(kernels::group_norm_kernels().workspace(shape)) * sizeof(float);
-}
-
-void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
-  using Op = GroupNormOp;
-  kernels::group_norm_kernels().forward({.shape = forward_shape(spec),
-                                         .eps = static_cast<const Op&>(spec.op).group_norm().eps,
-                                         .input = memory.input(Op::kX),
-                                         .weight = memory.input(Op::kWeight),
-                                         .bias = memory.input(Op::kBias),
-                                         .output = memory.output(Op::kY),
-                                         .mean = memory.output(Op::kMean),
-                                         .inv_std = memory.output(Op::kInvStd),
-                                         .workspace = reinterpret_cast<float*>(memory.workspace)});
-}
-
-void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
-  using Op = GroupNormGradOp;
-  kernels::group_norm_kernels().backward({.shape = backward_shape(spec),
-                                          .grad_output = memory.input(Op::kGradOutput),
-                                          .input = memory.input(Op::kX),
-                                          .mean = memory.input(Op::kMean),
-                                          .inv_std = memory.input(Op::kInvStd),
-                                          .weight = memory.input(Op::kWeight),
-                                          .addend = memory.input(Op::kAddend),
-                                          .grad_input = memory.output(Op::kGradX),
-                                          .grad_weight = memory.output(Op::kGradWeight),
-                                          .grad_bias = memory.output(Op::kGradBias),
-                                          .workspace = reinterpret_cast<float*>(memory.workspace)});
-}
-
-}  // namespace
-
-std::span<const Kernel> GroupNormOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, [](const NodeSpec& spec) { return workspace_bytes(forward_shape(spec)); }, run_forward},
+// With xhat = (x - mean) * inv_std and w = grad_output * weight, over the values of a group:
+//     grad_x = inv_std * (w - mean(w) - xhat * mean(w * xhat)) + addend
+void GroupNormGradOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                const StepScalars&) const {
+  const Groups groups(inputs[kX].type.shape, attributes_.groups);
+  const int64_t count = inputs[kX].type.shape.elements();
+  const double *grad_output = inputs[kGradOutput].begin(), *weight = inputs[kWeight].begin();
+  const double* inv_std = inputs[kInvStd].begin();
+  const auto xhat = [&](int64_t i) {
+    const int64_t group = groups.group(i);
+    return (inputs[kX].begin()[i] - inputs[kMean].begin()[group]) * inv_std[group];
   };
-  return kTable;
+  std::vector<double> mean(inputs[kMean].data.size()), product_mean(mean.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t c = groups.channel(i);
+    const double w = grad_output[i] * weight[c];
+    mean[static_cast<size_t>(groups.group(i))] += w / groups.size();
+    product_mean[static_cast<size_t>(groups.group(i))] += w * xhat(i) / groups.size();
+    outputs[kGradWeight].begin()[c] += grad_output[i] * xhat(i);
+    outputs[kGradBias].begin()[c] += grad_output[i];
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const size_t group = static_cast<size_t>(groups.group(i));
+    const double w = grad_output[i] * weight[groups.channel(i)];
+    outputs[kGradX].begin()[i] = inv_std[group] * (w - mean[group] - xhat(i) * product_mean[group]);
+    if (inputs[kAddend].type.present) outputs[kGradX].begin()[i] += inputs[kAddend].begin()[i];
+  }
 }
 
-std::span<const Kernel> GroupNormGradOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, [](const NodeSpec& spec) { return workspace_bytes(backward_shape(spec)); }, run_backward},
-  };
-  return kTable;
-}
+std::vector<OpType> group_norm_ops() { return {op_type<GroupNormOp>(), op_type<GroupNormGradOp>()}; }
 
 Value group_norm(Builder b, Value x, int64_t groups, float eps) {
   if (x.shape().rank() < 2) {
@@ -137,7 +127,7 @@ Value group_norm(Builder b, Value x, int64_t groups, float eps) {
         fmt::format("group_norm '{}': expected a tensor {{N, ..., C}}, got {}", b.name(""), x.shape().to_string()));
   }
   const Value weight = b.parameter("weight", {x.channels()}, Initializer::constant(1));
-  const Value bias = b.parameter("bias", {x.channels()}, Initializer::constant(0));
+  const Value bias = b.parameter("bias", {x.channels()}, Initializer::constant(0), FileLayout::same, Role::norm_bias);
   auto op = std::make_shared<GroupNormOp>(GroupNormAttributes{.groups = groups, .eps = eps});
   return {&b.graph(), b.graph().add_node(std::move(op), {x.id(), weight.id(), bias.id()})[0]};
 }

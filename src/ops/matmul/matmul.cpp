@@ -2,37 +2,22 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
-#include "kernels/matmul.h"
+#include "core/saturate.h"
 #include "ops/append.h"
+#include "ops/op_list.h"
 
 namespace convoy {
-namespace {
 
-kernels::MatmulShape matmul_shape(const MatmulOp& op, const Shape& a, const Shape& b) {
-  kernels::MatmulShape shape{.batch = a.elements() / (a[-1] * a[-2]),
-                             .m = op.transpose_a() ? a[-1] : a[-2],
-                             .n = op.transpose_b() ? b[-2] : b[-1],
-                             .k = op.transpose_a() ? a[-2] : a[-1]};
-  shape.transpose_a = op.transpose_a();
-  shape.transpose_b = op.transpose_b();
-  return shape;
-}
-
-kernels::MatmulShape matmul_shape(const NodeSpec& spec) {
-  return matmul_shape(static_cast<const MatmulOp&>(spec.op), spec.inputs[0].shape, spec.inputs[1].shape);
-}
-
-}  // namespace
-
-std::string MatmulOp::attributes() const {
-  if (transpose_a_ && transpose_b_) return "transpose=a,b";
-  if (transpose_a_) return "transpose=a";
-  return transpose_b_ ? "transpose=b" : "";
+kernels::MatmulShape MatmulOp::geometry(const Shape& a, const Shape& b) const {
+  return {.batch = a.elements() / (a[-1] * a[-2]),
+          .m = transpose_a_ ? a[-1] : a[-2],
+          .n = transpose_b_ ? b[-2] : b[-1],
+          .k = transpose_a_ ? a[-2] : a[-1],
+          .transpose_a = transpose_a_,
+          .transpose_b = transpose_b_};
 }
 
 std::vector<TensorType> MatmulOp::infer(std::span<const TensorType> inputs) const {
@@ -45,7 +30,7 @@ std::vector<TensorType> MatmulOp::infer(std::span<const TensorType> inputs) cons
                             a.to_string(), transpose_a_ ? " transposed" : "", b.to_string(),
                             transpose_b_ ? " transposed" : ""));
   }
-  const kernels::MatmulShape shape = matmul_shape(*this, a, b);
+  const kernels::MatmulShape shape = geometry(a, b);
   std::vector<int64_t> extents(a.extents().begin(), a.extents().end());
   extents[extents.size() - 2] = shape.m;
   extents.back() = shape.n;
@@ -67,8 +52,9 @@ void MatmulOp::gradient(GradientScope& scope) const {
   }
 }
 
-void MatmulOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  const kernels::MatmulShape s = matmul_shape(*this, inputs[0].type.shape, inputs[1].type.shape);
+void MatmulOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                         const StepScalars&) const {
+  const kernels::MatmulShape s = geometry(inputs[0].type.shape, inputs[1].type.shape);
   for (int64_t matrix = 0; matrix < s.batch; ++matrix) {
     const double *a = inputs[0].begin() + matrix * s.m * s.k, *b = inputs[1].begin() + matrix * s.k * s.n;
     for (int64_t i = 0; i < s.m; ++i) {
@@ -83,20 +69,11 @@ void MatmulOp::reference(std::span<const ReferenceTensor> inputs, std::span<Refe
   }
 }
 
-int64_t MatmulOp::multiply_adds(const NodeSpec& spec) const {
-  return spec.outputs[0].shape.elements() * matmul_shape(spec).k;
+int64_t MatmulOp::multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
+  return saturating_product(outputs[0].shape.elements(), geometry(inputs[0].shape, inputs[1].shape).k);
 }
 
-std::span<const Kernel> MatmulOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, [](const NodeSpec& spec) { return kernels::matmul_workspace(matmul_shape(spec)); },
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         kernels::matmul_kernels().run(matmul_shape(spec), memory.input(0), memory.input(1), memory.output(0),
-                                       memory.workspace);
-       }},
-  };
-  return kTable;
-}
+std::vector<OpType> matmul_ops() { return {op_type<MatmulOp>()}; }
 
 Value matmul(Value a, Value b, bool transpose_a, bool transpose_b) {
   return append(std::make_shared<MatmulOp>(transpose_a, transpose_b), {a, b});

@@ -2,165 +2,135 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
-#include "kernels/optimizer.h"
-#include "ops/optimizer/update.h"
+#include "convoy/error.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
 
-using kernels::optimizer_kernels;
-
-void run_sgd(const NodeSpec& spec, const NodeMemory& memory) {
-  const auto& op = static_cast<const SgdOp&>(spec.op);
-  const kernels::SgdStep step{.learning_rate = op.rate(memory.step),
-                              .momentum = momentum_now(op.sgd().momentum, memory.step),
-                              .l2 = op.l2(),
-                              .grad_scale = grad_scale(spec, memory),
-                              .nesterov = op.sgd().nesterov,
-                              .keep = op.keep(memory.step)};
-  optimizer_kernels().sgd(step, spec.inputs[0].shape.elements(), memory.input(2), memory.input(0), memory.input(1));
+void expect_at_least(const Op& op, std::string_view key, double value, double least) {
+  if (value >= least) return;
+  throw Error(fmt::format("{}: expected its {} to be at least {}, got {}", op.name(), key, least, value));
 }
 
-// 1 / (1 - beta^t) of the update at hand, which is the weight's t-th.
-double correction(float beta, const UpdateOp& op, const StepScalars& step) {
-  const int64_t t = step.update + 1 - op.update().first;
-  return 1.0 / (1.0 - std::pow(static_cast<double>(beta), static_cast<double>(t)));
+// A momentum, or the decay rate of an average.
+void expect_share(const Op& op, std::string_view key, double value) {
+  if (value >= 0 && value <= 1) return;
+  throw Error(fmt::format("{}: expected its {} to be from 0 to 1, got {}", op.name(), key, value));
 }
 
-void run_adam(const NodeSpec& spec, const NodeMemory& memory) {
-  const auto& op = static_cast<const AdamOp&>(spec.op);
-  const float beta1 = momentum_now(op.moments().beta1, memory.step), beta2 = op.moments().beta2;
-  const kernels::AdamStep step{
-      .step_size = static_cast<float>(op.rate(memory.step) * correction(beta1, op, memory.step)),
-      .inverse_root = static_cast<float>(std::sqrt(correction(beta2, op, memory.step))),
-      .beta1 = beta1,
-      .beta2 = beta2,
-      .epsilon = op.moments().eps,
-      .l2 = op.l2(),
-      .keep = op.keep(memory.step),
-      .grad_scale = grad_scale(spec, memory)};
-  optimizer_kernels().adam(step, spec.inputs[0].shape.elements(), memory.input(3), memory.input(0), memory.input(1),
-                           memory.input(2));
+void expect_moments(const Op& op, const MomentAttributes& moments) {
+  expect_share(op, "beta1", moments.beta1);
+  expect_share(op, "beta2", moments.beta2);
+  expect_at_least(op, "eps", moments.eps, 0);
 }
 
-void run_rmsprop(const NodeSpec& spec, const NodeMemory& memory) {
-  const auto& op = static_cast<const RmspropOp&>(spec.op);
-  const RmspropOp::Attributes& a = op.rmsprop();
-  const float rate = op.rate(memory.step);
-  const kernels::RmspropStep step{.inner_rate = a.tensorflow ? rate : 1,
-                                  .outer_rate = a.tensorflow ? 1 : rate,
-                                  .alpha = a.alpha,
-                                  .epsilon = a.eps,
-                                  .momentum = momentum_now(a.momentum, memory.step),
-                                  .l2 = op.l2(),
-                                  .keep = op.keep(memory.step),
-                                  .grad_scale = grad_scale(spec, memory),
-                                  .epsilon_inside = a.tensorflow};
-  optimizer_kernels().rmsprop(step, spec.inputs[0].shape.elements(), memory.input(3), memory.input(0), memory.input(1),
-                              memory.input(2));
+// Of an optimizer that can do without.
+void expect_momentum(const Op& op, float momentum, const TensorType& tensor) {
+  expect_share(op, "momentum", momentum);
+  if (tensor.present || momentum == 0) return;
+  throw Error(fmt::format("{}: expected a tensor of the momentum {}, got none", op.name(), momentum));
 }
 
-void run_lion(const NodeSpec& spec, const NodeMemory& memory) {
-  const auto& op = static_cast<const LionOp&>(spec.op);
-  const kernels::LionStep step{.learning_rate = op.rate(memory.step),
-                               .beta1 = momentum_now(op.lion().beta1, memory.step),
-                               .beta2 = op.lion().beta2,
-                               .keep = op.keep(memory.step),
-                               .grad_scale = grad_scale(spec, memory)};
-  optimizer_kernels().lion(step, spec.inputs[0].shape.elements(), memory.input(2), memory.input(0), memory.input(1));
-}
-
-// The direction, then room for its norm.
-size_t lamb_workspace(const NodeSpec& spec) {
-  const int64_t count = spec.inputs[0].shape.elements();
-  return padded_floats(count) * sizeof(float) + kernels::squared_norm_workspace(count);
-}
-
-void run_lamb(const NodeSpec& spec, const NodeMemory& memory) {
-  const auto& op = static_cast<const LambOp&>(spec.op);
-  const int64_t count = spec.inputs[0].shape.elements();
-  const float beta1 = momentum_now(op.moments().beta1, memory.step), beta2 = op.moments().beta2;
-  const kernels::LambStep step{.beta1 = beta1,
-                               .beta2 = beta2,
-                               .inverse_first = static_cast<float>(correction(beta1, op, memory.step)),
-                               .inverse_root = static_cast<float>(std::sqrt(correction(beta2, op, memory.step))),
-                               .epsilon = op.moments().eps,
-                               .decay = op.l2(),
-                               .grad_scale = grad_scale(spec, memory)};
-  float* weight = memory.input(0);
-  float* direction = reinterpret_cast<float*>(memory.workspace);
-  std::byte* scratch = memory.workspace + padded_floats(count) * sizeof(float);
-  optimizer_kernels().lamb(step, count, memory.input(3), weight, memory.input(1), memory.input(2), direction);
-  const float keep = op.keep(memory.step);
-  double trust = 1;
-  if (op.update().weight_decay != 0) {
-    const double weight_norm = keep * std::sqrt(optimizer_kernels().squared_norm(count, weight, scratch));
-    const double direction_norm = std::sqrt(optimizer_kernels().squared_norm(count, direction, scratch));
-    if (weight_norm > 0 && direction_norm > 0) trust = weight_norm / direction_norm;
-  }
-  optimizer_kernels().combine(count, keep, weight, static_cast<float>(-op.rate(memory.step) * trust), direction,
-                              weight);
-}
-
-std::string describe(const MomentAttributes& moments) {
-  return fmt::format("beta1={} beta2={} eps={}", moments.beta1, moments.beta2, moments.eps);
+void expect_decoupled(const UpdateOp& op) {
+  if (op.l2() == 0) return;
+  throw Error(fmt::format("{}: expected its weight_decay {} to be decoupled", op.name(), op.l2()));
 }
 
 }  // namespace
 
 float UpdateOp::keep(const StepScalars& step) const {
-  return update_.decoupled ? 1 - rate(step) * update_.weight_decay : 1;
+  return update().decoupled ? 1 - rate(step) * update().weight_decay : 1;
 }
 
-std::string UpdateOp::with_update(const std::string& attributes) const {
-  return fmt::format("{} weight_decay={}{}{}{}", attributes, update_.weight_decay,
-                     update_.decoupled ? " decoupled" : "",
-                     update_.lr_scale == 1 ? "" : fmt::format(" lr_scale={}", update_.lr_scale),
-                     update_.first == 0 ? "" : fmt::format(" first={}", update_.first));
+std::vector<TensorType> UpdateOp::infer(std::span<const TensorType> inputs) const {
+  expect_at_least(*this, "weight_decay", update().weight_decay, 0);
+  expect_at_least(*this, "lr_scale", update().lr_scale, 0);
+  expect_at_least(*this, "first", static_cast<double>(update().first), 0);
+  const int last = static_cast<int>(inputs.size()) - 1;
+  for (int i = 1; i < last; ++i) expect_shape(*this, inputs, i, inputs[0].shape);
+  expect_shape(*this, inputs, last, Shape{});
+  return {};
 }
 
-std::string SgdOp::attributes() const {
-  return with_update(fmt::format("momentum={}{}", attributes_.momentum, attributes_.nesterov ? " nesterov" : ""));
+std::vector<TensorType> SgdOp::infer(std::span<const TensorType> inputs) const {
+  expect_momentum(*this, attributes_.momentum, inputs[1]);
+  return UpdateOp::infer(inputs);
 }
 
-std::span<const Kernel> SgdOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_sgd}};
-  return kTable;
+std::vector<TensorType> AdamOp::infer(std::span<const TensorType> inputs) const {
+  expect_moments(*this, moments_);
+  return UpdateOp::infer(inputs);
 }
 
-std::string AdamOp::attributes() const { return with_update(describe(moments_)); }
-
-std::span<const Kernel> AdamOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_adam}};
-  return kTable;
+std::vector<TensorType> RmspropOp::infer(std::span<const TensorType> inputs) const {
+  expect_share(*this, "alpha", attributes_.alpha);
+  expect_momentum(*this, attributes_.momentum, inputs[2]);
+  expect_at_least(*this, "eps", attributes_.eps, 0);
+  return UpdateOp::infer(inputs);
 }
 
-std::string RmspropOp::attributes() const {
-  return with_update(
-      fmt::format("alpha={} momentum={} eps={}", attributes_.alpha, attributes_.momentum, attributes_.eps));
+std::vector<TensorType> LambOp::infer(std::span<const TensorType> inputs) const {
+  expect_moments(*this, moments_);
+  return UpdateOp::infer(inputs);
 }
 
-std::span<const Kernel> RmspropOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_rmsprop}};
-  return kTable;
+std::vector<TensorType> LionOp::infer(std::span<const TensorType> inputs) const {
+  expect_share(*this, "beta1", attributes_.beta1);
+  expect_share(*this, "beta2", attributes_.beta2);
+  expect_decoupled(*this);
+  return UpdateOp::infer(inputs);
 }
 
-std::string LambOp::attributes() const { return with_update(describe(moments_)); }
-
-std::span<const Kernel> LambOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, lamb_workspace, run_lamb}};
-  return kTable;
+bool MuonOp::takes(const Shape& weight) {
+  if (weight.rank() < 2) return false;
+  const int64_t columns = weight[-1], rows = weight.elements() / columns, inputs = weight[-2];
+  const int64_t smaller = std::min(rows, columns), larger = std::max(rows, columns);
+  return inputs > 1 && columns > 1 && smaller >= 4 && larger <= 128 * smaller;
 }
 
-std::string LionOp::attributes() const {
-  return with_update(fmt::format("beta1={} beta2={}", attributes_.beta1, attributes_.beta2));
+std::vector<TensorType> MuonOp::infer(std::span<const TensorType> inputs) const {
+  expect_share(*this, "momentum", attributes_.momentum);
+  expect_decoupled(*this);
+  expect_rank(*this, inputs, 0, 2, Shape::kMaxRank);
+  return UpdateOp::infer(inputs);
 }
 
-std::span<const Kernel> LionOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, run_lion}};
-  return kTable;
+std::vector<TensorType> ClipFactorOp::infer(std::span<const TensorType>) const {
+  expect_at_least(*this, "max_norm", max_norm_, 0);
+  return {{Shape{}}};
+}
+
+double MovingAverageOp::decay_at(int64_t t, double decay) {
+  return std::min(decay, 1 - std::pow(1 + static_cast<double>(t), -2.0 / 3));
+}
+
+std::vector<TensorType> MovingAverageOp::infer(std::span<const TensorType> inputs) const {
+  expect_share(*this, "decay", decay_);
+  expect_shape(*this, inputs, 1, inputs[0].shape);
+  return {};
+}
+
+std::vector<TensorType> LookaheadOp::infer(std::span<const TensorType> inputs) const {
+  expect_at_least(*this, "every", static_cast<double>(every_), 1);
+  expect_share(*this, "decay", decay_);
+  expect_shape(*this, inputs, 1, inputs[0].shape);
+  return {};
+}
+
+std::vector<TensorType> AccumulateOp::infer(std::span<const TensorType> inputs) const {
+  expect_shape(*this, inputs, 1, inputs[0].shape);
+  return {};
+}
+
+std::vector<OpType> optimizer_ops() {
+  return {op_type<SgdOp>(),       op_type<AdamOp>(),       op_type<RmspropOp>(),    op_type<LambOp>(),
+          op_type<LionOp>(),      op_type<MuonOp>(),       op_type<ClipFactorOp>(), op_type<MovingAverageOp>(),
+          op_type<LookaheadOp>(), op_type<AccumulateOp>(), op_type<ClearOp>()};
 }
 
 }  // namespace convoy

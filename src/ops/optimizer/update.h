@@ -1,7 +1,7 @@
 // What the kernels of the optimizers share.
 #pragma once
 
-#include "graph/op.h"
+#include "convoy/kernel.h"
 
 namespace convoy {
 
@@ -11,10 +11,11 @@ inline float grad_scale(const NodeSpec& spec, const NodeMemory& memory) {
   return factor == nullptr ? 1.0F : *factor;
 }
 
-// The optimizer's own momentum or first beta, unless the schedule varies it.
-inline float momentum_now(float own, const StepScalars& step) { return step.momentum < 0 ? own : step.momentum; }
-
 // `count` floats and what aligns the next of them to 64 bytes.
 inline size_t padded_floats(int64_t count) { return (static_cast<size_t>(count) + 15) / 16 * 16; }
+
+// Muon's kernel.
+size_t newton_schulz_workspace(const NodeSpec& spec);
+void run_newton_schulz(const NodeSpec& spec, const NodeMemory& memory);
 
 }  // namespace convoy

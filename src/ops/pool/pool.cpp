@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "convoy/error.h"
-#include "graph/autodiff.h"
+#include "convoy/gradient.h"
 #include "ops/append.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
@@ -15,11 +15,6 @@ kernels::PoolAxis axis(int64_t in, int64_t kernel, int64_t stride, int64_t paddi
   if (adaptive > 0) return {.in = in, .out = adaptive, .adaptive = true};
   return {
       .in = in, .out = (in + 2 * padding - kernel) / stride + 1, .kernel = kernel, .stride = stride, .pad = padding};
-}
-
-// The geometry of a pooling op or its gradient, whose input has this shape.
-kernels::PoolGeometry geometry(const NodeSpec& spec, const Shape& input) {
-  return static_cast<const PoolOp&>(spec.op).pool().geometry(input);
 }
 
 PoolAttributes windows_of(std::string_view op, const Pool2d& options) {
@@ -31,37 +26,34 @@ PoolAttributes windows_of(std::string_view op, const Pool2d& options) {
   return pool;
 }
 
-uint8_t* bytes(std::byte* memory) { return reinterpret_cast<uint8_t*>(memory); }
-
-// Calls visit(output element, input element, first of its window) for every element of every window.
-template <class Visit>
-void for_each_window_element(const kernels::PoolGeometry& g, const Visit& visit) {
-  int64_t output = 0;
-  for (int64_t n = 0; n < g.batch; ++n) {
-    for (int64_t oy = 0; oy < g.rows.out; ++oy) {
-      for (int64_t ox = 0; ox < g.columns.out; ++ox) {
-        for (int64_t c = 0; c < g.channels; ++c, ++output) {
-          const int64_t count = (g.rows.end(oy) - g.rows.start(oy)) * (g.columns.end(ox) - g.columns.start(ox));
-          for (int64_t y = g.rows.start(oy); y < g.rows.end(oy); ++y) {
-            for (int64_t x = g.columns.start(ox); x < g.columns.end(ox); ++x) {
-              visit(output, ((n * g.rows.in + y) * g.columns.in + x) * g.channels + c, count);
-            }
-          }
-        }
-      }
-    }
+// The shape of a max pooling's outputs, whose positions must fit into bytes.
+Shape max_output_shape(const Op& op, const PoolAttributes& pool, const Shape& input) {
+  const Shape output = pool.output_shape(input);
+  if (pool.kernel.h * pool.kernel.w > 256) {
+    throw Error(fmt::format("{}: a kernel may have 256 elements, got {}", op.name(), pool.to_string()));
   }
+  return output;
 }
 
 }  // namespace
 
 std::string PoolAttributes::to_string() const {
-  if (adaptive.h > 0) return fmt::format("output={}x{}", adaptive.h, adaptive.w);
-  return fmt::format("kernel={}x{} stride={}x{} padding={}x{}", kernel.h, kernel.w, stride.h, stride.w, padding.h,
-                     padding.w);
+  AttributeWriter writer;
+  describe(*this, writer);
+  return convoy::to_string(writer.take());
+}
+
+bool PoolAttributes::sound() const {
+  constexpr int64_t kMost = 1 << 20;
+  const auto within = [](Size2 size, int64_t least) {
+    return size.at_least(least) && size.h <= kMost && size.w <= kMost;
+  };
+  if (adaptive != Size2(0)) return within(adaptive, 1) && *this == PoolAttributes{.adaptive = adaptive};
+  return within(kernel, 1) && within(stride, 1) && within(padding, 0);
 }
 
 kernels::PoolGeometry PoolAttributes::geometry(const Shape& input) const {
+  if (!sound()) throw Error(fmt::format("pooling: windows cannot have {}", to_string()));
   if (input.rank() != 4) {
     throw Error(fmt::format("pooling: expected an input {{N, H, W, C}}, got {}", input.to_string()));
   }
@@ -83,10 +75,7 @@ Shape PoolAttributes::output_shape(const Shape& input) const {
 }
 
 std::vector<TensorType> MaxPoolOp::infer(std::span<const TensorType> inputs) const {
-  if (pool().kernel.h * pool().kernel.w > 256) {
-    throw Error(fmt::format("max_pool: a kernel may have 256 elements, got {}", pool().to_string()));
-  }
-  const Shape shape = pool().output_shape(inputs[0].shape);
+  const Shape shape = max_output_shape(*this, pool(), inputs[0].shape);
   return {{shape}, training_ ? TensorType{shape, DType::u8} : TensorType::absent()};
 }
 
@@ -95,30 +84,18 @@ void MaxPoolOp::gradient(GradientScope& scope) const {
                                     {scope.grad_output(0), scope.output(1)})[0]);
 }
 
-void MaxPoolOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  outputs[0].data.assign(outputs[0].data.size(), -std::numeric_limits<double>::infinity());
-  for_each_window_element(pool().geometry(inputs[0].type.shape), [&](int64_t output, int64_t input, int64_t) {
-    double& best = outputs[0].begin()[output];
-    best = std::max(best, inputs[0].begin()[input]);
-  });
+std::vector<TensorType> MaxPoolGradOp::infer(std::span<const TensorType> inputs) const {
+  const Shape output = max_output_shape(*this, pool(), input_);
+  expect_shape(*this, inputs, 0, output);
+  expect_shape(*this, inputs, 1, output);
+  if (inputs[1].dtype != DType::u8) {
+    throw Error(fmt::format("max_pool_grad: expected its positions as U8, got {}", to_string(inputs[1].dtype)));
+  }
+  return {{input_}};
 }
 
-std::span<const Kernel> MaxPoolOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
-                                         kernels::pool_kernels().max(geometry(spec, spec.inputs[0].shape),
-                                                                     memory.input(0), memory.output(0),
-                                                                     bytes(memory.outputs[1]));
-                                       }}};
-  return kTable;
-}
-
-std::span<const Kernel> MaxPoolGradOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
-                                         kernels::pool_kernels().max_backward(geometry(spec, spec.outputs[0].shape),
-                                                                              memory.input(0), bytes(memory.inputs[1]),
-                                                                              memory.output(0));
-                                       }}};
-  return kTable;
+std::vector<TensorType> AvgPoolOp::infer(std::span<const TensorType> inputs) const {
+  return {{pool().output_shape(inputs[0].shape)}};
 }
 
 void AvgPoolOp::gradient(GradientScope& scope) const {
@@ -126,27 +103,13 @@ void AvgPoolOp::gradient(GradientScope& scope) const {
       0, scope.add(std::make_shared<AvgPoolGradOp>(pool(), scope.shape(scope.input(0))), {scope.grad_output(0)})[0]);
 }
 
-void AvgPoolOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  const int64_t whole = pool().count_padding ? pool().kernel.h * pool().kernel.w : 0;
-  for_each_window_element(pool().geometry(inputs[0].type.shape), [&](int64_t output, int64_t input, int64_t count) {
-    outputs[0].begin()[output] += inputs[0].begin()[input] / static_cast<double>(whole > 0 ? whole : count);
-  });
+std::vector<TensorType> AvgPoolGradOp::infer(std::span<const TensorType> inputs) const {
+  expect_shape(*this, inputs, 0, pool().output_shape(input_));
+  return {{input_}};
 }
 
-std::span<const Kernel> AvgPoolOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
-                                         kernels::pool_kernels().average(geometry(spec, spec.inputs[0].shape),
-                                                                         memory.input(0), memory.output(0));
-                                       }}};
-  return kTable;
-}
-
-std::span<const Kernel> AvgPoolGradOp::kernels() const {
-  static constexpr Kernel kTable[] = {{"simd", nullptr, nullptr, [](const NodeSpec& spec, const NodeMemory& memory) {
-                                         kernels::pool_kernels().average_backward(geometry(spec, spec.outputs[0].shape),
-                                                                                  memory.input(0), memory.output(0));
-                                       }}};
-  return kTable;
+std::vector<OpType> pool_ops() {
+  return {op_type<MaxPoolOp>(), op_type<MaxPoolGradOp>(), op_type<AvgPoolOp>(), op_type<AvgPoolGradOp>()};
 }
 
 Value max_pool(Value x, const Pool2d& options) {

@@ -1,8 +1,8 @@
 // Max and average pooling.
 #pragma once
 
+#include "convoy/op.h"
 #include "convoy/ops.h"
-#include "graph/op.h"
 #include "kernels/pooling.h"
 
 namespace convoy {
@@ -13,79 +13,123 @@ struct PoolAttributes {
   bool count_padding = false;
   Size2 adaptive = 0;  // 0: not adaptive
 
+  // Those that max pooling has too.
+  template <class Self, class Visitor>
+  static void describe_windows(Self& self, Visitor& visit) {
+    visit("kernel", self.kernel, 1);
+    visit("stride", self.stride, 1);
+    visit("padding", self.padding, 0);
+  }
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    describe_windows(self, visit);
+    visit("count_padding", self.count_padding, false);
+    visit("output", self.adaptive, 0);
+  }
+  // Whether they mean windows.
+  bool sound() const;
   std::string to_string() const;
-  // Throws Error when `input` is no feature map or there is no output.
+  // Throws Error when the attributes mean nothing, `input` is no feature map or there is no output.
   kernels::PoolGeometry geometry(const Shape& input) const;
   Shape output_shape(const Shape& input) const;
+
+  friend bool operator==(const PoolAttributes&, const PoolAttributes&) = default;
 };
 
 class PoolOp : public Op {
  public:
-  explicit PoolOp(const PoolAttributes& pool) : pool_(pool) {}
+  explicit PoolOp(const PoolAttributes& pool = {}) : pool_(pool) {}
 
   const PoolAttributes& pool() const { return pool_; }
-  std::string attributes() const override { return pool_.to_string(); }
 
- private:
+ protected:
   PoolAttributes pool_;
 };
 
 // Output: the gradient of the pooling op's input, of shape `input`.
 class PoolGradOp : public PoolOp {
  public:
+  PoolGradOp() = default;
   PoolGradOp(const PoolAttributes& pool, const Shape& input) : PoolOp(pool), input_(input) {}
 
-  std::vector<TensorType> infer(std::span<const TensorType>) const override { return {{input_}}; }
-
- private:
+ protected:
   Shape input_;
 };
 
 // Output: the maximum of each window; in training also which position held it, u8, for the gradient.
-class MaxPoolOp : public PoolOp {
+class MaxPoolOp : public OpOf<MaxPoolOp, PoolOp> {
  public:
-  MaxPoolOp(const PoolAttributes& pool, bool training) : PoolOp(pool), training_(training) {}
+  static constexpr std::string_view kName = "max_pool";
+  static constexpr Slot kSlots[] = {{"input"}};
 
-  std::string_view name() const override { return "max_pool"; }
+  explicit MaxPoolOp(const PoolAttributes& pool = {}, bool training = false) : OpOf(pool), training_(training) {}
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    PoolAttributes::describe_windows(self.pool_, visit);
+    visit("training", self.training_, false);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 
  private:
   bool training_;
 };
 
 // Inputs: grad_output, positions.
-class MaxPoolGradOp : public PoolGradOp {
+class MaxPoolGradOp : public OpOf<MaxPoolGradOp, PoolGradOp> {
  public:
-  using PoolGradOp::PoolGradOp;
+  static constexpr std::string_view kName = "max_pool_grad";
+  static constexpr Slot kSlots[] = {{"grad_output"}, {"positions"}};
 
-  std::string_view name() const override { return "max_pool_grad"; }
-  std::span<const Kernel> kernels() const override;
+  using OpOf::OpOf;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    PoolAttributes::describe_windows(self.pool_, visit);
+    visit("input", self.input_);
+  }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 };
 
 // Output: the mean of each window.
-class AvgPoolOp : public PoolOp {
+class AvgPoolOp : public OpOf<AvgPoolOp, PoolOp> {
  public:
-  using PoolOp::PoolOp;
+  static constexpr std::string_view kName = "avg_pool";
+  static constexpr Slot kSlots[] = {{"input"}};
 
-  std::string_view name() const override { return "avg_pool"; }
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    return {{pool().output_shape(inputs[0].shape)}};
+  using OpOf::OpOf;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    PoolAttributes::describe(self.pool_, visit);
   }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 };
 
 // Input: grad_output.
-class AvgPoolGradOp : public PoolGradOp {
+class AvgPoolGradOp : public OpOf<AvgPoolGradOp, PoolGradOp> {
  public:
-  using PoolGradOp::PoolGradOp;
+  static constexpr std::string_view kName = "avg_pool_grad";
+  static constexpr Slot kSlots[] = {{"grad_output"}};
 
-  std::string_view name() const override { return "avg_pool_grad"; }
-  std::span<const Kernel> kernels() const override;
+  using OpOf::OpOf;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    PoolAttributes::describe(self.pool_, visit);
+    visit("input", self.input_);
+  }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 };
 
 }  // namespace convoy

@@ -30,5 +30,29 @@ TEST(Pooling, RefusesAttributesThatMeanNothing) {
   EXPECT_EQ(adaptive_avg_pool(x, {1, 3}).shape(), Shape({1, 1, 3, 4}));
 }
 
+TEST(Pooling, RefusesWhatNoBuilderMakes) {
+  const auto infer = [](const Op& op, std::vector<TensorType> inputs) { return op.infer(inputs); };
+  const TensorType map{{1, 8, 8, 4}}, pooled{{1, 4, 4, 4}};
+  const PoolAttributes halves{.kernel = 2, .stride = 2};
+  EXPECT_EQ(infer(MaxPoolGradOp(halves, map.shape), {pooled, {pooled.shape, DType::u8}}), std::vector{map});
+  EXPECT_THAT(
+      [&] {
+        infer(MaxPoolGradOp(halves, map.shape), {pooled, pooled});
+      },
+      ThrowsMessage<Error>(HasSubstr("max_pool_grad: expected its positions as U8, got F32")));
+  EXPECT_THAT(
+      [&] {
+        infer(MaxPoolGradOp(halves, map.shape), {pooled, {map.shape, DType::u8}});
+      },
+      ThrowsMessage<Error>(HasSubstr("max_pool_grad: expected its positions to be 1x4x4x4, got 1x8x8x4")));
+  EXPECT_THAT([&] { infer(AvgPoolGradOp(halves, map.shape), {map}); },
+              ThrowsMessage<Error>(HasSubstr("avg_pool_grad: expected its grad_output to be 1x4x4x4, got 1x8x8x4")));
+  for (const PoolAttributes& pool : {PoolAttributes{.kernel = int64_t{1} << 62}, PoolAttributes{.stride = {1, 0}},
+                                     PoolAttributes{.adaptive = {0, 2}}, PoolAttributes{.kernel = 2, .adaptive = 2}}) {
+    EXPECT_THAT([&] { infer(AvgPoolOp(pool), {map}); },
+                ThrowsMessage<Error>(HasSubstr("pooling: windows cannot have " + pool.to_string())));
+  }
+}
+
 }  // namespace
 }  // namespace convoy

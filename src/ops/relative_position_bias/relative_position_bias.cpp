@@ -3,26 +3,30 @@
 #include <fmt/format.h>
 
 #include "convoy/error.h"
-#include "graph/autodiff.h"
-#include "kernels/windows.h"
+#include "convoy/gradient.h"
 #include "ops/append.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
 
 int64_t distances(Size2 window) { return (2 * window.h - 1) * (2 * window.w - 1); }
 
-kernels::WindowScores scores_of(const WindowBias& options, const Shape& scores) {
-  return {.grid = {.images = 1,
-                   .height = options.windows.h * options.window.h,
-                   .width = options.windows.w * options.window.w,
-                   .channels = 1,
-                   .window_height = options.window.h,
-                   .window_width = options.window.w,
-                   .shift_down = options.shift.h,
-                   .shift_right = options.shift.w},
-          .windows = scores[0],
-          .heads = scores[1]};
+bool sound(const WindowBias& options) {
+  constexpr int64_t kMost = 1 << 20;
+  const auto [window, windows, shift] = options;
+  const auto within = [](Size2 size, int64_t least) {
+    return size.at_least(least) && size.h <= kMost && size.w <= kMost;
+  };
+  return within(window, 1) && within(windows, 1) && within(shift, 0) && shift.h < window.h && shift.w < window.w;
+}
+
+// Row of the table {distances, heads} for element i of the scores.
+int64_t table_row(Size2 window, int64_t i) {
+  const int64_t positions = window.h * window.w, key = i % positions, query = i / positions % positions;
+  const int64_t down = query / window.w - key / window.w, right = query % window.w - key % window.w;
+  return (down + window.h - 1) * (2 * window.w - 1) + right + window.w - 1;
 }
 
 // 0 to 2: the stretch of a shifted axis that a position lies on, of which the first begins behind no seam.
@@ -33,30 +37,23 @@ int stretch(int64_t position, int64_t extent, int64_t window, int64_t shift) {
 
 }  // namespace
 
-std::string RelativePositionBiasOp::attributes() const {
-  std::string text = fmt::format("window={}x{}", options_.window.h, options_.window.w);
-  if (!(options_.shift == Size2(0))) {
-    text += fmt::format(" windows={}x{} shift={}x{}", options_.windows.h, options_.windows.w, options_.shift.h,
-                        options_.shift.w);
+void WindowBiasOp::check_scores(std::span<const TensorType> inputs) const {
+  const Shape& scores = inputs[0].shape;
+  const Size2 window = options_.window, windows = options_.windows;
+  if (!sound(options_)) {
+    throw Error(fmt::format("{}: windows cannot have {}", name(), to_string(attributes())));
   }
-  return text;
+  const int64_t positions = window.h * window.w;
+  if (scores.rank() != 4 || scores[2] != positions || scores[3] != positions ||
+      scores[0] % (windows.h * windows.w) != 0) {
+    throw Error(fmt::format("{0}: expected scores {{N * windows, heads, {2}, {2}}}, got {1} for {3}", name(),
+                            scores.to_string(), positions, to_string(attributes())));
+  }
 }
 
 std::vector<TensorType> RelativePositionBiasOp::infer(std::span<const TensorType> inputs) const {
-  const Shape &scores = inputs[0].shape, &table = inputs[1].shape;
-  const auto [window, windows, shift] = options_;
-  const bool sound = window.h > 0 && window.w > 0 && windows.h > 0 && windows.w > 0 && shift.h >= 0 &&
-                     shift.h < window.h && shift.w >= 0 && shift.w < window.w;
-  const int64_t positions = window.h * window.w;
-  if (!sound || scores.rank() != 4 || scores[2] != positions || scores[3] != positions ||
-      scores[0] % (windows.h * windows.w) != 0) {
-    throw Error(fmt::format("relative_position_bias: expected scores {{N * windows, heads, {1}, {1}}}, got {0} for {2}",
-                            scores.to_string(), positions, attributes()));
-  }
-  if (table != Shape({distances(window), scores[1]})) {
-    throw Error(fmt::format("relative_position_bias: expected a table {{{}, {}}}, got {}", distances(window), scores[1],
-                            table.to_string()));
-  }
+  check_scores(inputs);
+  expect_shape(*this, inputs, 1, {distances(options_.window), inputs[0].shape[1]});
   return {inputs[0]};
 }
 
@@ -68,16 +65,14 @@ void RelativePositionBiasOp::gradient(GradientScope& scope) const {
   }
 }
 
-void RelativePositionBiasOp::reference(std::span<const ReferenceTensor> inputs,
-                                       std::span<ReferenceTensor> outputs) const {
+void RelativePositionBiasOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                       const StepScalars&) const {
   const Shape& shape = inputs[0].type.shape;
   const Size2 window = options_.window, windows = options_.windows, shift = options_.shift;
   const int64_t heads = shape[1], positions = shape[2];
   for (int64_t i = 0; i < shape.elements(); ++i) {
     const int64_t key = i % positions, query = i / positions % positions, head = i / positions / positions % heads;
     const int64_t place = i / positions / positions / heads % (windows.h * windows.w);
-    const int64_t down = query / window.w - key / window.w, right = query % window.w - key % window.w;
-    const int64_t row = (down + window.h - 1) * (2 * window.w - 1) + right + window.w - 1;
     const auto stretches = [&](int64_t position) {
       const int64_t y = place / windows.w * window.h + position / window.w;
       const int64_t x = place % windows.w * window.w + position % window.w;
@@ -85,44 +80,27 @@ void RelativePositionBiasOp::reference(std::span<const ReferenceTensor> inputs,
                        stretch(x, windows.w * window.w, window.w, shift.w));
     };
     const double mask = stretches(query) == stretches(key) ? 0 : -100;
-    outputs[0].begin()[i] = inputs[0].begin()[i] + inputs[1].begin()[row * heads + head] + mask;
+    const double bias = inputs[1].begin()[table_row(window, i) * heads + head];
+    outputs[0].begin()[i] = inputs[0].begin()[i] + bias + mask;
   }
 }
 
-std::span<const Kernel> RelativePositionBiasOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"table", nullptr,
-       [](const NodeSpec& spec) {
-         const auto& op = static_cast<const RelativePositionBiasOp&>(spec.op);
-         return kernels::position_bias_workspace(scores_of(op.options(), spec.inputs[0].shape));
-       },
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const auto& op = static_cast<const RelativePositionBiasOp&>(spec.op);
-         kernels::add_position_bias(scores_of(op.options(), spec.inputs[0].shape), memory.input(0), memory.input(1),
-                                    memory.output(0), memory.workspace);
-       }},
-  };
-  return kTable;
-}
-
 std::vector<TensorType> RelativePositionBiasGradOp::infer(std::span<const TensorType> inputs) const {
+  check_scores(inputs);
   return {{Shape{distances(options_.window), inputs[0].shape[1]}, inputs[0].dtype}};
 }
 
-std::span<const Kernel> RelativePositionBiasGradOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"table", nullptr,
-       [](const NodeSpec& spec) {
-         const auto& op = static_cast<const RelativePositionBiasGradOp&>(spec.op);
-         return kernels::position_bias_workspace(scores_of(op.options(), spec.inputs[0].shape));
-       },
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const auto& op = static_cast<const RelativePositionBiasGradOp&>(spec.op);
-         kernels::position_bias_grad_table(scores_of(op.options(), spec.inputs[0].shape), memory.input(0),
-                                           memory.output(0), memory.workspace);
-       }},
-  };
-  return kTable;
+void RelativePositionBiasGradOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                           const StepScalars&) const {
+  const Shape& shape = inputs[0].type.shape;
+  const int64_t heads = shape[1], pairs = shape[2] * shape[3];
+  for (int64_t i = 0; i < shape.elements(); ++i) {
+    outputs[0].begin()[table_row(options_.window, i) * heads + i / pairs % heads] += inputs[0].begin()[i];
+  }
+}
+
+std::vector<OpType> relative_position_bias_ops() {
+  return {op_type<RelativePositionBiasOp>(), op_type<RelativePositionBiasGradOp>()};
 }
 
 Value relative_position_bias(Value scores, Value table, const WindowBias& options) {

@@ -1,46 +1,59 @@
 // The bias of window attention: what a query adds to its scores for the distance to each key.
 #pragma once
 
-#include <string>
-
 #include "convoy/attention.h"
-#include "graph/op.h"
+#include "convoy/op.h"
 
 namespace convoy {
 
-// Inputs: scores {N * windows, heads, L, L}, L = window.h * window.w; table {(2 window.h - 1) (2 window.w - 1), heads}.
-// Output: see relative_position_bias in convoy/attention.h.
-class RelativePositionBiasOp : public Op {
+// What an op and its gradient have in common.
+class WindowBiasOp : public Op {
  public:
-  explicit RelativePositionBiasOp(const WindowBias& options) : options_(options) {}
+  explicit WindowBiasOp(const WindowBias& options = {}) : options_(options) {}
 
   const WindowBias& options() const { return options_; }
 
-  std::string_view name() const override { return "relative_position_bias"; }
-  std::string attributes() const override;
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
-  std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}}; }
-  void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("window", self.options_.window);
+    visit("windows", self.options_.windows, 1);
+    visit("shift", self.options_.shift, 0);
+  }
 
- private:
+ protected:
+  // Throws Error when the attributes mean nothing or input 0 is not scores of such windows.
+  void check_scores(std::span<const TensorType> inputs) const;
+
   WindowBias options_;
 };
 
-// Input: grad_output, like the scores. Output: the gradient of the table.
-class RelativePositionBiasGradOp : public Op {
+// Inputs: scores {N * windows, heads, L, L}, L = window.h * window.w; table {(2 window.h - 1) (2 window.w - 1), heads}.
+// Output: see relative_position_bias in convoy/attention.h.
+class RelativePositionBiasOp : public OpOf<RelativePositionBiasOp, WindowBiasOp> {
  public:
-  explicit RelativePositionBiasGradOp(const WindowBias& options) : options_(options) {}
+  static constexpr std::string_view kName = "relative_position_bias";
+  static constexpr Slot kSlots[] = {{"scores"}, {"table"}};
 
-  const WindowBias& options() const { return options_; }
+  using OpOf::OpOf;
 
-  std::string_view name() const override { return "relative_position_bias_grad"; }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
-  std::span<const Kernel> kernels() const override;
+  std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}}; }
+  void gradient(GradientScope& scope) const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
+};
 
- private:
-  WindowBias options_;
+// Input: grad_output, like the scores. Output: the gradient of the table.
+class RelativePositionBiasGradOp : public OpOf<RelativePositionBiasGradOp, WindowBiasOp> {
+ public:
+  static constexpr std::string_view kName = "relative_position_bias_grad";
+  static constexpr Slot kSlots[] = {{"grad_output"}};
+
+  using OpOf::OpOf;
+
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 };
 
 }  // namespace convoy

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
-#include "kernels/rearrange.h"
 #include "ops/append.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 
@@ -24,20 +24,12 @@ void ReshapeOp::gradient(GradientScope& scope) const {
   scope.set_grad_input(0, scope.add(std::make_shared<ReshapeOp>(input), {scope.grad_output(0)})[0]);
 }
 
-void ReshapeOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
+void ReshapeOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                          const StepScalars&) const {
   outputs[0].data = inputs[0].data;
 }
 
-std::span<const Kernel> ReshapeOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"copy", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         if (memory.input(0) == memory.output(0)) return;
-         kernels::copy(spec.inputs[0].shape.elements(), memory.input(0), memory.output(0));
-       }},
-  };
-  return kTable;
-}
+std::vector<OpType> reshape_ops() { return {op_type<ReshapeOp>()}; }
 
 Value reshape(Value x, const Shape& shape) { return append(std::make_shared<ReshapeOp>(shape), {x}); }
 

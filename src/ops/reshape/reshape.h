@@ -1,21 +1,27 @@
 // The same elements under another shape.
 #pragma once
 
-#include "graph/op.h"
+#include "convoy/op.h"
 
 namespace convoy {
 
 // Output: the input's elements, in their order, as `shape`. Shares the input's memory where that is free to take.
-class ReshapeOp : public Op {
+class ReshapeOp : public OpOf<ReshapeOp> {
  public:
-  explicit ReshapeOp(Shape shape) : shape_(shape) {}
+  static constexpr std::string_view kName = "reshape";
+  static constexpr Slot kSlots[] = {{"input"}};
 
-  std::string_view name() const override { return "reshape"; }
+  explicit ReshapeOp(Shape shape = {}) : shape_(shape) {}
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("shape", self.shape_);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}}; }
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 
  private:
   Shape shape_;

@@ -1,10 +1,13 @@
 #include "ops/slice/slice.h"
 
+#include <fmt/format.h>
+
 #include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
-#include "kernels/rearrange.h"
 #include "ops/append.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
@@ -30,7 +33,8 @@ void SliceOp::gradient(GradientScope& scope) const {
   scope.set_grad_input(0, scope.add(std::make_shared<SliceGradOp>(begin_, channels), {scope.grad_output(0)})[0]);
 }
 
-void SliceOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
+void SliceOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                        const StepScalars&) const {
   const int64_t width = end_ - begin_, channels = inputs[0].type.shape[-1];
   for (int64_t i = 0; i < outputs[0].type.shape.elements(); ++i) {
     outputs[0].begin()[i] = inputs[0].begin()[i / width * channels + begin_ + i % width];
@@ -38,32 +42,23 @@ void SliceOp::reference(std::span<const ReferenceTensor> inputs, std::span<Refer
 }
 
 std::vector<TensorType> SliceGradOp::infer(std::span<const TensorType> inputs) const {
+  expect_rank(*this, inputs, 0, 1, Shape::kMaxRank);
+  const int64_t width = inputs[0].shape[-1];
+  if (begin_ < 0 || channels_ < width || begin_ > channels_ - width) {
+    throw Error(fmt::format("slice_grad: {} channels from {} on do not fit into {}", width, begin_, channels_));
+  }
   return {with_channels(inputs[0], channels_)};
 }
 
-std::span<const Kernel> SliceOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"copy", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const int64_t width = spec.outputs[0].shape[-1];
-         kernels::extract(spec.outputs[0].shape.elements() / width, spec.inputs[0].shape[-1],
-                          static_cast<const SliceOp&>(spec.op).begin(), memory.input(0), width, memory.output(0));
-       }},
-  };
-  return kTable;
+void SliceGradOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                            const StepScalars&) const {
+  const int64_t width = inputs[0].type.shape[-1];
+  for (int64_t i = 0; i < inputs[0].type.shape.elements(); ++i) {
+    outputs[0].begin()[i / width * channels_ + begin_ + i % width] = inputs[0].begin()[i];
+  }
 }
 
-std::span<const Kernel> SliceGradOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"copy", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const int64_t width = spec.inputs[0].shape[-1];
-         kernels::pad(spec.inputs[0].shape.elements() / width, width, memory.input(0), spec.outputs[0].shape[-1],
-                      static_cast<const SliceGradOp&>(spec.op).begin(), memory.output(0));
-       }},
-  };
-  return kTable;
-}
+std::vector<OpType> slice_ops() { return {op_type<SliceOp>(), op_type<SliceGradOp>()}; }
 
 Value slice_channels(Value x, int64_t begin, int64_t end) { return append(std::make_shared<SliceOp>(begin, end), {x}); }
 

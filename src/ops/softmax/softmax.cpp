@@ -3,24 +3,31 @@
 #include <algorithm>
 #include <cmath>
 
-#include "convoy/error.h"
+#include "convoy/gradient.h"
 #include "convoy/ops.h"
-#include "graph/autodiff.h"
-#include "kernels/softmax.h"
 #include "ops/append.h"
+#include "ops/expect.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 
 std::vector<TensorType> SoftmaxOp::infer(std::span<const TensorType> inputs) const {
-  if (inputs[0].shape.rank() == 0) throw Error("softmax: expected a tensor {..., C}, got a scalar");
-  return {inputs[0]};
+  expect_rank(*this, inputs, 0, 1, Shape::kMaxRank);
+  return {{inputs[0].shape}};
+}
+
+std::vector<TensorType> SoftmaxGradOp::infer(std::span<const TensorType> inputs) const {
+  expect_rank(*this, inputs, 0, 1, Shape::kMaxRank);
+  expect_shape(*this, inputs, 1, inputs[0].shape);
+  return {{inputs[0].shape}};
 }
 
 void SoftmaxOp::gradient(GradientScope& scope) const {
   scope.set_grad_input(0, scope.add(std::make_shared<SoftmaxGradOp>(), {scope.output(0), scope.grad_output(0)})[0]);
 }
 
-void SoftmaxOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
+void SoftmaxOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                          const StepScalars&) const {
   const int64_t classes = inputs[0].type.shape[-1];
   for (int64_t row = 0; row < inputs[0].type.shape.elements(); row += classes) {
     const double* x = inputs[0].begin() + row;
@@ -32,28 +39,18 @@ void SoftmaxOp::reference(std::span<const ReferenceTensor> inputs, std::span<Ref
   }
 }
 
-std::span<const Kernel> SoftmaxOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const Shape& shape = spec.inputs[0].shape;
-         kernels::softmax_kernels().forward(shape.elements() / shape[-1], shape[-1], memory.input(0), memory.output(0));
-       }},
-  };
-  return kTable;
+void SoftmaxGradOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                              const StepScalars&) const {
+  const int64_t classes = inputs[0].type.shape[-1];
+  for (int64_t row = 0; row < inputs[0].type.shape.elements(); row += classes) {
+    const double *y = inputs[0].begin() + row, *grad_output = inputs[1].begin() + row;
+    double product = 0;
+    for (int64_t c = 0; c < classes; ++c) product += y[c] * grad_output[c];
+    for (int64_t c = 0; c < classes; ++c) outputs[0].begin()[row + c] = y[c] * (grad_output[c] - product);
+  }
 }
 
-std::span<const Kernel> SoftmaxGradOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"simd", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const Shape& shape = spec.inputs[0].shape;
-         kernels::softmax_kernels().backward(shape.elements() / shape[-1], shape[-1], memory.input(0), memory.input(1),
-                                             memory.output(0));
-       }},
-  };
-  return kTable;
-}
+std::vector<OpType> softmax_ops() { return {op_type<SoftmaxOp>(), op_type<SoftmaxGradOp>()}; }
 
 Value softmax(Value x) { return append(std::make_shared<SoftmaxOp>(), {x}); }
 

@@ -3,26 +3,31 @@
 
 #include <vector>
 
-#include "graph/op.h"
+#include "convoy/op.h"
 
 namespace convoy {
 
 // axes[i] is the input's axis that becomes axis i.
-class TransposeOp : public Op {
+class TransposeOp : public OpOf<TransposeOp> {
  public:
-  explicit TransposeOp(std::vector<int> axes) : axes_(std::move(axes)) {}
+  static constexpr std::string_view kName = "transpose";
+  static constexpr Slot kSlots[] = {{"input"}};
 
-  const std::vector<int>& axes() const { return axes_; }
+  explicit TransposeOp(std::vector<int64_t> axes = {}) : axes_(std::move(axes)) {}
 
-  std::string_view name() const override { return "transpose"; }
-  std::string attributes() const override;
+  const std::vector<int64_t>& axes() const { return axes_; }
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("axes", self.axes_);
+  }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   void gradient(GradientScope& scope) const override;
-  void reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const override;
-  std::span<const Kernel> kernels() const override;
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
 
  private:
-  std::vector<int> axes_;
+  std::vector<int64_t> axes_;
 };
 
 }  // namespace convoy

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "convoy/error.h"
-#include "graph/autodiff.h"
-#include "kernels/windows.h"
+#include "convoy/gradient.h"
 #include "ops/append.h"
+#include "ops/op_list.h"
 
 namespace convoy {
 namespace {
@@ -18,23 +16,16 @@ int64_t windows_in(Size2 image, Size2 window) {
   return windows_along(image.h, window.h) * windows_along(image.w, window.w);
 }
 
+constexpr int64_t kMostExtent = 1 << 20;
+
+bool within_limits(Size2 size) { return size.at_least(1) && size.h <= kMostExtent && size.w <= kMostExtent; }
+
 void check(std::string_view op, const WindowAttributes& attributes) {
   const auto [window, shift] = attributes;
-  if (window.h < 1 || window.w < 1 || shift.h < 0 || shift.h >= window.h || shift.w < 0 || shift.w >= window.w) {
-    throw Error(
-        fmt::format("{}: expected windows of at least 1x1 and a smaller shift, got {}", op, attributes.to_string()));
+  if (!within_limits(window) || !shift.at_least(0) || shift.h >= window.h || shift.w >= window.w) {
+    throw Error(fmt::format("{0}: expected windows of 1x1 to {1}x{1} and a smaller shift, got {2}", op, kMostExtent,
+                            attributes.to_string()));
   }
-}
-
-kernels::WindowGrid grid_of(const WindowAttributes& attributes, const Shape& image) {
-  return {.images = image[0],
-          .height = image[1],
-          .width = image[2],
-          .channels = image[3],
-          .window_height = attributes.window.h,
-          .window_width = attributes.window.w,
-          .shift_down = attributes.shift.h,
-          .shift_right = attributes.shift.w};
 }
 
 // Calls body(element of the windows, element of the maps) for all elements of the windows but the zeros around the
@@ -56,8 +47,9 @@ void for_each_element(const WindowAttributes& attributes, const Shape& image, co
 }  // namespace
 
 std::string WindowAttributes::to_string() const {
-  const std::string text = fmt::format("window={}x{}", window.h, window.w);
-  return shift == Size2(0) ? text : fmt::format("{} shift={}x{}", text, shift.h, shift.w);
+  AttributeWriter writer;
+  describe(*this, writer);
+  return convoy::to_string(writer.take());
 }
 
 std::vector<TensorType> WindowPartitionOp::infer(std::span<const TensorType> inputs) const {
@@ -76,31 +68,16 @@ void WindowPartitionOp::gradient(GradientScope& scope) const {
       0, scope.add(std::make_shared<WindowMergeOp>(attributes_, Size2{image[1], image[2]}), {scope.grad_output(0)})[0]);
 }
 
-void WindowPartitionOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
-  std::fill(outputs[0].data.begin(), outputs[0].data.end(), 0.0);
+void WindowPartitionOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                  const StepScalars&) const {
   for_each_element(attributes_, inputs[0].type.shape, outputs[0].type.shape,
                    [&](int64_t i, int64_t pixel) { outputs[0].begin()[i] = inputs[0].begin()[pixel]; });
-}
-
-std::span<const Kernel> WindowPartitionOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"copy", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const auto& op = static_cast<const WindowPartitionOp&>(spec.op);
-         kernels::partition_windows(grid_of(op.windows(), spec.inputs[0].shape), memory.input(0), memory.output(0));
-       }},
-  };
-  return kTable;
-}
-
-std::string WindowMergeOp::attributes() const {
-  return fmt::format("image={}x{} {}", image_.h, image_.w, attributes_.to_string());
 }
 
 std::vector<TensorType> WindowMergeOp::infer(std::span<const TensorType> inputs) const {
   check(name(), attributes_);
   const Shape& windows = inputs[0].shape;
-  const int64_t each = image_.h > 0 && image_.w > 0 ? windows_in(image_, attributes_.window) : 0;
+  const int64_t each = within_limits(image_) ? windows_in(image_, attributes_.window) : 0;
   if (windows.rank() != 3 || windows[1] != attributes_.window.h * attributes_.window.w || each == 0 ||
       windows[0] % each != 0) {
     throw Error(fmt::format("window_merge: {} are not {} windows of each {}x{} map", windows.to_string(), each,
@@ -113,21 +90,13 @@ void WindowMergeOp::gradient(GradientScope& scope) const {
   scope.set_grad_input(0, scope.add(std::make_shared<WindowPartitionOp>(attributes_), {scope.grad_output(0)})[0]);
 }
 
-void WindowMergeOp::reference(std::span<const ReferenceTensor> inputs, std::span<ReferenceTensor> outputs) const {
+void WindowMergeOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                              const StepScalars&) const {
   for_each_element(attributes_, outputs[0].type.shape, inputs[0].type.shape,
                    [&](int64_t i, int64_t pixel) { outputs[0].begin()[pixel] = inputs[0].begin()[i]; });
 }
 
-std::span<const Kernel> WindowMergeOp::kernels() const {
-  static constexpr Kernel kTable[] = {
-      {"copy", nullptr, nullptr,
-       [](const NodeSpec& spec, const NodeMemory& memory) {
-         const auto& op = static_cast<const WindowMergeOp&>(spec.op);
-         kernels::merge_windows(grid_of(op.windows(), spec.outputs[0].shape), memory.input(0), memory.output(0));
-       }},
-  };
-  return kTable;
-}
+std::vector<OpType> window_ops() { return {op_type<WindowPartitionOp>(), op_type<WindowMergeOp>()}; }
 
 Value window_partition(Value x, Size2 window, Size2 shift) {
   return append(std::make_shared<WindowPartitionOp>(WindowAttributes{window, shift}), {x});

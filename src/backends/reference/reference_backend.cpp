@@ -1,0 +1,30 @@
+#include <algorithm>
+
+#include "backends/backends.h"
+#include "backends/reference/reference_kernel.h"
+
+namespace convoy {
+namespace {
+
+class ReferenceBackend : public Backend {
+ public:
+  std::string_view name() const override { return "reference"; }
+  std::span<const Kernel> kernels(const Op&) const override { return {&kReferenceKernel, 1}; }
+  DType stored_as(DType type) const override { return is_floating(type) ? DType::f64 : type; }
+  Buffer allocate(size_t bytes) const override { return Buffer(bytes); }
+  void upload(std::span<const float> from, const View& to) const override { std::ranges::copy(from, to.as<double>()); }
+  void download(const View& from, std::span<float> to) const override {
+    std::transform(from.as<const double>(), from.as<const double>() + to.size(), to.begin(),
+                   [](double x) { return static_cast<float>(x); });
+  }
+  void synchronise() const override {}
+};
+
+}  // namespace
+
+const Backend& reference_backend() {
+  static const ReferenceBackend kBackend;
+  return kBackend;
+}
+
+}  // namespace convoy

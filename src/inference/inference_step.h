@@ -1,0 +1,59 @@
+// One step of inference, as a program.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "convoy/model.h"
+#include "plan/program.h"
+#include "plan/reparameterise.h"
+
+namespace convoy {
+
+// What the names of moving averages begin with: "ema.<name>".
+inline constexpr std::string_view kAverageScope = "ema";
+
+struct InferenceOptions {
+  bool averaged = false;  // with the weights "ema.<name>" that training keeps
+  bool exact = false;     // no approximate kernels (convoy/kernel.h)
+  bool prepared = false;  // prepare() will be called: the weights do not change
+  bool folded = false;    // norms and branches are folded into convolutions by fold(), into weights of the step's own
+};
+
+// Forward only, with running statistics.
+class InferenceStep {
+ public:
+  InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
+                Variables& variables, uint64_t seed, const InferenceOptions& inference = {});
+
+  size_t arena_bytes() const { return program_->arena_bytes(); }
+  // Of weights of its own.
+  size_t folded_bytes() const { return folded_.bytes(); }
+  void bind(const Variables& variables, Buffer& arena);
+
+  // Of a step that folds: to be called before it runs, and again when the variables have changed.
+  void fold();
+
+  // As Program::prepare().
+  void prepare() { program_->prepare(); }
+
+  int64_t image_size() const { return image_size_; }
+  float* images() const { return program_->data("images"); }
+  void run() { program_->run({}); }
+  const float* logits() const { return program_->data("logits"); }
+
+  Program& program() { return *program_; }
+  const Program& program() const { return *program_; }
+
+ private:
+  int64_t image_size_;
+  std::optional<Reparameterised> reparameterised_;
+  const Variables* variables_ = nullptr;
+  Variables folded_;
+  std::unique_ptr<Program> program_;
+};
+
+}  // namespace convoy

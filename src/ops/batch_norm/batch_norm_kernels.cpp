@@ -1,0 +1,120 @@
+// The kernels of batch norm.
+#include "kernels/batch_norm.h"
+#include "ops/batch_norm/batch_norm.h"
+#include "ops/op_list.h"
+
+namespace convoy {
+namespace {
+
+const BatchNormAttributes& attributes_of(const NodeSpec& spec) { return spec.as<BatchNormOp>().batch_norm(); }
+
+struct Extents {
+  int64_t pixels, channels;
+};
+
+Extents extents_of(const Shape& x) { return {x.elements() / x[-1], x[-1]}; }
+
+// Floats of the partial statistics that the kernel makes where none are given.
+int64_t partial_floats(const NodeSpec& spec) {
+  const auto [pixels, channels] = extents_of(spec.inputs[BatchNormOp::kX].shape);
+  if (!attributes_of(spec).training || spec.inputs[BatchNormOp::kStatistics].present) return 0;
+  const int64_t tile = kernels::norm_tile_pixels(channels);
+  return (pixels + tile - 1) / tile * 2 * channels;
+}
+
+size_t forward_workspace(const NodeSpec& spec) {
+  const auto [pixels, channels] = extents_of(spec.inputs[BatchNormOp::kX].shape);
+  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels) + partial_floats(spec)) *
+         sizeof(float);
+}
+
+void batch_statistics(const NodeSpec& spec, const NodeMemory& memory, float* partials, float* workspace) {
+  using Op = BatchNormOp;
+  const kernels::BatchNormKernels& kernels = kernels::batch_norm_kernels();
+  const BatchNormAttributes& attributes = attributes_of(spec);
+  const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
+  const bool given = spec.inputs[Op::kStatistics].present;
+  if (!given) {
+    kernels.statistics({.pixels = pixels,
+                        .channels = channels,
+                        .input = memory.input(Op::kX),
+                        .partials = partials,
+                        .workspace = workspace});
+  }
+  kernels.merge({.pixels = pixels,
+                 .channels = channels,
+                 .partials = given ? memory.input(Op::kStatistics) : partials,
+                 .tile_pixels = given ? attributes.statistics_pixels : kernels::norm_tile_pixels(channels),
+                 .eps = attributes.eps,
+                 .momentum = attributes.momentum,
+                 .mean = memory.output(Op::kMean),
+                 .inv_std = memory.output(Op::kInvStd),
+                 .running_mean = memory.variable(Op::kRunningMean),
+                 .running_var = memory.variable(Op::kRunningVar)});
+}
+
+void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
+  using Op = BatchNormOp;
+  const kernels::BatchNormKernels& kernels = kernels::batch_norm_kernels();
+  const BatchNormAttributes& attributes = attributes_of(spec);
+  const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
+  float* partials = reinterpret_cast<float*>(memory.workspace);
+  float* workspace = partials + partial_floats(spec);
+  if (attributes.training) {
+    batch_statistics(spec, memory, partials, workspace);
+  } else {
+    kernels.frozen_statistics(channels, attributes.eps, memory.input(Op::kRunningMean), memory.input(Op::kRunningVar),
+                              memory.output(Op::kMean), memory.output(Op::kInvStd));
+  }
+  kernels.forward({.pixels = pixels,
+                   .channels = channels,
+                   .activation = attributes.activation,
+                   .input = memory.input(Op::kX),
+                   .residual = memory.input(Op::kResidual),
+                   .mean = memory.output(Op::kMean),
+                   .inv_std = memory.output(Op::kInvStd),
+                   .weight = memory.input(Op::kWeight),
+                   .bias = memory.input(Op::kBias),
+                   .output = memory.output(Op::kY),
+                   .workspace = workspace});
+}
+
+size_t backward_workspace(const NodeSpec& spec) {
+  const auto [pixels, channels] = extents_of(spec.inputs[BatchNormGradOp::kX].shape);
+  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels)) * sizeof(float);
+}
+
+void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
+  using Op = BatchNormGradOp;
+  const BatchNormAttributes& attributes = spec.as<Op>().batch_norm();
+  const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
+  kernels::batch_norm_kernels().backward(
+      {.pixels = pixels,
+       .channels = channels,
+       .activation = attributes.activation,
+       .frozen = !attributes.training,
+       .grad_output = memory.input(Op::kGradOutput),
+       .input = memory.input(Op::kX),
+       .saved = memory.input(Op::kSaved),
+       .mean = memory.input(Op::kMean),
+       .inv_std = memory.input(Op::kInvStd),
+       .weight = memory.input(Op::kWeight),
+       .bias = memory.input(Op::kBias),
+       .addend = memory.input(Op::kAddend),
+       .grad_input = memory.output(Op::kGradX),
+       .grad_residual = spec.inputs[Op::kSaved].present ? memory.output(Op::kGradResidual) : nullptr,
+       .grad_weight = memory.output(Op::kGradWeight),
+       .grad_bias = memory.output(Op::kGradBias),
+       .workspace = reinterpret_cast<float*>(memory.workspace)});
+}
+
+constexpr Kernel kForward[] = {{.name = "simd", .workspace = forward_workspace, .run = run_forward}};
+constexpr Kernel kGrad[] = {{.name = "simd", .workspace = backward_workspace, .run = run_backward}};
+
+}  // namespace
+
+std::vector<KernelTable> batch_norm_kernels() {
+  return {{BatchNormOp::kName, kForward}, {BatchNormGradOp::kName, kGrad}};
+}
+
+}  // namespace convoy

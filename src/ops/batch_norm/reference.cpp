@@ -1,0 +1,69 @@
+// The plain double-precision batch norm and its gradients.
+#include <algorithm>
+#include <cmath>
+
+#include "core/activation.h"
+#include "ops/activation/activation.h"
+#include "ops/batch_norm/batch_norm.h"
+
+namespace convoy {
+
+void BatchNormOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                            const StepScalars&) const {
+  const std::vector<double>& x = inputs[kX].data;
+  const size_t channels = inputs[kWeight].data.size();
+  const double n = static_cast<double>(x.size() / channels);
+  std::vector<double> mean = inputs[kRunningMean].data, var = inputs[kRunningVar].data;
+  if (attributes_.training) {
+    mean.assign(channels, 0), var.assign(channels, 0);
+    for (size_t i = 0; i < x.size(); ++i) mean[i % channels] += x[i] / n;
+    for (size_t i = 0; i < x.size(); ++i) var[i % channels] += std::pow(x[i] - mean[i % channels], 2) / n;
+    const double momentum = static_cast<double>(attributes_.momentum), unbiased = n / std::max(n - 1, 1.0);
+    for (size_t c = 0; c < channels; ++c) {
+      double &running_mean = inputs[kRunningMean].data[c], &running_var = inputs[kRunningVar].data[c];
+      running_mean = (1 - momentum) * running_mean + momentum * mean[c];
+      running_var = (1 - momentum) * running_var + momentum * unbiased * var[c];
+    }
+  }
+  outputs[kMean].data = mean;
+  for (size_t c = 0; c < channels; ++c) {
+    outputs[kInvStd].data[c] = 1 / std::sqrt(var[c] + static_cast<double>(attributes_.eps));
+  }
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t c = i % channels;
+    const double xhat = (x[i] - mean[c]) * outputs[kInvStd].data[c];
+    const double residual = inputs[kResidual].type.present ? inputs[kResidual].data[i] : 0;
+    outputs[kY].data[i] =
+        activate_reference(attributes_.activation, xhat * inputs[kWeight].data[c] + inputs[kBias].data[c] + residual);
+  }
+}
+
+// With z = xhat * weight + bias + residual, g = grad_output * activation'(z) and averages over a channel's n values:
+//     grad_x = weight * inv_std * (g - average(g) - xhat * average(g * xhat)),
+// without the averages where mean and inv_std are constants.
+void BatchNormGradOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                const StepScalars&) const {
+  const std::vector<double>&x = inputs[kX].data, &weight = inputs[kWeight].data, &saved = inputs[kSaved].data;
+  const size_t channels = weight.size();
+  std::vector<double>&grad_weight = outputs[kGradWeight].data, &grad_bias = outputs[kGradBias].data;
+  std::vector<double> xhat(x.size()), g(x.size());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t c = i % channels;
+    xhat[i] = (x[i] - inputs[kMean].data[c]) * inputs[kInvStd].data[c];
+    double z = xhat[i] * weight[c] + inputs[kBias].data[c];
+    if (inputs[kSaved].type.present) z = derivative_from_output(attributes_.activation) ? saved[i] : z + saved[i];
+    g[i] = inputs[kGradOutput].data[i] * activation_derivative_reference(attributes_.activation, z);
+    grad_weight[c] += g[i] * xhat[i];
+    grad_bias[c] += g[i];
+  }
+  const double share = attributes_.training ? static_cast<double>(channels) / static_cast<double>(x.size()) : 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t c = i % channels;
+    const double through_statistics = share * (grad_bias[c] + xhat[i] * grad_weight[c]);
+    const double addend = inputs[kAddend].type.present ? inputs[kAddend].data[i] : 0;
+    outputs[kGradX].data[i] = weight[c] * inputs[kInvStd].data[c] * (g[i] - through_statistics) + addend;
+  }
+  if (inputs[kSaved].type.present) outputs[kGradResidual].data = g;
+}
+
+}  // namespace convoy

@@ -1,0 +1,36 @@
+// Which kernels compute dropout.
+#include "kernels/dropout.h"
+#include "kernels/elementwise.h"
+#include "ops/dropout/dropout.h"
+#include "ops/op_list.h"
+
+namespace convoy {
+namespace {
+
+void run_dropout(const NodeSpec& spec, const NodeMemory& memory) {
+  const auto& op = spec.as<DropoutOp>();
+  kernels::dropout(op.key(memory.step), op.probability(), spec.inputs[0].shape.elements(), memory.input(0),
+                   memory.output(0));
+}
+
+size_t drop_path_workspace(const NodeSpec& spec) {
+  return static_cast<size_t>(spec.inputs[0].shape[0]) * sizeof(float);
+}
+
+void run_drop_path(const NodeSpec& spec, const NodeMemory& memory) {
+  const auto& op = spec.as<DropPathOp>();
+  const Shape& shape = spec.inputs[0].shape;
+  float* scales = reinterpret_cast<float*>(memory.workspace);
+  kernels::drop_path_scales(op.key(memory.step), op.probability(), shape[0], scales);
+  kernels::elementwise_kernels().scale_samples(shape[0], shape.elements() / shape[0], scales, memory.input(0),
+                                               memory.input(1), memory.output(0));
+}
+
+constexpr Kernel kDropout[] = {{.name = "philox", .run = run_dropout}};
+constexpr Kernel kDropPath[] = {{.name = "simd", .workspace = drop_path_workspace, .run = run_drop_path}};
+
+}  // namespace
+
+std::vector<KernelTable> dropout_kernels() { return {{DropoutOp::kName, kDropout}, {DropPathOp::kName, kDropPath}}; }
+
+}  // namespace convoy

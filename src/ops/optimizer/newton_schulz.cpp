@@ -1,0 +1,102 @@
+// Muon's kernel.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/matmul.h"
+#include "kernels/optimizer.h"
+#include "ops/optimizer/optimizer.h"
+#include "ops/optimizer/update.h"
+
+namespace convoy {
+namespace {
+
+using kernels::MatmulShape;
+
+constexpr int kIterations = 5;
+// X <- a X + b (X X^T) X + c (X X^T)^2 X, steepest at 0 (Jordan).
+constexpr float kA = 3.4445F, kB = -4.7750F, kC = 2.0315F;
+
+// A matrix X {rows, columns}, of whose two Gram matrices the smaller one, {side, side}, is used.
+struct Matrix {
+  int64_t rows, columns;
+  bool wide;  // rows < columns
+  int64_t side;
+
+  explicit Matrix(const Shape& weight)
+      : rows(weight.elements() / weight[-1]),
+        columns(weight[-1]),
+        wide(rows < columns),
+        side(std::min(rows, columns)) {}
+
+  int64_t count() const { return rows * columns; }
+  // X X^T where X is wide, else X^T X.
+  MatmulShape gram() const {
+    return {.batch = 1, .m = side, .n = side, .k = std::max(rows, columns), .transpose_a = !wide, .transpose_b = wide};
+  }
+  MatmulShape gram_squared() const { return {.batch = 1, .m = side, .n = side, .k = side}; }
+  // A Gram matrix times X where X is wide, else X times it.
+  MatmulShape product() const { return {.batch = 1, .m = rows, .n = columns, .k = side}; }
+};
+
+struct Scratch {
+  size_t second, gram, gram_squared, kernels, bytes;
+
+  explicit Scratch(const Matrix& x) {
+    const size_t matrix = padded_floats(x.count()) * sizeof(float),
+                 square = padded_floats(x.side * x.side) * sizeof(float);
+    second = matrix;
+    gram = second + matrix;
+    gram_squared = gram + square;
+    kernels = gram_squared + square;
+    bytes = kernels + std::max({kernels::matmul_workspace(x.gram()), kernels::matmul_workspace(x.gram_squared()),
+                                kernels::matmul_workspace(x.product()), kernels::squared_norm_workspace(x.count())});
+  }
+};
+
+// Makes the singular values of `x` ones, about: an odd polynomial of x, applied again and again. Returns where the
+// result is, x or the matrix after it in the workspace.
+float* orthogonalize(const Matrix& matrix, float* x, std::byte* workspace) {
+  const Scratch at(matrix);
+  const auto place = [&](size_t offset) { return reinterpret_cast<float*>(workspace + offset); };
+  float* other = place(at.second);
+  float* gram = place(at.gram);
+  float* square = place(at.gram_squared);
+  std::byte* scratch = workspace + at.kernels;
+  const kernels::MatmulKernels& matmul = kernels::matmul_kernels();
+  const kernels::OptimizerKernels& optimizer = kernels::optimizer_kernels();
+  const double norm = std::sqrt(optimizer.squared_norm(matrix.count(), x, scratch));
+  optimizer.combine(matrix.count(), static_cast<float>(1 / (norm + 1e-7)), x, 0, x, x);
+  for (int i = 0; i < kIterations; ++i) {
+    matmul.run(matrix.gram(), x, x, gram, scratch);
+    matmul.run(matrix.gram_squared(), gram, gram, square, scratch);
+    optimizer.combine(matrix.side * matrix.side, kB, gram, kC, square, gram);
+    matmul.run(matrix.product(), matrix.wide ? gram : x, matrix.wide ? x : gram, other, scratch);
+    optimizer.combine(matrix.count(), kA, x, 1, other, other);
+    std::swap(x, other);
+  }
+  return x;
+}
+
+}  // namespace
+
+size_t newton_schulz_workspace(const NodeSpec& spec) { return Scratch(Matrix(spec.inputs[0].shape)).bytes; }
+
+void run_newton_schulz(const NodeSpec& spec, const NodeMemory& memory) {
+  const auto& op = spec.as<MuonOp>();
+  const Matrix matrix(spec.inputs[0].shape);
+  const float beta = momentum_now(op.muon().momentum, memory.step);
+  const float share = (1 - beta) * grad_scale(spec, memory);
+  float* weight = memory.variable(0);
+  float* momentum = memory.variable(1);
+  const float* grad = memory.input(2);
+  float* x = reinterpret_cast<float*>(memory.workspace);
+  const kernels::OptimizerKernels& optimizer = kernels::optimizer_kernels();
+  optimizer.combine(matrix.count(), beta, momentum, share, grad, momentum);
+  optimizer.combine(matrix.count(), beta, momentum, share, grad, x);
+  const float* direction = orthogonalize(matrix, x, memory.workspace);
+  const auto larger = static_cast<float>(std::max(matrix.rows, matrix.columns));
+  optimizer.combine(matrix.count(), op.keep(memory.step), weight, -op.rate(memory.step) * 0.2F * std::sqrt(larger),
+                    direction, weight);
+}
+
+}  // namespace convoy
