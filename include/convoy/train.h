@@ -1,7 +1,7 @@
 // Training a classifier on a folder of images.
 //
-// Threads: callbacks are called by the thread that called train(). Runs take turns at the process's threads, unless their
-// recipes give them some of their own.
+// Threads: callbacks are called by the thread that called train(). Runs take turns at the process's threads, unless
+// their recipes give them some of their own.
 #pragma once
 
 #include <atomic>

@@ -274,7 +274,8 @@ TEST(NetworkJson, IsJson) {
       {"{\"\xFF\": 1}", "the network is not JSON"},
       {std::string(100000, '['), "the network is nested too deeply"}};
   for (const auto& [text, part] : expected) {
-    EXPECT_THAT(message([&text = text] { network_from_json(text, "damaged"); }), StartsWith("the network is damaged: " + part));
+    EXPECT_THAT(message([&text = text] { network_from_json(text, "damaged"); }),
+                StartsWith("the network is damaged: " + part));
   }
 }
 
