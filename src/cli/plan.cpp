@@ -1,4 +1,5 @@
 // `convoy plan MODEL`: the graph before and after the passes, with the kernels and the memory of the plan.
+#include <map>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -8,6 +9,7 @@
 #include "cli/output.h"
 #include "plan/passes.h"
 #include "plan/program.h"
+#include "plan/reparameterise.h"
 #include "report/summary.h"
 #include "train/step.h"
 
@@ -26,6 +28,7 @@ struct Options {
 struct Plan {
   const Network& network;
   std::string before;
+  std::map<std::string_view, int> folded;  // what convolutions took in, by rule of reparameterise()
   std::vector<PassReport> passes;
   const Program& program;
   size_t variable_bytes = 0;
@@ -34,6 +37,7 @@ struct Plan {
 void print_plan(const Plan& plan) {
   print("# {} {}, as written\n", plan.network.name, plan.network.input.to_string());
   print_text(plan.before + "\n# passes\n");
+  for (const auto& [rule, count] : plan.folded) print("{:<24} {:>5} rewrites\n", fmt::format("fold {}", rule), count);
   for (const PassReport& pass : plan.passes) {
     print("{:<24} {:>5} rewrites {:>8.2f} ms\n", pass.name, pass.rewrites, pass.seconds * 1e3);
   }
@@ -56,6 +60,7 @@ nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
   json["model"] = plan.network.name;
   json["input"] = plan.network.input.extents();
   json["train"] = options.train;
+  json["folded"] = plan.folded;
   json["passes"] = nlohmann::ordered_json::array();
   for (const PassReport& pass : plan.passes) {
     json["passes"].push_back({{"name", pass.name}, {"rewrites", pass.rewrites}, {"seconds", pass.seconds}});
@@ -84,12 +89,13 @@ void show(const Options& options, const Plan& plan) {
 }
 
 void show_inference(const Options& options, const Network& network, const std::set<std::string>& disabled) {
-  Graph graph = network.build();
-  const std::string before = graph.to_string();
-  const std::vector<PassReport> passes = run_passes(graph, forward_passes(), disabled);
-  const int64_t parameter_bytes = 4 * summarize(graph).total.parameters;
-  const Program program(std::move(graph));
-  show(options, {network, before, passes, program, static_cast<size_t>(parameter_bytes)});
+  const Graph as_written = network.build();
+  Reparameterised folded = reparameterise(as_written);  // as eval and predict infer
+  std::vector<PassReport> passes = run_passes(folded.graph, forward_passes(), disabled);
+  const int64_t parameter_bytes = 4 * summarize(folded.graph).total.parameters;
+  const Program program(std::move(folded.graph), {.prepared = true});
+  show(options,
+       {network, as_written.to_string(), folded.rewrites, passes, program, static_cast<size_t>(parameter_bytes)});
 }
 
 void show_training(const Options& options, const Network& network, const std::set<std::string>& disabled) {
@@ -101,7 +107,7 @@ void show_training(const Options& options, const Network& network, const std::se
   step_options.disabled_passes = disabled;
   Variables variables;
   const TrainingStep step(step_options, variables, 0);
-  show(options, {network, step.plain_text(), step.pass_reports(), step.program(), variables.bytes()});
+  show(options, {network, step.plain_text(), {}, step.pass_reports(), step.program(), variables.bytes()});
 }
 
 std::vector<std::string> pass_names() {

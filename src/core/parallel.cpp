@@ -210,4 +210,19 @@ void detail::run_tasks(int64_t tasks, TaskOrder order, void (*body)(void*, int64
   current_team()->run(tasks, order, body, context);
 }
 
+void parallel_for_throwing(size_t tasks, const std::function<void(size_t task)>& body) {
+  std::vector<std::exception_ptr> errors(tasks);
+  parallel_for(static_cast<int64_t>(tasks), [&](int64_t i, int) {
+    const auto task = static_cast<size_t>(i);
+    try {
+      body(task);
+    } catch (...) {
+      errors[task] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+}
+
 }  // namespace convoy

@@ -4,7 +4,9 @@
 // one. Scratch memory that is sized for a team is used with that team.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 namespace convoy {
@@ -79,5 +81,9 @@ void parallel_for(int64_t tasks, const Body& body, TaskOrder order = TaskOrder::
       tasks, order, [](void* context, int64_t task, int worker) { (*static_cast<const Body*>(context))(task, worker); },
       const_cast<void*>(static_cast<const void*>(&body)));
 }
+
+// The same for a body(task) that may throw: what the first of the tasks that did has thrown is thrown when all are
+// done.
+void parallel_for_throwing(size_t tasks, const std::function<void(size_t task)>& body);
 
 }  // namespace convoy

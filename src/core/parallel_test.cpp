@@ -57,6 +57,22 @@ TEST(ParallelFor, NestedAndConcurrentCallsComplete) {
   EXPECT_EQ(inner, 2 * 200 * 20);
 }
 
+TEST(ParallelFor, ThrowsWhatTheFirstTaskThrewWhenAllAreDone) {
+  std::atomic<int> done = 0;
+  const auto body = [&](size_t task) {
+    ++done;
+    if (task % 3 == 2) throw Error(std::to_string(task));
+  };
+  try {
+    parallel_for_throwing(10, body);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "2");
+  }
+  EXPECT_EQ(done, 10);
+  EXPECT_NO_THROW(parallel_for_throwing(2, body));
+}
+
 TEST(ThreadTeam, IsTheOneOfTheInnermostScope) {
   set_thread_count(2);
   const ThreadTeamPtr three = ThreadTeam::make(3), four = ThreadTeam::make(4);

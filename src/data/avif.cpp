@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "convoy/error.h"
-#include "data/decoders.h"
+#include "data/lazy_library.h"
 #include "data/orientation.h"
 
 namespace convoy {
@@ -17,6 +17,19 @@ namespace convoy {
 #ifdef CONVOY_HAS_AVIF
 
 namespace {
+
+// What is used of libavif, which takes 3 ms to load.
+struct Avif {
+  LazyLibrary library{CONVOY_AVIF_SONAME};
+  decltype(&avifDecoderCreate) decoder_create = library["avifDecoderCreate"];
+  decltype(&avifDecoderDestroy) decoder_destroy = library["avifDecoderDestroy"];
+  decltype(&avifResultToString) result_to_string = library["avifResultToString"];
+  decltype(&avifDecoderSetIOMemory) decoder_set_io_memory = library["avifDecoderSetIOMemory"];
+  decltype(&avifDecoderParse) decoder_parse = library["avifDecoderParse"];
+  decltype(&avifDecoderNextImage) decoder_next_image = library["avifDecoderNextImage"];
+  decltype(&avifRGBImageSetDefaults) rgb_image_set_defaults = library["avifRGBImageSetDefaults"];
+  decltype(&avifImageYUVToRGB) image_yuv_to_rgb = library["avifImageYUVToRGB"];
+};
 
 bool mirrors_left_and_right(const avifImageMirror& mirror) {
 #if AVIF_VERSION >= 1000000
@@ -46,19 +59,20 @@ int stored_orientation(const avifImage& image) {
 }  // namespace
 
 DecodedImage decode_avif(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
-  const std::unique_ptr<avifDecoder, void (*)(avifDecoder*)> decoder(avifDecoderCreate(), avifDecoderDestroy);
+  const Avif& avif = loaded<Avif>(name);
+  const std::unique_ptr<avifDecoder, void (*)(avifDecoder*)> decoder(avif.decoder_create(), avif.decoder_destroy);
   if (!decoder) throw MemoryError(fmt::format("{}: no memory to decode it", name));
   const auto require = [&](avifResult result) {
     if (result == AVIF_RESULT_OK) return;
-    throw Error(fmt::format("{}: damaged AVIF: {}", name, avifResultToString(result)));
+    throw Error(fmt::format("{}: damaged AVIF: {}", name, avif.result_to_string(result)));
   };
   // What encoders leave out.
   decoder->strictFlags &= ~static_cast<avifStrictFlags>(AVIF_STRICT_CLAP_VALID | AVIF_STRICT_PIXI_REQUIRED);
   decoder->imageSizeLimit = static_cast<uint32_t>(std::min<int64_t>(options.max_pixels, AVIF_DEFAULT_IMAGE_SIZE_LIMIT));
-  require(avifDecoderSetIOMemory(decoder.get(), bytes.data(), bytes.size()));
-  require(avifDecoderParse(decoder.get()));
+  require(avif.decoder_set_io_memory(decoder.get(), bytes.data(), bytes.size()));
+  require(avif.decoder_parse(decoder.get()));
   check_image_size(decoder->image->width, decoder->image->height, name, options);
-  require(avifDecoderNextImage(decoder.get()));
+  require(avif.decoder_next_image(decoder.get()));
   const avifImage& stored = *decoder->image;
   check_image_size(stored.width, stored.height, name, options);
   DecodedImage decoded(FileFormat::avif, Image(static_cast<int>(stored.width), static_cast<int>(stored.height)));
@@ -66,12 +80,12 @@ DecodedImage decode_avif(std::span<const uint8_t> bytes, std::string_view name, 
   const bool alpha = decoder->alphaPresent != AVIF_FALSE;
   std::vector<uint8_t> with_alpha(alpha ? size_t{4} * stored.width * stored.height : 0);
   avifRGBImage rgb;
-  avifRGBImageSetDefaults(&rgb, &stored);
+  avif.rgb_image_set_defaults(&rgb, &stored);
   rgb.depth = 8;
   rgb.format = alpha ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
   rgb.pixels = alpha ? with_alpha.data() : image.row(0);
   rgb.rowBytes = (alpha ? 4 : 3) * stored.width;
-  require(avifImageYUVToRGB(&stored, &rgb));
+  require(avif.image_yuv_to_rgb(&stored, &rgb));
   uint8_t* out = image.row(0);
   for (size_t i = 0; i < with_alpha.size(); i += 4) out = std::copy_n(with_alpha.data() + i, 3, out);
   if (stored.yuvFormat == AVIF_PIXEL_FORMAT_YUV400) decoded.colors = StoredColors::gray;

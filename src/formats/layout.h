@@ -15,6 +15,9 @@ Shape file_shape(const Shape& shape, FileLayout layout);
 // and do not overlap.
 void to_file_layout(const Shape& shape, FileLayout layout, std::span<const float> from, std::span<float> into);
 void from_file_layout(const Shape& shape, FileLayout layout, std::span<const float> from, std::span<float> into);
+// The same of some rows of the file's first axis, from `first` on. A parameter that has the same layout has one row.
+void rows_from_file_layout(const Shape& shape, FileLayout layout, int64_t first, std::span<const float> rows,
+                           std::span<float> into);
 
 // Feature maps of `shape` {N, H, W, C}, the same contract.
 void nhwc_to_nchw(const Shape& shape, std::span<const float> from, std::span<float> into);

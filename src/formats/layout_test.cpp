@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace convoy {
 namespace {
@@ -33,6 +35,24 @@ TEST(Layout, ConvolutionWeights) {
   std::vector<float> back(inside.size());
   from_file_layout(hwio, FileLayout::conv, file, back);
   EXPECT_EQ(back, inside);
+}
+
+TEST(Layout, SomeRowsOfAFile) {
+  for (const auto& [shape, layout] :
+       {std::pair(Shape{2, 3, 20, 37}, FileLayout::conv), std::pair(Shape{20, 37}, FileLayout::linear),
+        std::pair(Shape{37}, FileLayout::same)}) {
+    const std::vector<float> file = counting(shape.elements());
+    std::vector<float> whole(file.size()), in_parts(file.size());
+    from_file_layout(shape, layout, file, whole);
+    const int64_t rows = layout == FileLayout::same ? 1 : 37, row = shape.elements() / rows;
+    for (int64_t first = 0; first < rows; first += 10) {
+      const int64_t count = std::min<int64_t>(10, rows - first);
+      rows_from_file_layout(shape, layout, first,
+                            std::span(file).subspan(static_cast<size_t>(first * row), static_cast<size_t>(count * row)),
+                            in_parts);
+    }
+    EXPECT_EQ(in_parts, whole);
+  }
 }
 
 TEST(Layout, LinearWeights) {

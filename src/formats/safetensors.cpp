@@ -118,21 +118,26 @@ std::vector<std::byte> SafetensorsReader::bytes(std::string_view name) const {
 }
 
 std::vector<float> SafetensorsReader::floats(std::string_view name) const {
+  std::vector<float> values(static_cast<size_t>(tensor(name).elements));
+  floats(name, 0, values);
+  return values;
+}
+
+void SafetensorsReader::floats(std::string_view name, size_t first, std::span<float> into) const {
   const StoredTensor& stored = tensor(name);
-  std::vector<float> values(static_cast<size_t>(stored.elements));
-  if (stored.type == DType::f32) {
-    read_at(stored.offset, std::as_writable_bytes(std::span(values)), quote_name(name));
-    return values;
-  }
-  for_each_element(stored.type, bytes(name), [&](size_t i, auto value) {
-    values[i] = static_cast<float>(value);
+  const auto size = static_cast<size_t>(size_of(stored.type));
+  const uint64_t offset = stored.offset + first * size;
+  if (stored.type == DType::f32) return read_at(offset, std::as_writable_bytes(into), quote_name(name));
+  std::vector<std::byte> bytes(into.size() * size);
+  read_at(offset, bytes, quote_name(name));
+  for_each_element(stored.type, bytes, [&](size_t i, auto value) {
+    into[i] = static_cast<float>(value);
     if constexpr (std::is_integral_v<decltype(value)>) {
       if (std::abs(static_cast<double>(value)) > 0x1p24) {
         fail(fmt::format("tensor {} holds {}, which is no float", quote_name(name), value));
       }
     }
   });
-  return values;
 }
 
 std::vector<double> SafetensorsReader::doubles(std::string_view name) const {

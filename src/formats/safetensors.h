@@ -55,6 +55,8 @@ class SafetensorsReader {
   // The tensor as numbers of another type. floats and doubles take every type, and throw Error for an integer beyond
   // 2^24 or 2^53; integers throws for a floating type.
   std::vector<float> floats(std::string_view name) const;
+  // Of its elements from `first` on as many as `into` has room for, which must be there.
+  void floats(std::string_view name, size_t first, std::span<float> into) const;
   std::vector<double> doubles(std::string_view name) const;
   std::vector<int64_t> integers(std::string_view name) const;
 

@@ -25,6 +25,8 @@ class Backend {
 
   // Memory of its own, aligned to Buffer::kAlignment and filled with zeros. Throws Error when there is not enough.
   virtual Buffer allocate(size_t bytes) const = 0;
+  // Whether its memory is the host's, to be read and written by pointer.
+  virtual bool in_host_memory() const = 0;
   // Copies numbers to and from a tensor in its memory, as which it stores f32.
   virtual void upload(std::span<const float> from, const View& to) const = 0;
   virtual void download(const View& from, std::span<float> to) const = 0;

@@ -52,14 +52,14 @@ struct Classifier::Parts {
     batch_size = batch;
   }
 
-  // Norms and parallel branches of the network, whose graph this is, become part of its convolutions.
-  void fuse(const Graph& graph) {
+  // Reads the weights of the network, whose graph this is. Norms and parallel branches become part of convolutions.
+  void read(const SafetensorsReader& file, const Graph& graph) {
+    if (card.options.fused) return read_weights(file, graph, variables);
     const Reparameterised fused = reparameterise(graph);
-    if (fused.convolutions.empty()) return;
-    Variables single;
-    single.add(fused.graph, std::nullopt);
-    fuse_weights(fused, variables, single);
-    variables = std::move(single);
+    if (fused.convolutions.empty()) return read_weights(file, graph, variables);
+    const WeightSource source = weights_in(file, graph);
+    variables.add(fused.graph, std::nullopt);
+    fuse_weights(fused, source, variables);
     card.options.fused = true;
   }
 
@@ -90,8 +90,7 @@ Classifier::Classifier(const std::filesystem::path& model_file, const Classifier
     throw UsageError(fmt::format("tta: images of one pixel, as {} has them, cannot be shifted", model_file.string()));
   }
   const Graph graph = graph_of(parts_->card, model_file);
-  read_weights(file, graph, parts_->variables);
-  if (!parts_->card.options.fused) parts_->fuse(graph);
+  parts_->read(file, graph);
 }
 
 Classifier::~Classifier() = default;

@@ -151,7 +151,9 @@ void export_model(const fs::path& model_file, const ExportOptions& options, cons
   write_safetensors(written.path, tensors.stored(), {{"format", "pt"}});
   const std::vector<float> before = logits_of(card, variables);
   for (const auto& [name, variable] : variables.all()) {
-    round_floats({variable.floats(), static_cast<size_t>(variable.shape.elements())}, type);
+    std::vector<float> values = variables.read(name);
+    round_floats(values, type);
+    variables.write(name, values);
   }
   const std::vector<float> rounded = logits_of(card, variables);
   if (logits_of_file(written.path, card, graph, target) != rounded) {

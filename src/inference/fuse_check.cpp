@@ -56,9 +56,9 @@ void disturb(const Graph& graph, const Variables& from, Variables& into) {
   into.add(graph, std::nullopt);
   for (const auto& [name, variable] : into.all()) {
     RandomStream random(0, name);
-    const float* value = from.at(name).floats();
-    std::transform(value, value + variable.shape.elements(), variable.floats(),
-                   [&](float x) { return x * (1 + random.uniform(-kRounding, kRounding)); });
+    std::vector<float> values = from.read(name);
+    for (float& x : values) x *= 1 + random.uniform(-kRounding, kRounding);
+    into.write(name, values);
   }
 }
 

@@ -27,6 +27,14 @@ InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, in
 void InferenceStep::bind(const Variables& variables, Buffer& arena) {
   variables_ = &variables;
   program_->bind(reparameterised_ ? folded_ : variables, arena);
+  images_ = HostTensor(*program_, "images");
+  logits_ = HostTensor(*program_, "logits");
+}
+
+void InferenceStep::execute(void (Program::*run)(const StepScalars&)) {
+  images_.upload();
+  (*program_.*run)({});
+  logits_.download();
 }
 
 void InferenceStep::fold() {

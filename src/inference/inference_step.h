@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "convoy/model.h"
+#include "plan/host_tensor.h"
 #include "plan/program.h"
 #include "plan/reparameterise.h"
 
@@ -41,19 +42,24 @@ class InferenceStep {
   void prepare() { program_->prepare(); }
 
   int64_t image_size() const { return image_size_; }
-  float* images() const { return program_->data("images"); }
-  void run() { program_->run({}); }
-  const float* logits() const { return program_->data("logits"); }
+  // To be filled before each run: {N, S, S, 3}.
+  float* images() const { return images_.values().data(); }
+  void run() { execute(&Program::run); }
+  void run_profiled() { execute(&Program::run_profiled); }
+  // Of the last run: {N, classes}.
+  const float* logits() const { return logits_.values().data(); }
 
-  Program& program() { return *program_; }
   const Program& program() const { return *program_; }
 
  private:
+  void execute(void (Program::*run)(const StepScalars&));
+
   int64_t image_size_;
   std::optional<Reparameterised> reparameterised_;
   const Variables* variables_ = nullptr;
   Variables folded_;
   std::unique_ptr<Program> program_;
+  HostTensor images_, logits_;
 };
 
 }  // namespace convoy

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <deque>
-#include <exception>
+#include <memory>
 #include <set>
 
 #include "convoy/error.h"
@@ -176,9 +176,16 @@ void append_names(std::string& message, std::string_view what, const std::vector
       fmt::format("; {} {}: {}{}", names.size(), what, fmt::join(shown, ", "), names.size() > kMost ? ", ..." : "");
 }
 
-void check_tensors(const SafetensorsReader& file, const std::map<std::string, Shape>& wanted) {
+// Of a variable.
+struct Place {
+  Shape shape;
+  FileLayout layout;
+};
+
+void check_tensors(const SafetensorsReader& file, const std::map<std::string, Place>& wanted) {
   std::vector<std::string> missing, misshapen, unexpected;
-  for (const auto& [name, shape] : wanted) {
+  for (const auto& [name, place] : wanted) {
+    const Shape shape = file_shape(place.shape, place.layout);
     const StoredTensor* stored = file.find(name);
     if (stored == nullptr) {
       missing.push_back(name);
@@ -209,11 +216,12 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
   std::vector<std::vector<float>> converted;
   std::deque<IntegerBuffer> buffers;
   std::vector<TensorToStore> tensors;
+  std::vector<float> scratch;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     if (!graph.value(id).is_variable()) continue;
     const std::string& name = graph.value(id).name;
     const Variables::Variable& variable = variables.at(name);
-    const std::span<const float> values(variable.floats(), static_cast<size_t>(variable.shape.elements()));
+    const std::span<const float> values = variables.elements(name, scratch);
     std::vector<float>& stored = converted.emplace_back(values.size());
     // The graph knows the layout also of averages, which are states among the variables.
     to_file_layout(variable.shape, graph.value(id).layout, values, stored);
@@ -272,31 +280,40 @@ Graph graph_of(const ModelCard& card, const std::filesystem::path& file) {
   }
 }
 
-void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& variables) {
-  std::map<std::string, Shape> wanted;
+WeightSource weights_in(const SafetensorsReader& file, const Graph& graph) {
+  std::map<std::string, Place> places;
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
-    if (info.is_variable()) wanted[info.name] = file_shape(info.type.shape, info.layout);
+    if (info.is_variable()) places[info.name] = {info.type.shape, info.layout};
   }
-  check_tensors(file, wanted);
+  check_tensors(file, places);
+  return [&file, places = std::move(places)](const std::string& name, std::span<float> into) {
+    // Some rows at a time, which stay in the caches.
+    constexpr size_t kMost = size_t{1} << 16;
+    const auto& [shape, layout] = places.at(name);
+    const auto rows = layout == FileLayout::same ? 1 : static_cast<size_t>(shape[-1]);
+    const size_t row = into.size() / std::max<size_t>(rows, 1);
+    const size_t at_once = std::clamp<size_t>(kMost / std::max<size_t>(row, 1), 1, rows);
+    std::vector<float> part(at_once * row);
+    for (size_t first = 0; first < rows; first += at_once) {
+      const std::span<float> values = std::span(part).first(std::min(at_once, rows - first) * row);
+      file.floats(name, first * row, values);
+      if (first_not_finite(values)) check_finite(file.floats(name), file.path(), name);
+      rows_from_file_layout(shape, layout, static_cast<int64_t>(first), values, into);
+    }
+  };
+}
+
+void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& variables) {
+  const WeightSource source = weights_in(file, graph);
   variables.add(graph, std::nullopt);
   std::vector<std::string> names;
-  for (const auto& [name, shape] : wanted) names.push_back(name);
-  std::vector<std::exception_ptr> errors(names.size());
-  parallel_for(static_cast<int64_t>(names.size()), [&](int64_t task, int) {
-    const auto i = static_cast<size_t>(task);
-    try {
-      const Variables::Variable& variable = variables.at(names[i]);
-      const std::vector<float> stored = file.floats(names[i]);
-      check_finite(stored, file.path(), names[i]);
-      from_file_layout(variable.shape, variable.layout, stored, {variable.floats(), stored.size()});
-    } catch (...) {
-      errors[i] = std::current_exception();
-    }
-  });
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    if (graph.value(id).is_variable()) names.push_back(graph.value(id).name);
   }
+  parallel_for_throwing(names.size(), [&](size_t i) {
+    variables.fill(names[i], [&](std::span<float> values) { source(names[i], values); });
+  });
 }
 
 }  // namespace convoy

@@ -16,6 +16,7 @@
 #include "formats/safetensors.h"
 #include "graph/graph.h"
 #include "inference/training_record.h"
+#include "plan/linear_form.h"
 #include "plan/variables.h"
 
 namespace convoy {
@@ -54,9 +55,13 @@ std::optional<ModelCard> find_model_card(const Checkpoint& file);
 // The network that a card describes, for one image. Throws Error, which names the file, when there is none such.
 Graph graph_of(const ModelCard& card, const std::filesystem::path& file);
 
-// Adds the parameters and states of `graph` to the variables and sets them; integers are left alone. Throws Error that
-// lists missing, unexpected and misshapen tensors; then nothing is changed, and no memory was taken for more than the
-// file holds. Throws Error for a tensor with numbers that are not finite.
+// The parameters and states of `graph`, read from the file, which must outlive it, whenever they are asked for. Throws
+// Error that lists missing, unexpected and misshapen tensors; integers are left alone. Throws Error, when it is read,
+// for a tensor with numbers that are not finite.
+WeightSource weights_in(const SafetensorsReader& file, const Graph& graph);
+
+// Adds the parameters and states of `graph` to the variables and sets them. Throws Error as weights_in() does; for
+// other tensors than the graph's before anything is changed.
 void read_weights(const SafetensorsReader& file, const Graph& graph, Variables& variables);
 
 }  // namespace convoy

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "convoy/error.h"
@@ -120,6 +121,18 @@ TEST(ModelFile, CardAndWeightsComeBack) {
     EXPECT_TRUE(std::equal(variable.floats(), variable.floats() + variable.shape.elements(), again.at(name).floats()))
         << name;
   }
+}
+
+TEST(ModelFile, VariablesMayBeAnotherBackends) {
+  const Graph graph = make_graph();
+  Variables variables(reference_backend()), again(reference_backend());
+  variables.add(graph, 1);
+  const auto path = scratch("model.safetensors");
+  write_model_file(path, make_card(), graph, "", variables);
+  read_weights(SafetensorsReader(path), graph, again);
+  for (const auto& [name, variable] : variables.all()) EXPECT_EQ(again.read(name), variables.read(name)) << name;
+  variables.write("fc.weight", std::vector<float>(static_cast<size_t>(variables.at("fc.weight").elements()), NAN));
+  EXPECT_EQ(first_not_finite(variables), "fc.weight");
 }
 
 TEST(ModelFile, AxesAreInPyTorchsOrder) {

@@ -48,7 +48,7 @@ class TimedInference : public TimedStep {
   size_t planned_bytes() const override { return step_.arena_bytes() + variables_.bytes(); }
   void run(const std::vector<float>& images, bool profiled) override {
     std::ranges::copy(images, step_.images());
-    profiled ? step_.program().run_profiled({}) : step_.run();
+    profiled ? step_.run_profiled() : step_.run();
   }
 
  private:

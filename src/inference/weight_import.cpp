@@ -140,8 +140,9 @@ void WeightImport::load(const Variables& variables) const {
     if (pair.transposed) {
       values = transposed(values, static_cast<size_t>(tensor.shape[1]), static_cast<size_t>(tensor.shape[0]));
     }
-    const Variables::Variable& variable = variables.at(tensor.name);
-    from_file_layout(variable.shape, tensor.layout, values, {variable.floats(), values.size()});
+    variables.fill(tensor.name, [&](std::span<float> elements) {
+      from_file_layout(variables.at(tensor.name).shape, tensor.layout, values, elements);
+    });
   }
 }
 

@@ -3,13 +3,28 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <span>
 
 namespace convoy {
 namespace {
 
-std::vector<double> doubles(const Variables& variables, const std::string& name) {
-  const Variables::Variable& variable = variables.at(name);
-  return {variable.floats(), variable.floats() + variable.shape.elements()};
+// A kernel {h, w, channels of the input in a group, out} and a bias {out}.
+struct DenseKernel {
+  Size2 size = 1;
+  int64_t in = 0, out = 0;
+  std::vector<double> weight, bias;
+};
+
+std::vector<double> doubles(const WeightSource& source, const std::string& name, int64_t elements) {
+  std::vector<float> values(static_cast<size_t>(elements));
+  source(name, values);
+  return {values.begin(), values.end()};
+}
+
+// Zeros where the form has no bias.
+std::vector<double> bias_of(const LinearForm& form, const WeightSource& source) {
+  if (!form.bias.empty()) return doubles(source, form.bias, form.out_channels);
+  return std::vector<double>(static_cast<size_t>(form.out_channels), 0);
 }
 
 // Output channel o takes channel o of the input: of those in its group, number o mod in.
@@ -30,9 +45,13 @@ void apply_affine(DenseKernel& kernel, const std::vector<double>& scale, const s
   for (size_t o = 0; o < out; ++o) kernel.bias[o] = kernel.bias[o] * scale[o] + shift[o];
 }
 
-void apply_norm(const LinearForm& form, const Variables& variables, DenseKernel& kernel) {
-  std::vector<double> scale = doubles(variables, form.weight), shift = doubles(variables, form.bias);
-  const std::vector<double> mean = doubles(variables, form.mean), variance = doubles(variables, form.variance);
+// Of a norm or a scale.
+void apply_channels(const LinearForm& form, const WeightSource& source, DenseKernel& kernel) {
+  const auto read = [&](const std::string& name) { return doubles(source, name, form.out_channels); };
+  std::vector<double> scale = read(form.weight), shift(scale.size(), 0);
+  if (form.kind == LinearForm::Kind::scale) return apply_affine(kernel, scale, shift);
+  shift = read(form.bias);
+  const std::vector<double> mean = read(form.mean), variance = read(form.variance);
   for (size_t o = 0; o < scale.size(); ++o) {
     scale[o] /= std::sqrt(variance[o] + static_cast<double>(form.eps));
     shift[o] -= mean[o] * scale[o];
@@ -70,25 +89,19 @@ DenseKernel times_matrix(const DenseKernel& kernel, const std::vector<double>& m
   return product;
 }
 
-DenseKernel evaluate_in_groups(const LinearForm& form, const Variables& variables, int64_t groups) {
-  const auto part = [&](size_t i) { return evaluate_in_groups(*form.parts[i], variables, groups); };
+DenseKernel evaluate_in_groups(const LinearForm& form, const WeightSource& source, int64_t groups) {
+  const auto part = [&](size_t i) { return evaluate_in_groups(*form.parts[i], source, groups); };
   switch (form.kind) {
     case LinearForm::Kind::convolution: {
-      DenseKernel kernel{form.conv.kernel, form.group_channels, form.out_channels, doubles(variables, form.weight), {}};
-      kernel.bias.assign(static_cast<size_t>(form.out_channels), 0);
-      if (!form.bias.empty()) kernel.bias = doubles(variables, form.bias);
-      return kernel;
+      const int64_t elements = form.conv.kernel.h * form.conv.kernel.w * form.group_channels * form.out_channels;
+      return {form.conv.kernel, form.group_channels, form.out_channels, doubles(source, form.weight, elements),
+              bias_of(form, source)};
     }
     case LinearForm::Kind::identity: return identity_kernel(form.out_channels, groups);
-    case LinearForm::Kind::norm: {
-      DenseKernel kernel = part(0);
-      apply_norm(form, variables, kernel);
-      return kernel;
-    }
+    case LinearForm::Kind::norm:
     case LinearForm::Kind::scale: {
       DenseKernel kernel = part(0);
-      const std::vector<double> scale = doubles(variables, form.weight);
-      apply_affine(kernel, scale, std::vector<double>(scale.size(), 0));
+      apply_channels(form, source, kernel);
       return kernel;
     }
     case LinearForm::Kind::parallel: {
@@ -99,15 +112,36 @@ DenseKernel evaluate_in_groups(const LinearForm& form, const Variables& variable
       return kernel;
     }
     case LinearForm::Kind::pointwise: {
-      DenseKernel kernel = times_matrix(part(0), doubles(variables, form.weight), form.out_channels);
-      if (!form.bias.empty()) {
-        const std::vector<double> bias = doubles(variables, form.bias);
-        std::ranges::transform(kernel.bias, bias, kernel.bias.begin(), std::plus());
-      }
+      const DenseKernel first = part(0);
+      DenseKernel kernel =
+          times_matrix(first, doubles(source, form.weight, first.out * form.out_channels), form.out_channels);
+      std::ranges::transform(kernel.bias, bias_of(form, source), kernel.bias.begin(), std::plus());
       return kernel;
     }
   }
   return {};
+}
+
+// The convolution that norms and scales alone are applied to; null where the form has other parts.
+const LinearForm* only_convolution(const LinearForm& form) {
+  using Kind = LinearForm::Kind;
+  if (form.kind == Kind::norm || form.kind == Kind::scale) return only_convolution(*form.parts.front());
+  return form.kind == Kind::convolution ? &form : nullptr;
+}
+
+// What norms and scales make of each output channel of their convolution: a factor, as the weight, and the bias.
+DenseKernel channels_of(const LinearForm& form, const WeightSource& source) {
+  if (form.kind == LinearForm::Kind::convolution) {
+    return {1, 1, form.out_channels, std::vector<double>(static_cast<size_t>(form.out_channels), 1),
+            bias_of(form, source)};
+  }
+  DenseKernel channels = channels_of(*form.parts.front(), source);
+  apply_channels(form, source, channels);
+  return channels;
+}
+
+void narrow(const std::vector<double>& from, std::span<float> into) {
+  std::ranges::transform(from, into.begin(), [](double x) { return static_cast<float>(x); });
 }
 
 // Where a kernel begins along an axis; below 0 when it does not lie within the whole.
@@ -141,8 +175,21 @@ KernelPlace place_in(const ConvAttributes& whole, const ConvAttributes& part) {
       offset_along(part.kernel.w, part.padding.w, part.dilation.w, whole.kernel.w, whole.padding.w, whole.dilation.w)};
 }
 
-DenseKernel evaluate(const LinearForm& form, const Variables& variables) {
-  return evaluate_in_groups(form, variables, form.conv.groups);
+void evaluate(const LinearForm& form, const WeightSource& source, std::span<float> weight, std::span<float> bias) {
+  if (const LinearForm* convolution = only_convolution(form)) {
+    const DenseKernel channels = channels_of(form, source);
+    source(convolution->weight, weight);
+    const size_t out = bias.size();
+    for (size_t row = 0; row < weight.size(); row += out) {
+      for (size_t o = 0; o < out; ++o) {
+        weight[row + o] = static_cast<float>(static_cast<double>(weight[row + o]) * channels.weight[o]);
+      }
+    }
+    return narrow(channels.bias, bias);
+  }
+  const DenseKernel kernel = evaluate_in_groups(form, source, form.conv.groups);
+  narrow(kernel.weight, weight);
+  narrow(kernel.bias, bias);
 }
 
 }  // namespace convoy

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,13 +44,11 @@ struct KernelPlace {
 };
 KernelPlace place_in(const ConvAttributes& whole, const ConvAttributes& part);
 
-// A kernel {h, w, channels of the input in a group, out} and a bias {out}.
-struct DenseKernel {
-  Size2 size = 1;
-  int64_t in = 0, out = 0;
-  std::vector<double> weight, bias;
-};
+// Writes the variable of that name into `into`, which has room for its elements, in the layout that kernels use.
+using WeightSource = std::function<void(const std::string& name, std::span<float> into)>;
 
-DenseKernel evaluate(const LinearForm& form, const Variables& variables);
+// The convolution that the form is, computed in double precision: its weight {h, w, channels of the input in a group,
+// out} and its bias {out}.
+void evaluate(const LinearForm& form, const WeightSource& source, std::span<float> weight, std::span<float> bias);
 
 }  // namespace convoy

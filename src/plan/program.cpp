@@ -113,6 +113,10 @@ std::string refusal(const Kernel& kernel, const NodeSpec& spec, bool exact) {
   return why;
 }
 
+void require_count(std::string_view name, size_t expected, size_t got) {
+  if (got != expected) throw InternalError(fmt::format("{}: expected {} values, got {}", name, expected, got));
+}
+
 }  // namespace
 
 Program::Program(Graph graph, const ProgramOptions& options)
@@ -325,17 +329,20 @@ ValueId Program::id_of(std::string_view name) const {
 }
 
 std::vector<float> Program::read(std::string_view name) const {
-  const ValueId id = id_of(name);
-  std::vector<float> values(elements_of(id));
-  backend_->download(view(id), values);
+  std::vector<float> values(elements_of(id_of(name)));
+  read(name, values);
   return values;
+}
+
+void Program::read(std::string_view name, std::span<float> values) const {
+  const ValueId id = id_of(name);
+  require_count(name, elements_of(id), values.size());
+  backend_->download(view(id), values);
 }
 
 void Program::write(std::string_view name, std::span<const float> values) const {
   const ValueId id = id_of(name);
-  if (values.size() != elements_of(id)) {
-    throw InternalError(fmt::format("{}: expected {} values, got {}", name, elements_of(id), values.size()));
-  }
+  require_count(name, elements_of(id), values.size());
   backend_->upload(values, view(id));
 }
 

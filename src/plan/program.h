@@ -61,10 +61,13 @@ class Program {
   // Copies an input, an output or a variable from and to wherever the backend has it. An input is to be written before
   // each run; an output is valid until the next run of a program that shares the arena.
   std::vector<float> read(std::string_view name) const;
+  void read(std::string_view name, std::span<float> values) const;
   void write(std::string_view name, std::span<const float> values) const;
   // The same in place, where it is f32 in host memory, as the CPU's are. Throws Error when it is not.
   float* data(std::string_view name) const { return data(id_of(name)); }
   float* data(ValueId id) const { return view(id).as<float>(); }
+  // Of an input, an output or a variable. Throws Error when there is none of that name.
+  ValueId id_of(std::string_view name) const;
   View view(ValueId id) const { return id == kNoValue ? View() : views_[static_cast<size_t>(id)]; }
 
   // Runs with the team that was current when the program was planned, which its scratch memory is for. Throws Error
@@ -90,7 +93,6 @@ class Program {
   void choose_kernels(const ProgramOptions& options);
   void plan_memory();
   void bind_constants();
-  ValueId id_of(std::string_view name) const;
   size_t elements_of(ValueId id) const;
   size_t bytes_of(ValueId id) const;
   std::vector<TensorType> stored_types(const std::vector<ValueId>& ids) const;

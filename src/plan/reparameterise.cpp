@@ -10,7 +10,6 @@
 #include "ops/channel_scale/channel_scale.h"
 #include "ops/sum/sum.h"
 #include "plan/graph_index.h"
-#include "plan/linear_form.h"
 
 namespace convoy {
 namespace {
@@ -314,23 +313,31 @@ class Rewriter {
 Reparameterised reparameterise(const Graph& graph) { return Rewriter(graph).run(); }
 
 void fuse_weights(const Reparameterised& fused, const Variables& original, const Variables& into) {
-  parallel_for(static_cast<int64_t>(fused.convolutions.size()), [&](int64_t i, int) {
-    const Reparameterised::Convolution& convolution = fused.convolutions[static_cast<size_t>(i)];
-    const DenseKernel kernel = evaluate(*convolution.form, original);
-    const auto narrow = [](double x) { return static_cast<float>(x); };
-    std::ranges::transform(kernel.weight, into.at(convolution.weight).floats(), narrow);
-    std::ranges::transform(kernel.bias, into.at(convolution.bias).floats(), narrow);
-  });
+  fuse_weights(
+      fused, [&](const std::string& name, std::span<float> values) { original.read(name, values); }, into);
+}
+
+void fuse_weights(const Reparameterised& fused, const WeightSource& original, const Variables& into) {
   std::set<std::string_view> computed;
   for (const Reparameterised::Convolution& convolution : fused.convolutions) {
     computed.insert({convolution.weight, convolution.bias});
   }
+  std::vector<std::string> copied;
   for (ValueId id = 0; id < fused.graph.value_count(); ++id) {
     const ValueInfo& info = fused.graph.value(id);
-    if (!info.is_variable() || computed.contains(info.name)) continue;
-    const Variables::Variable& from = original.at(info.name);
-    std::copy_n(from.floats(), from.shape.elements(), into.at(info.name).floats());
+    if (info.is_variable() && !computed.contains(info.name)) copied.push_back(info.name);
   }
+  const size_t convolutions = fused.convolutions.size();
+  parallel_for_throwing(convolutions + copied.size(), [&](size_t i) {
+    if (i >= convolutions) {
+      const std::string& name = copied[i - convolutions];
+      return into.fill(name, [&](std::span<float> values) { original(name, values); });
+    }
+    const Reparameterised::Convolution& convolution = fused.convolutions[i];
+    into.fill(convolution.weight, [&](std::span<float> weight) {
+      into.fill(convolution.bias, [&](std::span<float> bias) { evaluate(*convolution.form, original, weight, bias); });
+    });
+  });
 }
 
 }  // namespace convoy

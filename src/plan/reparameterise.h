@@ -9,11 +9,10 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "plan/linear_form.h"
 #include "plan/variables.h"
 
 namespace convoy {
-
-struct LinearForm;
 
 // A graph in which every linear branch is one convolution, and how its weights come from those of the original.
 struct Reparameterised {
@@ -39,5 +38,7 @@ Reparameterised reparameterise(const Graph& graph);
 
 // Computes the new graph's variables from those of the original, in double precision.
 void fuse_weights(const Reparameterised& fused, const Variables& original, const Variables& into);
+// The same from anywhere, whose errors it throws. Reads several at once.
+void fuse_weights(const Reparameterised& fused, const WeightSource& original, const Variables& into);
 
 }  // namespace convoy

@@ -78,33 +78,55 @@ void Variables::add(const Graph& graph, std::optional<uint64_t> seed) {
   for (const ValueId id : missing) {
     const ValueInfo& info = graph.value(id);
     const TensorType type = stored(info.type);
-    const Variable& variable = variables_[info.name] = {type.shape, info.kind, info.layout, {type.dtype, next}};
+    variables_[info.name] = {type.shape, info.kind, info.layout, {type.dtype, next}};
     next += padded_bytes(type);
-    if (!seed) continue;
-    if (type.dtype == DType::f32) {
-      start(variable.floats(), info, *seed);
-    } else {
-      std::vector<float> values(static_cast<size_t>(type.shape.elements()));
-      start(values.data(), info, *seed);
-      backend_->upload(values, variable.view);
-    }
+    if (seed) fill(info.name, [&](std::span<float> values) { start(values.data(), info, *seed); });
   }
 }
 
 TensorType Variables::stored(const TensorType& type) const { return {type.shape, backend_->stored_as(type.dtype)}; }
 
+bool Variables::in_place(const Variable& variable) const {
+  return variable.view.dtype == DType::f32 && backend_->in_host_memory();
+}
+
 std::vector<float> Variables::read(std::string_view name) const {
-  const Variable& variable = at(name);
-  std::vector<float> values(static_cast<size_t>(variable.elements()));
-  backend_->download(variable.view, values);
+  std::vector<float> values(static_cast<size_t>(at(name).elements()));
+  read(name, values);
   return values;
 }
 
+void Variables::read(std::string_view name, std::span<float> values) const {
+  backend_->download(at(name, values.size()).view, values);
+}
+
 void Variables::write(std::string_view name, std::span<const float> values) const {
+  backend_->upload(values, at(name, values.size()).view);
+}
+
+const Variables::Variable& Variables::at(std::string_view name, size_t elements) const {
   const Variable& variable = at(name);
-  if (values.size() != static_cast<size_t>(variable.elements())) {
-    throw InternalError(fmt::format("{}: expected {} values, got {}", name, variable.elements(), values.size()));
+  if (elements != static_cast<size_t>(variable.elements())) {
+    throw InternalError(fmt::format("{}: expected {} values, got {}", name, variable.elements(), elements));
   }
+  return variable;
+}
+
+std::span<const float> Variables::elements(std::string_view name, std::vector<float>& scratch) const {
+  const Variable& variable = at(name);
+  const auto count = static_cast<size_t>(variable.elements());
+  if (in_place(variable)) return {variable.view.as<const float>(), count};
+  scratch.resize(count);
+  backend_->download(variable.view, scratch);
+  return scratch;
+}
+
+void Variables::fill(std::string_view name, const std::function<void(std::span<float>)>& set) const {
+  const Variable& variable = at(name);
+  const auto count = static_cast<size_t>(variable.elements());
+  if (in_place(variable)) return set({variable.view.as<float>(), count});
+  std::vector<float> values(count);
+  set(values);
   backend_->upload(values, variable.view);
 }
 
@@ -115,9 +137,9 @@ const Variables::Variable& Variables::at(std::string_view name) const {
 }
 
 std::optional<std::string> first_not_finite(const Variables& variables) {
+  std::vector<float> scratch;
   for (const auto& [name, variable] : variables.all()) {
-    const std::span<const float> values(variable.floats(), static_cast<size_t>(variable.elements()));
-    if (!std::ranges::all_of(values, [](float x) { return std::isfinite(x); })) return name;
+    if (!std::ranges::all_of(variables.elements(name, scratch), [](float x) { return std::isfinite(x); })) return name;
   }
   return std::nullopt;
 }

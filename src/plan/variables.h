@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -26,7 +27,7 @@ class Variables {
     View view;
 
     int64_t elements() const { return shape.elements(); }
-    // Its elements where they are f32 in host memory, as the CPU's are. Throws Error when they are not.
+    // For tests: its elements where they are f32 in host memory. Throws Error when they are not.
     float* floats() const { return view.as<float>(); }
   };
 
@@ -41,7 +42,12 @@ class Variables {
   // Copies a variable from and to wherever its backend has it. Throws Error when there is none of that name, or
   // `values` are not as many as its elements.
   std::vector<float> read(std::string_view name) const;
+  void read(std::string_view name, std::span<float> values) const;
   void write(std::string_view name, std::span<const float> values) const;
+  // The same without a copy where it is f32 in host memory: its elements there, or else in `scratch`.
+  std::span<const float> elements(std::string_view name, std::vector<float>& scratch) const;
+  // Has `set` fill all its elements.
+  void fill(std::string_view name, const std::function<void(std::span<float>)>& set) const;
   bool contains(std::string_view name) const { return variables_.contains(name); }
   const std::map<std::string, Variable, std::less<>>& all() const { return variables_; }
   size_t bytes() const { return bytes_; }
@@ -49,6 +55,8 @@ class Variables {
 
  private:
   TensorType stored(const TensorType& type) const;
+  bool in_place(const Variable& variable) const;
+  const Variable& at(std::string_view name, size_t elements) const;
 
   const Backend* backend_;
   std::map<std::string, Variable, std::less<>> variables_;

@@ -103,31 +103,28 @@ std::vector<float> GoldenStep::start_of(const std::string& name) const {
   return disturbed(golden_.parameter(name, shape.extents()), name, disturbance_);
 }
 
-void GoldenStep::set_images(const Program& program, uint64_t disturbance) const {
+void GoldenStep::set_images(float* into, uint64_t disturbance) const {
   const std::vector<float> images = disturbed(golden_.images(), "input", disturbance);
-  std::vector<float> inside(images.size());
-  nchw_to_nhwc({golden_.batch(), golden_.size(), golden_.size(), 3}, images, inside);
-  program.write("images", inside);
+  nchw_to_nhwc({golden_.batch(), golden_.size(), golden_.size(), 3}, images, {into, images.size()});
 }
 
 void GoldenStep::train() {
-  const Program& program = training_.program();
-  set_images(program, disturbance_);
-  std::vector<float> targets;
+  set_images(training_.images(), disturbance_);
+  float* targets = training_.targets();
   for (const int64_t label : golden_.labels()) {
-    targets.resize(targets.size() + static_cast<size_t>(golden_.classes()));
-    targets[targets.size() - static_cast<size_t>(golden_.classes() - label)] = 1;
+    std::fill_n(targets, golden_.classes(), 0.0F);
+    targets[label] = 1;
+    targets += golden_.classes();
   }
-  program.write("targets", targets);
   training_.run({.seed = 0, .step = 0, .learning_rate = static_cast<float>(golden_.step().learning_rate)});
-  logits_ = program.read("logits");
-  loss_ = program.read("loss").front();
+  logits_.assign(training_.logits(), training_.logits() + golden_.batch() * golden_.classes());
+  loss_ = training_.loss();
 }
 
 std::vector<float> GoldenStep::infer(uint64_t disturbance) {
-  set_images(inference_.program(), disturbance);
+  set_images(inference_.images(), disturbance);
   inference_.run();
-  return inference_.program().read("logits");
+  return {inference_.logits(), inference_.logits() + golden_.batch() * golden_.classes()};
 }
 
 std::vector<float> GoldenStep::gradient(const std::string& parameter) const {

@@ -39,7 +39,7 @@ class GoldenStep {
   void check_names() const;
   std::vector<float> start_of(const std::string& name) const;
   std::vector<float> in_file_layout(const std::string& name, std::span<const float> values) const;
-  void set_images(const Program& program, uint64_t disturbance) const;
+  void set_images(float* into, uint64_t disturbance) const;
 
   const Golden& golden_;
   Variables variables_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -26,10 +27,6 @@ using nlohmann::json;
 
 constexpr const char* kMetadataKey = "convoy_state";
 constexpr int kFormat = 2;
-
-std::span<const std::byte> bytes_of(const Variables::Variable& variable) {
-  return std::as_bytes(std::span(variable.floats(), static_cast<size_t>(variable.shape.elements())));
-}
 
 // On which, beside the recipe and the data, the bits of a run depend.
 std::string this_build() { return fmt::format("convoy {} with {} instructions", version(), to_string(active_isa())); }
@@ -181,7 +178,7 @@ void set_variables(const Candidate& candidate, const Contents& contents, const V
   }
   for (const auto& [name, variable] : variables.all()) {
     const std::vector<std::byte>& bytes = contents.at(name);
-    std::memcpy(variable.floats(), bytes.data(), bytes.size());
+    variables.fill(name, [&](std::span<float> values) { std::memcpy(values.data(), bytes.data(), bytes.size()); });
   }
 }
 
@@ -199,10 +196,12 @@ bool StateFiles::exist() const {
 void StateFiles::save(const RunIdentity& identity, const TrainingPosition& position, const Variables& variables) {
   std::vector<TensorToStore> tensors;
   std::map<std::string, std::span<const std::byte>> contents;
+  std::deque<std::vector<float>> downloaded;
   for (const auto& [name, variable] : variables.all()) {
     const std::span<const int64_t> extents = variable.shape.extents();
-    tensors.push_back({name, DType::f32, {extents.begin(), extents.end()}, bytes_of(variable)});
-    contents[name] = bytes_of(variable);
+    const std::span<const std::byte> bytes = std::as_bytes(variables.elements(name, downloaded.emplace_back()));
+    tensors.push_back({name, DType::f32, {extents.begin(), extents.end()}, bytes});
+    contents[name] = bytes;
   }
   json root = {{"format", kFormat},
                {"position", to_json(position)},

@@ -24,11 +24,10 @@ class StateFilesTest : public testing::Test {
     folder_ = std::filesystem::path(testing::TempDir()) / "convoy_state" / test->name();
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
-    Graph graph(Mode::training);
-    graph.add_parameter("conv.weight", {3, 3, 2, 4}, Initializer::normal(1), FileLayout::conv);
-    graph.add_state("momentum/conv.weight", {3, 3, 2, 4}, Initializer::constant(0.5F));
-    graph.add_state("scale", {}, Initializer::constant(2));
-    variables_.add(graph, 7);
+    graph_.add_parameter("conv.weight", {3, 3, 2, 4}, Initializer::normal(1), FileLayout::conv);
+    graph_.add_state("momentum/conv.weight", {3, 3, 2, 4}, Initializer::constant(0.5F));
+    graph_.add_state("scale", {}, Initializer::constant(2));
+    variables_.add(graph_, 7);
     identity_.recipe.data = "photos";
     identity_.recipe.model = "resnet18";
     identity_.class_names = {"cat", "dog"};
@@ -83,6 +82,7 @@ class StateFilesTest : public testing::Test {
   }
 
   std::filesystem::path folder_;
+  Graph graph_{Mode::training};
   Variables variables_;
   RunIdentity identity_;
   std::vector<std::string> warnings_;
@@ -119,6 +119,20 @@ TEST_F(StateFilesTest, EverythingComesBack) {
   EXPECT_EQ(variables_.at("momentum/conv.weight").floats()[71], 0.5F);
   EXPECT_EQ(variables_.at("scale").floats()[0], 2);
   EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(StateFilesTest, VariablesMayBeAnotherBackends) {
+  Variables doubles(reference_backend());
+  doubles.add(graph_, 7);
+  StateFiles(folder_).save(identity_, position(12), doubles);
+  fill(-1);
+  ASSERT_TRUE(load(identity_).has_value());
+  for (const auto& [name, variable] : doubles.all()) EXPECT_EQ(variables_.read(name), doubles.read(name)) << name;
+
+  Variables back(reference_backend());
+  back.add(graph_, 8);
+  ASSERT_TRUE(StateFiles(folder_).load(identity_, back, [](const std::string&) {}).has_value());
+  EXPECT_EQ(back.read("conv.weight"), doubles.read("conv.weight"));
 }
 
 TEST_F(StateFilesTest, TheNewestOfTwoGenerationsIsLoaded) {

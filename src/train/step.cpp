@@ -105,13 +105,21 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
 
 void TrainingStep::bind(const Variables& variables, Buffer& arena) {
   batch_->bind(variables, arena);
+  images_ = HostTensor(*batch_, "images");
+  targets_ = HostTensor(*batch_, "targets");
+  loss_ = HostTensor(*batch_, "loss");
+  logits_ = HostTensor(*batch_, "logits");
   if (update_ == nullptr) return;
-  update_arena_ = Buffer(update_->arena_bytes());
+  update_arena_ = variables.backend().allocate(update_->arena_bytes());
   update_->bind(variables, update_arena_);
 }
 
 void TrainingStep::execute(const StepScalars& step, void (Program::*run)(const StepScalars&)) {
+  images_.upload();
+  targets_.upload();
   (*batch_.*run)(step);
+  loss_.download();
+  logits_.download();
   if (update_ != nullptr && (step.step + 1) % accumulate_ == 0) (*update_.*run)(step);
 }
 

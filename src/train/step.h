@@ -9,6 +9,7 @@
 
 #include "convoy/model.h"
 #include "convoy/recipe.h"
+#include "plan/host_tensor.h"
 #include "plan/passes.h"
 #include "plan/program.h"
 
@@ -71,14 +72,14 @@ class TrainingStep {
   void bind(const Variables& variables, Buffer& arena);
 
   // To be filled before each run: {N, S, S, 3}, and probabilities {N, classes}.
-  float* images() const { return batch_->data("images"); }
-  float* targets() const { return batch_->data("targets"); }
+  float* images() const { return images_.values().data(); }
+  float* targets() const { return targets_.values().data(); }
   // Runs a batch, and after every `accumulate`-th the update; `step` counts from 0 without gaps.
   void run(const StepScalars& step) { execute(step, &Program::run); }
   void run_profiled(const StepScalars& step) { execute(step, &Program::run_profiled); }
   // Of the last batch.
-  float loss() const { return *batch_->data("loss"); }
-  const float* logits() const { return batch_->data("logits"); }
+  float loss() const { return loss_.values().front(); }
+  const float* logits() const { return logits_.values().data(); }
 
   const Program& program() const { return *batch_; }
   const std::vector<PassReport>& pass_reports() const { return pass_reports_; }
@@ -92,6 +93,7 @@ class TrainingStep {
   std::unique_ptr<Program> batch_;
   std::unique_ptr<Program> update_;  // where gradients are accumulated
   Buffer update_arena_;
+  HostTensor images_, targets_, loss_, logits_;
   std::vector<PassReport> pass_reports_;
   std::string plain_text_;
 };

@@ -3,9 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "convoy/error.h"
 #include "core/parallel.h"
@@ -264,16 +267,19 @@ void Trainer::start_from_images() {
   const Batch& batch = loader.next();
   if (batch.size == 0) return;
 
-  const auto elements = [this](const std::string& name) {
-    const Variables::Variable& variable = variables_.at(name);
-    return std::span(variable.floats(), static_cast<size_t>(variable.shape.elements()));
+  std::map<std::string, std::vector<float>, std::less<>> started;
+  const auto weight = [&](std::string_view name) {
+    return std::span(started.try_emplace(std::string(name), variables_.read(name)).first->second);
   };
-  std::set<std::string> started;
-  const auto weight = [&](std::string_view name) { return elements(*started.emplace(name).first); };
   const Shape shape{batch.size, side, side, 3};
   model_.start_from_images(
       {.pixels = {batch.images.floats(), static_cast<size_t>(shape.elements())}, .shape = shape, .weight = weight});
-  start_followers(variables_, {started.begin(), started.end()});
+  std::vector<std::string> names;
+  for (const auto& [name, values] : started) {
+    variables_.write(name, values);
+    names.push_back(name);
+  }
+  start_followers(variables_, names);
 }
 
 LoaderOptions Trainer::loader_options() const {

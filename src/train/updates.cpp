@@ -62,8 +62,8 @@ void add_update(Graph& graph, const UpdateRules& rules, ValueId weight, ValueId 
 
 void start_follower(const Variables& variables, const std::string& follower, const std::string& leader) {
   if (!variables.contains(follower)) return;
-  const Variables::Variable& source = variables.at(leader);
-  std::copy_n(source.floats(), source.shape.elements(), variables.at(follower).floats());
+  std::vector<float> scratch;
+  variables.write(follower, variables.elements(leader, scratch));
 }
 
 }  // namespace

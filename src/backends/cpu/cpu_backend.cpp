@@ -34,6 +34,7 @@ class CpuBackend : public Backend {
   }
   DType stored_as(DType type) const override { return type; }
   Buffer allocate(size_t bytes) const override { return Buffer(bytes); }
+  bool in_host_memory() const override { return true; }
   void upload(std::span<const float> from, const View& to) const override { std::ranges::copy(from, to.as<float>()); }
   void download(const View& from, std::span<float> to) const override {
     std::copy_n(from.as<const float>(), to.size(), to.begin());

@@ -12,6 +12,7 @@ class ReferenceBackend : public Backend {
   std::span<const Kernel> kernels(const Op&) const override { return {&kReferenceKernel, 1}; }
   DType stored_as(DType type) const override { return is_floating(type) ? DType::f64 : type; }
   Buffer allocate(size_t bytes) const override { return Buffer(bytes); }
+  bool in_host_memory() const override { return true; }
   void upload(std::span<const float> from, const View& to) const override { std::ranges::copy(from, to.as<double>()); }
   void download(const View& from, std::span<float> to) const override {
     std::transform(from.as<const double>(), from.as<const double>() + to.size(), to.begin(),
