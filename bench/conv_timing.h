@@ -41,7 +41,7 @@ inline Times measure(const ConvKernels& kernels, const ConvGeometry& g, double b
   const Buffer input = random_floats(g.batch * g.in_h * g.in_w * g.in_c), weight = random_floats(weights);
   const Buffer output(static_cast<size_t>(outputs) * sizeof(float)), grad_output = random_floats(outputs);
   const Buffer grad_input(input.size()), grad_weight(weight.size());
-  const int64_t tiles = outputs / g.out_c / kernels.statistics_pixels(g) + 1;
+  const int64_t tiles = outputs / g.out_c / statistics_pixels(g) + 1;
   const Buffer statistics(static_cast<size_t>(tiles * 2 * g.out_c) * sizeof(float));
   const Buffer workspace(
       std::max({kernels.forward_workspace(g), kernels.grad_input_workspace(g), kernels.grad_weight_workspace(g)}));

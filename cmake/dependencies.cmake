@@ -14,6 +14,8 @@ pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
+find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_writer.hpp REQUIRED)  # headers alone
+
 set(CONVOY_LINKED_LIBRARIES
   fmt::fmt tomlplusplus::tomlplusplus JPEG::JPEG PNG::PNG ZLIB::ZLIB LibArchive::LibArchive PkgConfig::WEBP
   PkgConfig::CAIRO PkgConfig::UTF8PROC Threads::Threads)
@@ -62,4 +64,5 @@ foreach(decoder AVIF=avif HEIF=heif)
 endforeach()
 
 add_library(convoy_dependencies INTERFACE)
+target_include_directories(convoy_dependencies SYSTEM INTERFACE $<BUILD_INTERFACE:${PROTOZERO_INCLUDE_DIR}>)
 target_link_libraries(convoy_dependencies INTERFACE ${CONVOY_LINKED_LIBRARIES} nlohmann_json::nlohmann_json)

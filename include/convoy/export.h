@@ -1,4 +1,4 @@
-// Taking the weights of model files to other libraries.
+// Taking model files to other libraries and runtimes.
 //
 // Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once
@@ -35,5 +35,20 @@ struct ExportReport {
 // fused, when a number is too large for the type, and when the answers differ. No file is left then.
 CONVOY_API void export_model(const std::filesystem::path& model_file, const ExportOptions& options,
                              const std::filesystem::path& output, ExportReport* report = nullptr);
+
+struct OnnxExportOptions {
+  int64_t opset = 17;               // 17 to 22
+  bool with_preprocessing = false;  // images of bytes are resized, cropped and normalised in the model
+  bool softmax = false;             // probabilities rather than logits
+};
+
+// Writes the network in `model_file`, also a fused one, as the ONNX model `output`. Its input "images" is {batch, 3, S,
+// S}, normalised floats of any number of images; with preprocessing {batch, height, width, 3} bytes of any size. Its
+// output is "logits", or "probabilities", {batch, classes}. Preprocessing equals that of `convoy predict` pixel for
+// pixel, but for what rounding a sum of floats decides. Weights have the names of the model file, whose description is
+// in the model's metadata under "convoy", the class names also under "class_names". Throws UsageError for an opset that
+// is not offered, Error when the file is no model file, an op has no form in ONNX, or the file cannot be written.
+CONVOY_API void export_onnx(const std::filesystem::path& model_file, const OnnxExportOptions& options,
+                            const std::filesystem::path& output);
 
 }  // namespace convoy

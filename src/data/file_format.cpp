@@ -29,7 +29,7 @@ std::optional<FileFormat> format_by_brand(std::span<const uint8_t> bytes) {
   // "mif1" says only that it is an image; a brand that names the codec decides.
   std::optional<FileFormat> found;
   for (const auto& [brand, format] : kBrands) {
-    for (const size_t offset : {8, 16, 20, 24, 28}) {
+    for (const unsigned offset : {8U, 16U, 20U, 24U, 28U}) {
       if (!found && has_bytes_at(bytes, offset, brand)) found = format;
     }
   }

@@ -211,6 +211,8 @@ const Model& model_of(const ModelCard& card) {
   return card.network != nullptr ? *card.network : find_model(card.architecture);
 }
 
+std::string to_text(const ModelCard& card) { return to_json(card).dump(); }
+
 void write_model_file(const std::filesystem::path& path, const ModelCard& card, const Graph& graph,
                       std::string_view prefix, const Variables& variables) {
   std::vector<std::vector<float>> converted;
@@ -234,7 +236,7 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
     tensors.push_back({buffer.name, DType::i64, buffer.shape, std::as_bytes(std::span(buffer.values))});
   }
   write_safetensors(path, std::move(tensors),
-                    {{kMetadataKey, to_json(card).dump()}, {kNetworkKey, network_text(card)}, {"format", "pt"}});
+                    {{kMetadataKey, to_text(card)}, {kNetworkKey, network_text(card)}, {"format", "pt"}});
 }
 
 ModelCard read_model_card(const SafetensorsReader& file) {

@@ -36,6 +36,9 @@ struct ModelCard {
 // The network that a card names. Throws Error when this program knows none of that name, and the file holds none.
 const Model& model_of(const ModelCard& card);
 
+// The card as the JSON text that model files have.
+std::string to_text(const ModelCard& card);
+
 // Writes the parameters and states of `graph`, with `prefix` taken off their names, each in the order of axes that
 // PyTorch uses, the buffers of integers that torch's networks have beside them (inference/integer_buffer.h), the card
 // as the metadata "convoy", the network itself as "convoy.network", and torch's "format" (docs/model-file.md). Atomic;

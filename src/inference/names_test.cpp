@@ -80,7 +80,7 @@ std::set<std::string> lines_of(const Naming* naming, const std::string& model) {
 std::string digest_of(const std::set<std::string>& lines) {
   uint64_t key = 0xCBF29CE484222325U;
   for (const std::string& line : lines) {
-    for (const unsigned char c : line) key = (key ^ c) * 0x100000001B3U;
+    for (const char c : line) key = (key ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
   }
   return fmt::format("{:016x}", key);
 }

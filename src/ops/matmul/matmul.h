@@ -16,6 +16,8 @@ class MatmulOp : public OpOf<MatmulOp> {
   explicit MatmulOp(bool transpose_a = false, bool transpose_b = false)
       : transpose_a_(transpose_a), transpose_b_(transpose_b) {}
 
+  bool transpose_a() const { return transpose_a_; }
+  bool transpose_b() const { return transpose_b_; }
   // The kernels' view of the product of operands of these shapes.
   kernels::MatmulShape geometry(const Shape& a, const Shape& b) const;
 

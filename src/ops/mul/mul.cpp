@@ -38,7 +38,7 @@ std::vector<TensorType> MulGradOp::infer(std::span<const TensorType> inputs) con
 
 void MulGradOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                           const StepScalars&) const {
-  for (const size_t i : {0, 1}) {
+  for (const size_t i : {size_t{0}, size_t{1}}) {
     const std::vector<double>& other = inputs[1 - i].data;
     for (size_t k = 0; k < outputs[i].data.size(); ++k) outputs[i].data[k] = inputs[2].data[k] * other[k];
   }

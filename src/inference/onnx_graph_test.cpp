@@ -1,0 +1,163 @@
+// What an exported model is made of. That other runtimes answer as Convoy does, tools/check_onnx.py checks.
+#include "inference/onnx_graph.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <protozero/pbf_reader.hpp>
+#include <set>
+#include <sstream>
+
+#include "convoy/error.h"
+#include "convoy/export.h"
+#include "convoy/model.h"
+#include "convoy/own_op.h"
+#include "formats/onnx_fields.h"
+#include "inference/model_file.h"
+#include "ops/activation/activation.h"
+#include "plan/network_graph.h"
+
+namespace convoy {
+namespace {
+
+constexpr int64_t kSide = 64;
+
+Graph graph_of_network(const Model& model) { return inference_graph(model, {.num_classes = 7}, {1, kSide, kSide, 3}); }
+
+// Each variable's elements count up.
+OnnxModel exported(const Graph& graph, const OnnxGraphOptions& options = {}) {
+  return to_onnx(
+      graph,
+      [](const std::string&, std::span<float> into) {
+        for (size_t i = 0; i < into.size(); ++i) into[i] = static_cast<float>(i);
+      },
+      options);
+}
+
+class EveryNetwork : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryNetwork, IsAModelOfKnownNames) {
+  const Graph graph = graph_of_network(find_model(GetParam()));
+  const auto is_gelu = [](const Node& node) {
+    const auto* op = op_as<ActivationOp>(node);
+    return op != nullptr && op->function() == Activation::gelu;
+  };
+  for (const int64_t opset : {17, 22}) {
+    if (opset == 22 && std::ranges::none_of(graph.nodes(), is_gelu)) break;  // as with 17
+    const OnnxModel model = exported(graph, {.opset = opset});
+    std::set<std::string> known{"images"}, used;
+    for (const OnnxTensor& tensor : model.tensors) EXPECT_TRUE(known.insert(tensor.name).second) << tensor.name;
+    std::set<std::string> variables = known;
+    for (const OnnxNode& node : model.nodes) {
+      for (const std::string& input : node.inputs) {
+        EXPECT_TRUE(known.contains(input)) << node.name << " takes " << input << " before it is there";
+        used.insert(input);
+      }
+      for (const std::string& output : node.outputs) EXPECT_TRUE(known.insert(output).second) << output;
+      EXPECT_NE(node.op, opset >= 20 ? "Erf" : "Gelu");
+    }
+    EXPECT_TRUE(known.contains("logits"));
+    for (const OnnxTensor& tensor : model.tensors) EXPECT_TRUE(used.contains(tensor.name)) << tensor.name;
+    for (ValueId id = 0; id < graph.value_count(); ++id) {
+      if (!graph.value(id).is_variable()) continue;
+      const std::string& name = graph.value(id).name;
+      EXPECT_TRUE(variables.contains(name) || variables.contains(name + ".T") || variables.contains(name + "/bias"))
+          << name;
+    }
+  }
+}
+
+std::vector<std::string> network_names() {
+  std::vector<std::string> names;
+  for (const Model& model : models()) names.push_back(model.name);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EveryNetwork, testing::ValuesIn(network_names()),
+                         [](const auto& info) { return info.param; });
+
+TEST(OnnxGraph, WeightsHaveTheOrderOfFiles) {
+  Graph graph(Mode::inference);
+  const Value images(&graph, graph.add_input("images", {{1, 4, 4, 3}}));
+  const Value maps = conv2d(Builder(graph) / "conv", images, {.out_channels = 2, .kernel = {1, 2}, .bias = false});
+  graph.set_output("logits", linear(Builder(graph) / "head", flatten(maps), {.out_features = 2}).id());
+  const OnnxModel model = exported(graph);
+  const auto find = [&](const std::string& name) { return *std::ranges::find(model.tensors, name, &OnnxTensor::name); };
+  EXPECT_THAT(find("conv.weight").shape, testing::ElementsAre(2, 3, 1, 2));
+  std::vector<float> values(12);
+  std::memcpy(values.data(), find("conv.weight").bytes.data(), 48);
+  // Of {1, 2, 3, 2} that count up: output 1, input 2, column 1 is (1 * 3 + 2) * 2 + 1.
+  EXPECT_EQ(values[(1 * 3 + 2) * 2 + 1], 11);
+  EXPECT_EQ(values[(1 * 3 + 0) * 2 + 1], 7);
+  EXPECT_THAT(find("head.weight").shape, testing::ElementsAre(2, 24));
+}
+
+struct Twice : OpOf<Twice> {
+  static constexpr std::string_view kName = "twice";
+  static constexpr Slot kSlots[] = {{"input"}};
+  template <class Self, class Visitor>
+  static void describe(Self&, Visitor&) {}
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
+};
+
+TEST(OnnxGraph, OwnOpsAreRefusedByName) {
+  Graph graph(Mode::inference);
+  const Value images(&graph, graph.add_input("images", {{1, 4, 4, 3}}));
+  graph.set_output("logits", graph.add_node(std::make_shared<Twice>(), {images.id()})[0]);
+  try {
+    exported(graph);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "twice has no form in ONNX: it is known to Convoy alone");
+  }
+}
+
+TEST(OnnxExport, FileHasTheModelsDescription) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "convoy_onnx";
+  std::filesystem::create_directories(folder);
+  ModelCard card;
+  card.architecture = "resnet9";
+  card.options.num_classes = 2;
+  card.preprocessing.image_size = 32;
+  card.class_names = {"cat", "dog"};
+  const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
+  Variables variables;
+  variables.add(graph, 1);
+  write_model_file(folder / "model.safetensors", card, graph, "", variables);
+  for (const int64_t opset : {16, 23}) {
+    EXPECT_THROW(export_onnx(folder / "model.safetensors", {.opset = opset}, folder / "model.onnx"), UsageError);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "model.onnx"));
+  export_onnx(folder / "model.safetensors", {.opset = 18, .with_preprocessing = true}, folder / "model.onnx");
+
+  std::ostringstream text;
+  text << std::ifstream(folder / "model.onnx", std::ios::binary).rdbuf();
+  const std::string bytes = text.str();
+  std::map<std::string, std::string> metadata;
+  int64_t opset = 0;
+  protozero::pbf_reader model(bytes);
+  while (model.next()) {
+    if (model.tag() == onnx::kModelMetadata) {
+      protozero::pbf_reader entry = model.get_message();
+      std::string key;
+      while (entry.next())
+        entry.tag() == onnx::kEntryKey ? key = entry.get_string() : metadata[key] = entry.get_string();
+    } else if (model.tag() == onnx::kModelOpsets) {
+      protozero::pbf_reader entry = model.get_message();
+      while (entry.next()) entry.tag() == onnx::kOpsetVersion ? void(opset = entry.get_int64()) : entry.skip();
+    } else {
+      model.skip();
+    }
+  }
+  EXPECT_EQ(opset, 18);
+  EXPECT_EQ(metadata.at("class_names"), R"(["cat","dog"])");
+  EXPECT_THAT(metadata.at("convoy"), testing::HasSubstr(R"("architecture":"resnet9")"));
+}
+
+}  // namespace
+}  // namespace convoy

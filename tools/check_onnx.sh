@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# tools/check_onnx.py in an environment of its own, build/onnx-env, on networks that have every op between them. Where the
+# packages cannot be had, it says so and ends well.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+env=build/onnx-env
+if [ ! -x "$env/bin/python" ]; then python3 -m venv "$env"; fi
+if ! "$env/bin/pip" install --quiet --disable-pip-version-check onnx numpy onnxruntime openvino; then
+  echo "check_onnx: onnx, numpy, onnxruntime and openvino cannot be installed; ONNX models were not run elsewhere"
+  exit 0
+fi
+"$env/bin/python" tools/check_onnx.py --opset 17 22 \
+  --networks resnet9 acnet_resnet18 asymmnet_small conv2former_n mobilenet_v2 swin_t airbench94
