@@ -69,7 +69,8 @@ struct EvaluationOptions {
 // a callback may not call the classifier that calls it. It may be used in a child process after fork().
 class CONVOY_API Classifier {
  public:
-  // Throws Error when the file is missing, damaged, or of a network that this program does not know, and when a batch
+  // Throws Error when the file is missing, damaged, or of a network that this program does not know. The file stays
+  // open: weights are read from it by the first call, which throws Error where one is not a finite number or a batch
   // does not fit into memory.
   explicit Classifier(const std::filesystem::path& model_file, const ClassifierOptions& options = {});
   ~Classifier();

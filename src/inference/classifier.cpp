@@ -24,7 +24,11 @@
 namespace convoy {
 
 struct Classifier::Parts {
+  explicit Parts(const std::filesystem::path& model_file) : path(model_file), file(model_file) {}
+
   std::filesystem::path path;
+  SafetensorsReader file;
+  WeightSource weights;  // of `variables`, which have no values but through it
   ClassifierOptions options;
   ModelCard card;
   Variables variables;
@@ -47,19 +51,19 @@ struct Classifier::Parts {
     arena = Buffer();
     arena = make_arena(next->arena_bytes(), fmt::format("{}: a batch size of {}", path.string(), batch));
     next->bind(variables, arena);
-    next->prepare();
+    next->prepare(weights);
     step = std::move(next);
     batch_size = batch;
   }
 
-  // Reads the weights of the network, whose graph this is. Norms and parallel branches become part of convolutions.
-  void read(const SafetensorsReader& file, const Graph& graph) {
-    if (card.options.fused) return read_weights(file, graph, variables);
-    const Reparameterised fused = reparameterise(graph);
-    if (fused.convolutions.empty()) return read_weights(file, graph, variables);
-    const WeightSource source = weights_in(file, graph);
-    variables.add(fused.graph, std::nullopt);
-    fuse_weights(fused, source, variables);
+  // Finds the weights of the network, whose graph this is. Norms and parallel branches become part of convolutions.
+  void find_weights(const Graph& graph) {
+    weights = weights_in(file, graph);
+    const auto fused = std::make_shared<const Reparameterised>(reparameterise(graph));
+    const bool fuses = !card.options.fused && !fused->convolutions.empty();
+    variables.add(fuses ? fused->graph : graph, std::nullopt);
+    if (!fuses) return;
+    weights = fused_weights(fused, std::move(weights));
     card.options.fused = true;
   }
 
@@ -79,18 +83,15 @@ struct Classifier::Parts {
 };
 
 Classifier::Classifier(const std::filesystem::path& model_file, const ClassifierOptions& options)
-    : parts_(std::make_unique<Parts>()) {
-  const SafetensorsReader file(model_file);
-  parts_->path = model_file;
+    : parts_(std::make_unique<Parts>(model_file)) {
   parts_->options = options;
-  parts_->card = read_model_card(file);
+  parts_->card = read_model_card(parts_->file);
   parts_->team = team_of(options.threads);
   const TeamScope scope(*parts_->team);
   if (options.tta == Tta::hflip_shift && image_size() < 2) {
     throw UsageError(fmt::format("tta: images of one pixel, as {} has them, cannot be shifted", model_file.string()));
   }
-  const Graph graph = graph_of(parts_->card, model_file);
-  parts_->read(file, graph);
+  parts_->find_weights(graph_of(parts_->card, model_file));
 }
 
 Classifier::~Classifier() = default;

@@ -288,7 +288,8 @@ TEST_F(ClassifierTest, WeightsAndOutputsThatAreNotFiniteAreRefused) {
     return path;
   };
   for (const float wrong : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
-    EXPECT_THAT(complaint([&] { Classifier{with(wrong)}; }),
+    Classifier classifier(with(wrong));
+    EXPECT_THAT(complaint([&] { classifier.predict({root_ / "data/val"}); }),
                 testing::AllOf(HasSubstr("changed.safetensors: tensor"), HasSubstr(tensor.name)));
   }
   Classifier classifier(with(std::numeric_limits<float>::max()));

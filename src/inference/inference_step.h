@@ -40,6 +40,7 @@ class InferenceStep {
 
   // As Program::prepare().
   void prepare() { program_->prepare(); }
+  void prepare(const WeightSource& weights) { program_->prepare(weights); }
 
   int64_t image_size() const { return image_size_; }
   // To be filled before each run: {N, S, S, 3}.

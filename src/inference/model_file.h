@@ -16,8 +16,8 @@
 #include "formats/safetensors.h"
 #include "graph/graph.h"
 #include "inference/training_record.h"
-#include "plan/linear_form.h"
 #include "plan/variables.h"
+#include "plan/weight_source.h"
 
 namespace convoy {
 

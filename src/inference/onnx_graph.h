@@ -7,7 +7,7 @@
 #include "data/transform.h"
 #include "formats/onnx_model.h"
 #include "graph/graph.h"
-#include "plan/linear_form.h"
+#include "plan/weight_source.h"
 
 namespace convoy {
 

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "graph/graph.h"
 #include "ops/conv2d/conv2d.h"
-#include "plan/variables.h"
+#include "plan/weight_source.h"
 
 namespace convoy {
 
@@ -43,9 +43,6 @@ struct KernelPlace {
   bool fits() const { return h >= 0 && w >= 0; }
 };
 KernelPlace place_in(const ConvAttributes& whole, const ConvAttributes& part);
-
-// Writes the variable of that name into `into`, which has room for its elements, in the layout that kernels use.
-using WeightSource = std::function<void(const std::string& name, std::span<float> into)>;
 
 // The convolution that the form is, computed in double precision: its weight {h, w, channels of the input in a group,
 // out} and its bias {out}.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 #include "convoy/error.h"
@@ -276,6 +277,7 @@ size_t Program::prepared_bytes(size_t index) const {
 }
 
 void Program::make_room_to_prepare() {
+  if (prepared_.size() > 0) return;
   size_t bytes = 0;
   for (size_t index = 0; index < steps_.size(); ++index) bytes += prepared_bytes(index);
   prepared_ = backend_->allocate(bytes);
@@ -307,20 +309,72 @@ void Program::share_prepared() {
   }
 }
 
+void Program::run_prologue() {
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    if (steps_[index].in_prologue) run_step(index, {});
+  }
+}
+
 void Program::prepare() {
   const TeamScope scope(*team_);
   if (shared_ != nullptr) {
     share_prepared();
-  } else if (prepared_.size() == 0) {
+  } else {
     make_room_to_prepare();
-  }
-  for (size_t index = 0; index < steps_.size(); ++index) {
-    const Step& step = steps_[index];
-    if (step.prepared != nullptr && shared_ == nullptr) {
-      step.kernel->prepare(spec_of(index), step.inputs[1], step.prepared);
+    for (size_t index = 0; index < steps_.size(); ++index) {
+      const Step& step = steps_[index];
+      if (step.prepared != nullptr) step.kernel->prepare(spec_of(index), step.inputs[1], step.prepared);
     }
-    if (step.in_prologue) run_step(index, {});
   }
+  run_prologue();
+}
+
+void Program::prepare(const WeightSource& weights) {
+  const TeamScope scope(*team_);
+  make_room_to_prepare();
+  // Variables that are read otherwise than by being prepared, and the steps that prepare one.
+  std::vector<bool> is_read(static_cast<size_t>(graph_.value_count()));
+  std::vector<size_t> preparing;
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    const std::vector<ValueId>& inputs = graph_.nodes()[index].inputs;
+    const bool prepares = steps_[index].prepared != nullptr && graph_.value(inputs[1]).is_variable();
+    if (prepares) preparing.push_back(index);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i] != kNoValue && !(prepares && i == 1)) is_read[static_cast<size_t>(inputs[i])] = true;
+    }
+  }
+  size_t most = 0;
+  for (const size_t index : preparing) most = std::max(most, elements_of(graph_.nodes()[index].inputs[1]));
+  // One for each thread: fresh memory costs more time than what is done in it.
+  std::mutex mutex;
+  std::vector<Buffer> scratch;
+  const auto take_scratch = [&] {
+    const std::scoped_lock lock(mutex);
+    if (scratch.empty()) return Buffer(most * sizeof(float));
+    Buffer last = std::move(scratch.back());
+    scratch.pop_back();
+    return last;
+  };
+  parallel_for_throwing(preparing.size(), [&](size_t i) {
+    const size_t index = preparing[i];
+    const Step& step = steps_[index];
+    const ValueId weight = graph_.nodes()[index].inputs[1];
+    Buffer values = take_scratch();
+    weights(graph_.value(weight).name, {values.floats(), elements_of(weight)});
+    step.kernel->prepare(spec_of(index), {DType::f32, values.data()}, step.prepared);
+    const std::scoped_lock lock(mutex);
+    scratch.push_back(std::move(values));
+  });
+  std::vector<ValueId> read;
+  for (ValueId id = 0; id < graph_.value_count(); ++id) {
+    if (graph_.value(id).is_variable() && is_read[static_cast<size_t>(id)]) read.push_back(id);
+  }
+  parallel_for_throwing(read.size(), [&](size_t i) {
+    std::vector<float> values(elements_of(read[i]));
+    weights(graph_.value(read[i]).name, values);
+    backend_->upload(values, view(read[i]));
+  });
+  run_prologue();
 }
 
 ValueId Program::id_of(std::string_view name) const {

@@ -15,6 +15,7 @@
 #include "graph/graph.h"
 #include "plan/prepared_weights.h"
 #include "plan/variables.h"
+#include "plan/weight_source.h"
 
 namespace convoy {
 
@@ -57,6 +58,9 @@ class Program {
   // prologue are run, and kernels make what they make of weights. Call it again when the weights have changed. Only of
   // a program that was planned for it, and that changes no weights itself.
   void prepare();
+  // The same with values of the variables from `weights`, whose errors it throws. Variables of which kernels made all
+  // that they need are not set: their memory is never touched.
+  void prepare(const WeightSource& weights);
 
   // Copies an input, an output or a variable from and to wherever the backend has it. An input is to be written before
   // each run; an output is valid until the next run of a program that shares the arena.
@@ -100,6 +104,7 @@ class Program {
   size_t prepared_bytes(size_t index) const;
   void make_room_to_prepare();
   void share_prepared();
+  void run_prologue();
   void run_step(size_t index, const StepScalars& step);
   std::vector<std::byte*> guards_of(size_t index) const;
   void run_guarded(size_t index, const StepScalars& step);

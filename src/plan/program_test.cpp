@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
+#include <string>
 #include <vector>
 
+#include "convoy/error.h"
 #include "convoy/ops.h"
 #include "core/parallel.h"
 
@@ -60,6 +63,18 @@ TEST(Program, PreparesWeightsUntilTheyChange) {
   EXPECT_NE(outputs_of(plain), before);
   prepared.prepare();
   EXPECT_EQ(outputs_of(prepared), outputs_of(plain));
+
+  // From elsewhere: what kernels made all that they need of is not in memory, all else is.
+  Variables empty;
+  empty.add(graph, std::nullopt);
+  Program from_source(graph, {.prepared = true});
+  from_source.bind(empty, arena);
+  from_source.prepare([&](const std::string& name, std::span<float> into) { variables.read(name, into); });
+  EXPECT_EQ(outputs_of(from_source), outputs_of(plain));
+  EXPECT_EQ(empty.read("conv.weight"), std::vector<float>(3 * 3 * 8 * 40, 0));
+  EXPECT_EQ(empty.read("conv.bias"), variables.read("conv.bias"));
+  EXPECT_THROW(from_source.prepare([](const std::string& name, std::span<float>) { throw FileError(name); }),
+               FileError);
 }
 
 // What depends on variables alone is computed when the weights are prepared, and not again.

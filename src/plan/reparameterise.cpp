@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <mutex>
 #include <set>
 #include <utility>
 
@@ -312,32 +313,63 @@ class Rewriter {
 
 Reparameterised reparameterise(const Graph& graph) { return Rewriter(graph).run(); }
 
-void fuse_weights(const Reparameterised& fused, const Variables& original, const Variables& into) {
-  fuse_weights(
-      fused, [&](const std::string& name, std::span<float> values) { original.read(name, values); }, into);
+WeightSource fused_weights(std::shared_ptr<const Reparameterised> fused, WeightSource original) {
+  using Convolution = Reparameterised::Convolution;
+  // A branch of several convolutions gives its weight and bias together, and the weight is asked for first.
+  struct Known {
+    std::map<std::string_view, const Convolution*> by_weight, by_bias;
+    std::mutex mutex;
+    std::map<std::string_view, std::vector<float>> biases;
+  };
+  const auto known = std::make_shared<Known>();
+  for (const Convolution& convolution : fused->convolutions) {
+    known->by_weight[convolution.weight] = known->by_bias[convolution.bias] = &convolution;
+  }
+  const auto elements = [graph = &fused->graph](const std::string& name) {
+    return static_cast<size_t>(graph->value(graph->named(name)).type.shape.elements());
+  };
+  return [fused = std::move(fused), original = std::move(original), known, elements](const std::string& name,
+                                                                                     std::span<float> into) {
+    const auto weight = known->by_weight.find(name), bias = known->by_bias.find(name);
+    if (weight != known->by_weight.end()) {
+      std::vector<float> shift(elements(weight->second->bias));
+      evaluate(*weight->second->form, original, into, shift);
+      const std::scoped_lock lock(known->mutex);
+      known->biases[weight->second->bias] = std::move(shift);
+    } else if (bias != known->by_bias.end()) {
+      {
+        const std::scoped_lock lock(known->mutex);
+        const auto found = known->biases.find(name);
+        if (found != known->biases.end()) {
+          std::ranges::copy(found->second, into.begin());
+          return;
+        }
+      }
+      std::vector<float> kernel(elements(bias->second->weight));
+      evaluate(*bias->second->form, original, kernel, into);
+    } else {
+      original(name, into);
+    }
+  };
 }
 
-void fuse_weights(const Reparameterised& fused, const WeightSource& original, const Variables& into) {
+void fuse_weights(const Reparameterised& fused, const Variables& original, const Variables& into) {
+  const WeightSource source = [&](const std::string& name, std::span<float> values) { original.read(name, values); };
   std::set<std::string_view> computed;
   for (const Reparameterised::Convolution& convolution : fused.convolutions) {
     computed.insert({convolution.weight, convolution.bias});
   }
-  std::vector<std::string> copied;
-  for (ValueId id = 0; id < fused.graph.value_count(); ++id) {
-    const ValueInfo& info = fused.graph.value(id);
-    if (info.is_variable() && !computed.contains(info.name)) copied.push_back(info.name);
-  }
-  const size_t convolutions = fused.convolutions.size();
-  parallel_for_throwing(convolutions + copied.size(), [&](size_t i) {
-    if (i >= convolutions) {
-      const std::string& name = copied[i - convolutions];
-      return into.fill(name, [&](std::span<float> values) { original(name, values); });
-    }
-    const Reparameterised::Convolution& convolution = fused.convolutions[i];
+  parallel_for(static_cast<int64_t>(fused.convolutions.size()), [&](int64_t i, int) {
+    const Reparameterised::Convolution& convolution = fused.convolutions[static_cast<size_t>(i)];
     into.fill(convolution.weight, [&](std::span<float> weight) {
-      into.fill(convolution.bias, [&](std::span<float> bias) { evaluate(*convolution.form, original, weight, bias); });
+      into.fill(convolution.bias, [&](std::span<float> bias) { evaluate(*convolution.form, source, weight, bias); });
     });
   });
+  for (ValueId id = 0; id < fused.graph.value_count(); ++id) {
+    const ValueInfo& info = fused.graph.value(id);
+    if (!info.is_variable() || computed.contains(info.name)) continue;
+    into.fill(info.name, [&](std::span<float> values) { original.read(info.name, values); });
+  }
 }
 
 }  // namespace convoy

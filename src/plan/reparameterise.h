@@ -11,6 +11,7 @@
 #include "graph/graph.h"
 #include "plan/linear_form.h"
 #include "plan/variables.h"
+#include "plan/weight_source.h"
 
 namespace convoy {
 
@@ -38,7 +39,7 @@ Reparameterised reparameterise(const Graph& graph);
 
 // Computes the new graph's variables from those of the original, in double precision.
 void fuse_weights(const Reparameterised& fused, const Variables& original, const Variables& into);
-// The same from anywhere, whose errors it throws. Reads several at once.
-void fuse_weights(const Reparameterised& fused, const WeightSource& original, const Variables& into);
+// Those variables, computed from `original` as they are asked for.
+WeightSource fused_weights(std::shared_ptr<const Reparameterised> fused, WeightSource original);
 
 }  // namespace convoy

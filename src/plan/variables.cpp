@@ -73,6 +73,8 @@ void Variables::add(const Graph& graph, std::optional<uint64_t> seed) {
     }
   }
   if (missing.empty()) return;
+  // The small ones together: a large one that is never touched then costs no memory, in whatever pages it comes.
+  std::ranges::stable_sort(missing, {}, [&](ValueId id) { return graph.value(id).type.shape.elements(); });
   std::byte* next = blocks_.emplace_back(backend_->allocate(bytes)).data();
   bytes_ += bytes;
   for (const ValueId id : missing) {
