@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 env=build/onnx-env
-if [ ! -x "$env/bin/python" ]; then python3 -m venv "$env"; fi
+[ -x "$env/bin/pip" ] || python3 -m venv "$env" || true
 if ! "$env/bin/pip" install --quiet --disable-pip-version-check onnx numpy onnxruntime openvino; then
   echo "check_onnx: onnx, numpy, onnxruntime and openvino cannot be installed; ONNX models were not run elsewhere"
   exit 0
