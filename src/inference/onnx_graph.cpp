@@ -615,8 +615,8 @@ std::string resampling_matrix(Exporter& to, Interpolation filter, const std::str
   return to.add("Div", {weights, to.add("ReduceSum", {weights, to.integers({in_is_rows ? 0 : 1})})});
 }
 
-// prepare() and Normalizer (data/transform.h) of the input "images" {N, H, W, 3}, as {N, 3, S, S}. As Pillow does, it
-// resizes rows, then columns, and rounds to bytes after each.
+// prepare() and Normalizer (data/transform.h) of the input "images" {N, H, W, 3}, as {N, 3, S, S}. It resizes rows,
+// then columns, and rounds to bytes after each, as Pillow does for most shapes.
 std::string preprocessed(Exporter& to, const Preprocessing& preprocessing) {
   const int64_t side = preprocessing.image_size;
   const Attributes to_float{{"to", onnx_type(DType::f32)}};
