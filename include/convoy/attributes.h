@@ -15,6 +15,7 @@
 #include "convoy/activation.h"
 #include "convoy/export_macro.h"
 #include "convoy/shape.h"
+#include "convoy/unary.h"
 
 namespace convoy {
 
@@ -41,6 +42,7 @@ inline AttributeValue to_attribute(const std::vector<int64_t>& value) { return v
 inline AttributeValue to_attribute(Size2 value) { return std::vector<int64_t>{value.h, value.w}; }
 CONVOY_API AttributeValue to_attribute(const Shape& value);
 CONVOY_API AttributeValue to_attribute(Activation value);
+CONVOY_API AttributeValue to_attribute(UnaryFunction value);
 
 // Sets `value`; false where the attribute is of another type, or out of range. A whole number may stand for a float.
 CONVOY_API bool from_attribute(const AttributeValue& attribute, bool& value);
@@ -53,6 +55,7 @@ CONVOY_API bool from_attribute(const AttributeValue& attribute, std::vector<int6
 CONVOY_API bool from_attribute(const AttributeValue& attribute, Size2& value);
 CONVOY_API bool from_attribute(const AttributeValue& attribute, Shape& value);
 CONVOY_API bool from_attribute(const AttributeValue& attribute, Activation& value);
+CONVOY_API bool from_attribute(const AttributeValue& attribute, UnaryFunction& value);
 
 // An op lists its attributes once, for whoever visits:
 //     template <class Self, class Visitor>

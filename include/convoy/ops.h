@@ -12,6 +12,7 @@
 #include "convoy/activation.h"
 #include "convoy/builder.h"
 #include "convoy/export_macro.h"
+#include "convoy/unary.h"
 
 namespace convoy {
 
@@ -64,12 +65,16 @@ CONVOY_API Value group_norm(Builder b, Value x, int64_t groups, float eps = 1e-5
 
 CONVOY_API Value activation(Value x, Activation function);
 inline Value relu(Value x) { return activation(x, Activation::relu); }
+CONVOY_API Value unary(Value x, UnaryFunction function);
 
 // Elementwise on equal shapes.
 CONVOY_API Value add(Value a, Value b);
 CONVOY_API Value mul(Value a, Value b);
 // Multiplies every pixel of {N, H, W, C} by a gate {N, C} (squeeze and excitation) or by a vector {C} (layer scale).
 CONVOY_API Value channel_scale(Value x, Value scale);
+// x repeated to the shape that x and `like` have in common: shapes are aligned at the last axis, and extents are equal
+// or 1, as numpy broadcasts. The elements of `like` are not read, and it gets no gradient.
+CONVOY_API Value expand(Value x, Value like);
 
 // Every element times `factor`.
 CONVOY_API Value scale(Value x, float factor);

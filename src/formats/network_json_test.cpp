@@ -147,6 +147,33 @@ TEST(NetworkJson, IsWrittenAsDocumented) {
   EXPECT_EQ(small_json(), expected) << small_json().dump(1);
 }
 
+// Ops that no network of the registry has.
+Value mapped_network(Builder b, Value x, const ModelOptions& options) {
+  const Value maps = conv2d(b / "conv", x, {.out_channels = 4, .kernel = 1});
+  const Value bias = b.parameter("bias", {1, 1, 4}, Initializer::constant(0.5F));
+  const Value squashed = unary(maps, UnaryFunction::tanh);
+  x = add(squashed, expand(unary(bias, UnaryFunction::exp), maps));
+  return linear(b / "fc", global_avg_pool(x), {.out_features = options.num_classes, .head = true});
+}
+
+TEST(NetworkJson, HoldsOpsThatNoNetworkOfTheRegistryHas) {
+  const Model model{.name = "mapped", .description = "", .image_size = 8, .num_classes = 10, .build = mapped_network};
+  const std::string text = network_to_json(build(model, Mode::training, 1, 10));
+  EXPECT_THAT(text, HasSubstr(R"({"attributes":{"function":"exp"},"inputs":[3],"op":"unary","outputs":1})"));
+  const Model read = network_from_json(text, "read");
+  for (const Mode mode : {Mode::training, Mode::inference}) {
+    EXPECT_EQ(text_of(build(read, mode, 3, 10)), text_of(build(model, mode, 3, 10)));
+  }
+  EXPECT_THAT(message([&] {
+                json damaged = json::parse(text);
+                for (json& one : damaged["nodes"]) {
+                  if (one["op"] == "unary") one["attributes"]["function"] = "relu";
+                }
+                network_from_json(damaged.dump(), "read");
+              }),
+              HasSubstr("nodes[1]: unary: "));
+}
+
 TEST(NetworkJson, DropsNothingInInference) {
   const Model read = network_from_json(small_json().dump(), "read");
   EXPECT_THAT(text_of(build(read, Mode::training, 2, 10)), HasSubstr("dropout("));

@@ -18,8 +18,22 @@ enum Model : uint32_t {
 };
 enum Opset : uint32_t { kOpsetDomain = 1, kOpsetVersion = 2 };
 enum Entry : uint32_t { kEntryKey = 1, kEntryValue = 2 };
-enum Graph : uint32_t { kGraphNodes = 1, kGraphName = 2, kGraphTensors = 5, kGraphInputs = 11, kGraphOutputs = 12 };
-enum Node : uint32_t { kNodeInputs = 1, kNodeOutputs = 2, kNodeName = 3, kNodeOp = 4, kNodeAttributes = 5 };
+enum Graph : uint32_t {
+  kGraphNodes = 1,
+  kGraphName = 2,
+  kGraphTensors = 5,
+  kGraphInputs = 11,
+  kGraphOutputs = 12,
+  kGraphSparseTensors = 15
+};
+enum Node : uint32_t {
+  kNodeInputs = 1,
+  kNodeOutputs = 2,
+  kNodeName = 3,
+  kNodeOp = 4,
+  kNodeAttributes = 5,
+  kNodeDomain = 7
+};
 enum Attribute : uint32_t {
   kAttributeName = 1,
   kAttributeNumber = 2,
@@ -31,7 +45,20 @@ enum Attribute : uint32_t {
   kAttributeType = 20
 };
 enum class AttributeType : int32_t { number = 1, integer = 2, text = 3, tensor = 4, numbers = 6, integers = 7 };
-enum Tensor : uint32_t { kTensorShape = 1, kTensorType = 2, kTensorName = 8, kTensorBytes = 9 };
+enum Tensor : uint32_t {
+  kTensorShape = 1,
+  kTensorType = 2,
+  kTensorFloats = 4,
+  kTensorInt32s = 5,
+  kTensorInt64s = 7,
+  kTensorName = 8,
+  kTensorBytes = 9,
+  kTensorDoubles = 10,
+  kTensorUint64s = 11,
+  kTensorExternal = 13,
+  kTensorLocation = 14
+};
+enum class Location : int32_t { here = 0, external = 1 };
 enum Value : uint32_t { kValueName = 1, kValueType = 2 };
 enum Type : uint32_t { kTypeTensor = 1 };
 enum TensorType : uint32_t { kTensorTypeElement = 1, kTensorTypeShape = 2 };
@@ -58,6 +85,13 @@ constexpr int32_t type_number(DType type) {
     case DType::f8_e5m2: return 19;
   }
   return 0;
+}
+
+constexpr std::optional<DType> type_of(int32_t number) {
+  for (uint8_t i = 0; i <= static_cast<uint8_t>(DType::boolean); ++i) {
+    if (type_number(static_cast<DType>(i)) == number) return static_cast<DType>(i);
+  }
+  return std::nullopt;
 }
 
 }  // namespace convoy::onnx

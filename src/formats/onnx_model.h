@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,16 +20,20 @@ struct OnnxTensor {
   std::string name = {};
   DType type = DType::f32;
   std::vector<int64_t> shape = {};
-  std::vector<std::byte> bytes = {};  // dense, little endian
+  std::span<const std::byte> bytes = {};   // dense, little endian, perhaps not aligned
+  std::shared_ptr<const void> owner = {};  // of the bytes: memory, or a mapped file
 };
+
+// An attribute of a kind that no supported op has: a graph, a type, lists of texts or tensors.
+struct OnnxOther {};
 
 struct OnnxAttribute {
   std::string name;
-  std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, OnnxTensor> value;
+  std::variant<OnnxOther, int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, OnnxTensor> value;
 };
 
 struct OnnxNode {
-  std::string op;
+  std::string op;  // with its domain before it where that is another than ONNX's own: "com.microsoft.Gelu"
   std::string name;
   std::vector<std::string> inputs;  // empty where an optional one is absent
   std::vector<std::string> outputs;
@@ -38,7 +44,7 @@ struct OnnxNode {
 struct OnnxValue {
   std::string name;
   DType type = DType::f32;
-  std::vector<std::variant<int64_t, std::string>> shape;  // an extent, or the name of one that may vary
+  std::vector<std::variant<int64_t, std::string>> shape;  // an extent, or the name, if any, of one that may vary
 };
 
 struct OnnxModel {
@@ -53,5 +59,13 @@ struct OnnxModel {
 // Writes the file atomically. Throws Error where it would have more than the 2 GiB that the format allows, or cannot be
 // written.
 void write_onnx(const std::filesystem::path& path, const OnnxModel& model);
+
+// Reads a model, mapping the file and the files beside it that hold its tensors. Checked are the wire format and every
+// tensor's size, but not whether nodes fit together. Throws Error where the file is no ONNX model, is damaged, or has
+// tensors in a file that does not lie in the model's folder.
+OnnxModel read_onnx(const std::filesystem::path& path);
+
+// A TensorProto that stands alone in a file (.pb).
+OnnxTensor read_onnx_tensor(const std::filesystem::path& path);
 
 }  // namespace convoy

@@ -34,6 +34,7 @@ void write(pbf_writer message, const OnnxTensor& tensor) {
 struct AttributeWriter {
   pbf_writer& message;
 
+  void operator()(const OnnxOther&) {}
   void operator()(int64_t value) { end(onnx::AttributeType::integer).add_int64(onnx::kAttributeInteger, value); }
   void operator()(float value) { end(onnx::AttributeType::number).add_float(onnx::kAttributeNumber, value); }
   void operator()(const std::string& value) { end(onnx::AttributeType::text).add_string(onnx::kAttributeText, value); }

@@ -58,6 +58,8 @@ AttributeValue to_attribute(const Shape& value) {
 
 AttributeValue to_attribute(Activation value) { return std::string(to_string(value)); }
 
+AttributeValue to_attribute(UnaryFunction value) { return std::string(to_string(value)); }
+
 bool from_attribute(const AttributeValue& attribute, bool& value) { return take(attribute, value); }
 bool from_attribute(const AttributeValue& attribute, int64_t& value) { return take(attribute, value); }
 bool from_attribute(const AttributeValue& attribute, std::vector<int64_t>& value) { return take(attribute, value); }
@@ -108,6 +110,13 @@ bool from_attribute(const AttributeValue& attribute, Shape& value) {
 bool from_attribute(const AttributeValue& attribute, Activation& value) {
   std::string name;
   const std::optional<Activation> found = take(attribute, name) ? activation_from_string(name) : std::nullopt;
+  if (found) value = *found;
+  return found.has_value();
+}
+
+bool from_attribute(const AttributeValue& attribute, UnaryFunction& value) {
+  std::string name;
+  const std::optional<UnaryFunction> found = take(attribute, name) ? unary_from_string(name) : std::nullopt;
   if (found) value = *found;
   return found.has_value();
 }

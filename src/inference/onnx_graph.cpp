@@ -6,6 +6,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <numbers>
 #include <optional>
 #include <set>
@@ -20,6 +21,7 @@
 #include "ops/channel_scale/channel_scale.h"
 #include "ops/concat/concat.h"
 #include "ops/conv2d/conv2d.h"
+#include "ops/expand/expand.h"
 #include "ops/group_norm/group_norm.h"
 #include "ops/layer_norm/layer_norm.h"
 #include "ops/matmul/matmul.h"
@@ -31,6 +33,7 @@
 #include "ops/softmax/softmax.h"
 #include "ops/sum/sum.h"
 #include "ops/transpose/transpose.h"
+#include "ops/unary/unary.h"
 #include "ops/window/window.h"
 
 namespace convoy {
@@ -43,8 +46,8 @@ const Integers kToMaps{0, 3, 1, 2}, kFromMaps{0, 2, 3, 1};
 
 template <class T>
 OnnxTensor tensor_of(std::string name, DType type, Integers shape, std::span<const T> values) {
-  const std::span<const std::byte> bytes = std::as_bytes(values);
-  return {std::move(name), type, std::move(shape), {bytes.begin(), bytes.end()}};
+  const auto owner = std::make_shared<const std::vector<T>>(values.begin(), values.end());
+  return {std::move(name), type, std::move(shape), std::as_bytes(std::span(*owner)), owner};
 }
 
 // As attributes name a type.
@@ -372,6 +375,31 @@ void write_channel_scale(Exporter& to, const Node& node) {
   maps ? to.set_maps(output, product) : to.set_plain(output, product);
 }
 
+// ONNX's Expand repeats both ways, too.
+void write_expand(Exporter& to, const Node& node) {
+  const std::string input = to.plain(node.inputs[0]);
+  to.set_plain(node.outputs[0], to.add("Expand", {input, to.add("Shape", {to.plain(node.inputs[1])})}));
+}
+
+std::string onnx_name(UnaryFunction function) {
+  switch (function) {
+    case UnaryFunction::tanh: return "Tanh";
+    case UnaryFunction::erf: return "Erf";
+    case UnaryFunction::exp: return "Exp";
+    case UnaryFunction::log: return "Log";
+    case UnaryFunction::sqrt: return "Sqrt";
+    case UnaryFunction::reciprocal: return "Reciprocal";
+    case UnaryFunction::abs: return "Abs";
+  }
+  return "";
+}
+
+void write_unary(Exporter& to, const Node& node) {
+  to.set_alike(node, [&](const std::vector<std::string>& inputs, int64_t) {
+    return to.add(onnx_name(op_as<UnaryOp>(node)->function()), {inputs[0]});
+  });
+}
+
 void write_concat(Exporter& to, const Node& node) {
   to.set_alike(node, [&](const std::vector<std::string>& inputs, int64_t channels) {
     return to.add("Concat", inputs, {{"axis", channels}});
@@ -552,6 +580,8 @@ const std::map<std::string_view, void (*)(Exporter&, const Node&)>& writers() {
       {ActivationOp::kName, write_activation},
       {SumOp::kName, write_sum},
       {MulOp::kName, write_mul},
+      {ExpandOp::kName, write_expand},
+      {UnaryOp::kName, write_unary},
       {ChannelScaleOp::kName, write_channel_scale},
       {ConcatOp::kName, write_concat},
       {SliceOp::kName, write_slice},

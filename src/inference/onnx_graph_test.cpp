@@ -16,6 +16,7 @@
 #include "convoy/error.h"
 #include "convoy/export.h"
 #include "convoy/model.h"
+#include "convoy/ops.h"
 #include "convoy/own_op.h"
 #include "formats/onnx_fields.h"
 #include "inference/model_file.h"
@@ -95,6 +96,27 @@ TEST(OnnxGraph, WeightsHaveTheOrderOfFiles) {
   EXPECT_EQ(values[(1 * 3 + 2) * 2 + 1], 11);
   EXPECT_EQ(values[(1 * 3 + 0) * 2 + 1], 7);
   EXPECT_THAT(find("head.weight").shape, testing::ElementsAre(2, 24));
+}
+
+// Ops that no network of the registry has.
+TEST(OnnxGraph, BroadcastingAndFunctionsHaveTheirForms) {
+  const std::map<UnaryFunction, std::string> names{
+      {UnaryFunction::tanh, "Tanh"}, {UnaryFunction::erf, "Erf"},   {UnaryFunction::exp, "Exp"},
+      {UnaryFunction::log, "Log"},   {UnaryFunction::sqrt, "Sqrt"}, {UnaryFunction::reciprocal, "Reciprocal"},
+      {UnaryFunction::abs, "Abs"}};
+  for (const auto& [function, name] : names) {
+    Graph graph(Mode::inference);
+    const Value images(&graph, graph.add_input("images", {{1, 4, 4, 3}}));
+    const Value bias = Builder(graph).parameter("bias", {3}, Initializer::constant(0));
+    const Value sum = add(unary(global_avg_pool(images), function), expand(bias, global_avg_pool(images)));
+    graph.set_output("logits", sum.id());
+    const OnnxModel model = exported(graph);
+    const auto find = [&](const std::string& op) { return std::ranges::find(model.nodes, op, &OnnxNode::op); };
+    ASSERT_NE(find(name), model.nodes.end());
+    ASSERT_NE(find("Expand"), model.nodes.end());
+    ASSERT_NE(find("Shape"), model.nodes.end());
+    EXPECT_THAT(find("Expand")->inputs, testing::ElementsAre("bias", find("Shape")->outputs[0]));
+  }
 }
 
 struct Twice : OpOf<Twice> {
