@@ -30,7 +30,8 @@ struct MisshapenTensor {
 
 // How the tensors of a file fitted a network.
 struct ImportReport {
-  std::string format;                   // "PyTorch", "Paddle", "safetensors"
+  std::string format;                   // "PyTorch", "Paddle", "safetensors", "ONNX"
+  bool whole_network = false;           // the file has the network itself, not only its weights
   std::string key;                      // of the dictionary in the file; empty: the file itself
   std::vector<std::string> other_keys;  // dictionaries of tensors that were passed over
   std::string prefix;                   // taken off the names of the file, "module."
@@ -79,8 +80,11 @@ struct ImportOptions {
 // ours, which are torchvision's, or those of timm, transformers and PaddleClas, whose epsilon, padding and activations
 // the network then gets. Where different networks of a source share the names, the recipe's model,
 // "tf_mobilenetv3_large_100", or its bn_eps, padding and act choose. Nothing of the file is executed.
-// Throws Error for a file that cannot be read, and UsageError for tensors that do not fit; `report`, when given, is
-// filled also then. No file is written in that case.
+//
+// An ONNX model, whose name ends in ".onnx", is a network of its own, for images of one size and their classes: the
+// model file holds it, and its architecture is the recipe's model or else the file's name. Of the options, only
+// class_names and what the recipe says of images apply (docs/onnx.md). Throws Error for a file that cannot be read, and
+// UsageError for tensors that do not fit; `report`, when given, is filled also then. No file is written in that case.
 CONVOY_API void import_model(const std::filesystem::path& file, const ImportOptions& options,
                              const std::filesystem::path& output, ImportReport* report = nullptr);
 

@@ -1,4 +1,4 @@
-// `convoy import FILE --model NAME`: a model file from a checkpoint of PyTorch, Paddle or safetensors.
+// `convoy import FILE`: a model file from a checkpoint of PyTorch, Paddle or safetensors, or from an ONNX model.
 #include "convoy/import.h"
 
 #include <fmt/ranges.h>
@@ -143,6 +143,14 @@ void print_report(const Options& options, const ImportReport& report) {
   if (!report.other_keys.empty()) {
     print("passed over: {} (--key chooses another)\n", joined(quoted(report.other_keys), ", "));
   }
+  if (report.whole_network) {
+    print("{} tensors; the network is the file's\n", report.imported.size());
+    if (options.show_mapping) {
+      for (const ImportedTensor& tensor : report.imported)
+        print("  {} <- {}\n", tensor.name, quote_name(tensor.source));
+    }
+    return;
+  }
   const size_t total =
       report.imported.size() + report.missing.size() + report.misshapen.size() + report.new_head.size();
   print(
@@ -241,7 +249,8 @@ std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option(
          "FILE", options->file,
-         "A checkpoint: .pth, .pt, .pdparams, .safetensors, an index of several, the folder of one, or a run folder")
+         "A checkpoint: .pth, .pt, .pdparams, .safetensors, an index of several, the folder of one, or a run folder; "
+         "or an ONNX model, .onnx")
       ->required()
       ->type_name("FILE");
   app.add_option("-o,--output", options->output, "The model file to write")->type_name("FILE");
@@ -278,9 +287,10 @@ std::function<int()> declare(CLI::App& app) {
 
 const Command kImport = {
     "import",
-    "Make a model file of a PyTorch, Paddle or safetensors checkpoint",
+    "Make a model file of a PyTorch, Paddle or safetensors checkpoint, or of an ONNX model",
     "  convoy import resnet18-f37072fd.pth --model resnet18 --output resnet18.safetensors\n"
     "  convoy import best_model.pdparams --model conv2former_n --show-mapping -o conv2former.safetensors\n"
+    "  convoy import efficientnet_b0.onnx --class-names classes.txt -o efficientnet_b0.safetensors\n"
     "  convoy import resnet50.pth --model resnet50 --num-classes 16 -o start.safetensors\n"
     "  convoy import optimizer.pdopt --list",
     declare,

@@ -47,9 +47,11 @@ struct Ending {
   std::string_view what, advice;
 };
 
+constexpr std::string_view kOnnx = "an ONNX file";
+constexpr std::string_view kImportOnnx = "convoy import FILE.onnx makes a model file of it";
 constexpr std::string_view kFromTensorFlow = "a checkpoint of TensorFlow";
 constexpr Ending kEndings[] = {
-    {".onnx", "an ONNX file", kSaveStateDict},
+    {".onnx", kOnnx, kImportOnnx},
     {".ckpt.index", kFromTensorFlow, kKeras},
     {".data-00000-of-00001", kFromTensorFlow, kKeras},
     {".msgpack", "a checkpoint of Flax", kKeras},
@@ -61,7 +63,7 @@ constexpr Ending kEndings[] = {
 
 std::string sentence(std::string_view what, std::string_view advice) {
   std::string text = "is ";
-  text.append(what).append(", which is not read; ").append(advice);
+  text.append(what).append(", which is not read here; ").append(advice);
   return text;
 }
 
@@ -84,7 +86,7 @@ std::string foreign_format(const fs::path& path, std::span<const std::byte> head
   const std::string name = path.filename().string();
   const auto known = std::ranges::find_if(kEndings, [&](const Ending& ending) { return name.ends_with(ending.text); });
   if (known != std::end(kEndings)) return sentence(known->what, known->advice);
-  return is_onnx(head) ? sentence("an ONNX file", kSaveStateDict) : "";
+  return is_onnx(head) ? sentence(kOnnx, kImportOnnx) : "";
 }
 
 std::string foreign_archive(const std::set<std::string, std::less<>>& entries) {

@@ -239,6 +239,10 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
                     {{kMetadataKey, to_text(card)}, {kNetworkKey, network_text(card)}, {"format", "pt"}});
 }
 
+ModelCard card_from_text(const std::string& text) {
+  return from_json(parse_strict_json(text, 3, "the model's description"));
+}
+
 ModelCard read_model_card(const SafetensorsReader& file) {
   const auto found = file.metadata().find(kMetadataKey);
   if (found == file.metadata().end()) {
@@ -247,7 +251,7 @@ ModelCard read_model_card(const SafetensorsReader& file) {
                     file.path().string(), kMetadataKey));
   }
   try {
-    ModelCard card = from_json(parse_strict_json(found->second, 3, "the model's description"));
+    ModelCard card = card_from_text(found->second);
     find_network(file, card);
     return card;
   } catch (const json::exception& error) {

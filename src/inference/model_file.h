@@ -36,8 +36,9 @@ struct ModelCard {
 // The network that a card names. Throws Error when this program knows none of that name, and the file holds none.
 const Model& model_of(const ModelCard& card);
 
-// The card as the JSON text that model files have.
+// The card as the JSON text that model files have, and back, without the network.
 std::string to_text(const ModelCard& card);
+ModelCard card_from_text(const std::string& text);
 
 // Writes the parameters and states of `graph`, with `prefix` taken off their names, each in the order of axes that
 // PyTorch uses, the buffers of integers that torch's networks have beside them (inference/integer_buffer.h), the card
