@@ -124,6 +124,17 @@ TEST(OnnxImport, ConvolutionAndGemm) {
   });
 }
 
+// A constant that the model repeats for every image is the same constant.
+TEST(OnnxImport, ConstantsOfTheShapeOfTheImages) {
+  const OnnxModel model =
+      model_of(kAny,
+               {node("Conv", {"x", "w"}, "a"), node("Shape", {"a"}, "shape"), node("Expand", {"shift", "shape"}, "b"),
+                node("Add", {"a", "b"}, "c"), node("GlobalAveragePool", {"c"}, "d"), node("Flatten", {"d"}, "y")},
+               {floats("w", {4, 3, 1, 1}), floats("shift", {1, 4, 1, 1})});
+  expect_logits(
+      model, [](const Maps& x) { return averaged(convolved(x, "w", {.out = 4, .kh = 1, .kw = 1, .bias = "shift"})); });
+}
+
 // Channel i 3 + j goes to j 2 + i.
 TEST(OnnxImport, ChannelShuffleForOneImageAndForAny) {
   const auto run = [](const Maps& x) {

@@ -61,6 +61,20 @@ std::vector<float> permuted(const std::vector<float>& values, const Integers& sh
   return result;
 }
 
+// Of {outer, rows, inner}, {outer, 1, inner}: what was repeated for every image.
+std::vector<float> only_row(const std::vector<float>& values, int64_t rows, int64_t inner) {
+  std::vector<float> result;
+  for (auto row = values.begin(); row != values.end(); row += rows * inner) {
+    for (int64_t i = 1; i < rows; ++i) {
+      if (!std::equal(row, row + inner, row + i * inner)) {
+        throw Error("expected a constant that is the same for every image");
+      }
+    }
+    result.insert(result.end(), row, row + inner);
+  }
+  return result;
+}
+
 bool all_alike(const std::vector<float>& values) {
   return !values.empty() && std::ranges::all_of(values, [&](float value) { return value == values[0]; });
 }
@@ -218,8 +232,10 @@ Value OnnxTracer::like_value(const Traced& x, const Traced& like, std::string_vi
   if (x.rank() > like.rank()) throw Error("expected a constant of at most as many axes");
   const size_t missing = like.shape.size() - x.shape.size();
   aligned.shape.insert(aligned.shape.begin(), missing, 1);
-  if (x.batch >= 0 && x.shape[static_cast<size_t>(x.batch)] != 1) {
-    throw Error("expected a constant that is the same for every image");
+  if (x.batch >= 0 && !x.one->is_integer()) {
+    const auto at = aligned.shape.begin() + static_cast<std::ptrdiff_t>(missing) + x.batch;
+    aligned.one->values = only_row(x.one->floats(), *at, product({at + 1, aligned.shape.end()}));
+    *at = 1;
   }
   return value_of(aligned, like.axes, role);
 }
