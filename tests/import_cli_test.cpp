@@ -59,6 +59,25 @@ TEST(ImportCommand, RefusesWrongUse) {
   }
 }
 
+TEST(ImportCommand, ReadsOnnxModels) {
+  const TemporaryFolder folder;
+  const std::string model = kSource + "/tests/fuzz/seeds/onnx/cnn.onnx", output = folder / "cnn.safetensors";
+  Finished finished = run_convoy({"import", model, "-o", output, "--show-mapping"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("ONNX, without the softmax at its end"));
+  EXPECT_THAT(finished.out, HasSubstr("  w <- \"w\"\n"));
+  EXPECT_THAT(finished.out, HasSubstr("wrote " + output + ": cnn.onnx, 4 classes\n"));
+  finished = run_convoy({"predict", kSource + "/tests/data/images/bilevel.png", "--checkpoint", output, "--json"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  finished = run_convoy({"bench", model});
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_THAT(finished.err, HasSubstr("expected a model file, got an ONNX model; `convoy import "));
+  // A run folder may have such a name.
+  std::filesystem::create_directory(folder / "run.onnx");
+  std::filesystem::copy_file(output, folder / "run.onnx/best.safetensors");
+  EXPECT_EQ(run_convoy({"summary", folder / "run.onnx"}).code, 0);
+}
+
 TEST(ImportCommand, ClassNamesAreOneOnALine) {
   const TemporaryFolder folder;
   const std::string names = folder / "names.txt";

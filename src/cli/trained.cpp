@@ -30,6 +30,12 @@ fs::path newest_run() {
 }  // namespace
 
 fs::path named_model_file(const fs::path& path) {
+  if (path.extension() == ".onnx" && !fs::is_directory(path)) {
+    throw UsageError(
+        fmt::format("{}: expected a model file, got an ONNX model; `convoy import {} --output "
+                    "MODEL.safetensors` makes one of it",
+                    path.string(), path.string()));
+  }
   const fs::path file = model_file_of(path);
   if (file != path && file.filename() != kBestFile) {
     print_error("note", fmt::format("{} has no {}; {} is taken", path.string(), kBestFile, kLastFile));
