@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "convoy/error.h"
+#include "inference/onnx_file.h"
 #include "train/run_folder.h"
 
 namespace convoy::cli {
@@ -30,7 +31,7 @@ fs::path newest_run() {
 }  // namespace
 
 fs::path named_model_file(const fs::path& path) {
-  if (path.extension() == ".onnx" && !fs::is_directory(path)) {
+  if (is_onnx_file(path)) {
     throw UsageError(
         fmt::format("{}: expected a model file, got an ONNX model; `convoy import {} --output "
                     "MODEL.safetensors` makes one of it",

@@ -4,17 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "convoy/error.h"
-#include "core/random.h"
 #include "data/recipe_images.h"
-#include "formats/network_json.h"
-#include "formats/onnx_model.h"
 #include "formats/strict_json.h"
-#include "inference/inference_step.h"
 #include "inference/model_file.h"
-#include "inference/onnx_import.h"
+#include "inference/onnx_file.h"
 #include "inference/source_card.h"
 #include "inference/source_options.h"
 #include "inference/weight_import.h"
@@ -113,57 +108,6 @@ bool is_variant_of(const Model& model, const std::string& name) {
   return network != nullptr && network->model == model.name;
 }
 
-// Whether the network treats two images as each alone; its weights are in `variables`.
-void check_images_apart(const ModelCard& card, Variables& variables) {
-  const int64_t size = card.preprocessing.image_size, pixels = size * size * 3;
-  std::vector<float> noise(static_cast<size_t>(2 * pixels));
-  RandomStream random(0, "import");
-  for (float& value : noise) value = random.uniform(-1, 1);
-  const auto logits_of = [&](int64_t batch, int64_t first) {
-    InferenceStep step(model_of(card), card.options, batch, size, variables, 0, {.exact = true});
-    Buffer arena(step.arena_bytes());
-    step.bind(variables, arena);
-    for (int64_t i = 0; i < batch * pixels; ++i) {
-      step.images()[i] = noise[static_cast<size_t>(first * pixels + i)];
-    }
-    step.run();
-    return std::vector<float>(step.logits(), step.logits() + batch * card.options.num_classes);
-  };
-  const std::vector<float> both = logits_of(2, 0);
-  std::vector<float> alone = logits_of(1, 0);
-  const std::vector<float> second = logits_of(1, 1);
-  alone.insert(alone.end(), second.begin(), second.end());
-  float largest = 0, difference = 0;
-  for (size_t i = 0; i < both.size(); ++i) {
-    largest = std::max(largest, std::abs(alone[i]));
-    difference = std::max(difference, std::abs(alone[i] - both[i]));
-  }
-  if (!(difference <= 1e-3F * largest)) {
-    throw Error(
-        fmt::format("two images at once give other logits than each alone (by {:.2g} of {:.2g}): the model is "
-                    "written for one image; export it for batches of any size",
-                    difference, largest));
-  }
-}
-
-// What an ONNX model of Convoy's own says of its images and classes.
-SourceCard source_of(const OnnxModel& model) {
-  const auto card = model.metadata.find("convoy");
-  try {
-    if (card != model.metadata.end()) return source_of(card_from_text(card->second), {});
-    SourceCard source;
-    const auto names = model.metadata.find("class_names");
-    if (names != model.metadata.end()) {
-      source.class_names = parse_strict_json(names->second, 2, "class_names").get<std::vector<std::string>>();
-    }
-    return source;
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(fmt::format("its metadata is damaged: {}", quote_name(error.what())));
-  }
-}
-
-bool is_onnx_file(const std::filesystem::path& file) { return file.extension() == ".onnx"; }
-
 void refuse_options_of_checkpoints(const ImportOptions& options) {
   const std::pair<bool, const char*> given[] = {
       {!options.key.empty(), "key"},       {!options.strip.empty(), "strip"},
@@ -177,23 +121,22 @@ void refuse_options_of_checkpoints(const ImportOptions& options) {
 void import_onnx(const std::filesystem::path& file, const ImportOptions& options, const std::filesystem::path& output,
                  ImportReport& report) {
   refuse_options_of_checkpoints(options);
-  const OnnxModel model = read_onnx(file);
-  OnnxNetwork network = [&] {
-    try {
-      return onnx_network(model, options.recipe.img_size);
-    } catch (const Error& error) {
-      error.rethrow(fmt::format("{}: {}", file.string(), error.what()));
-    }
-  }();
-  const SourceCard source = source_of(model);
   const std::string name = options.recipe.model.empty() ? file.filename().string() : options.recipe.model;
   if (models().contains(name)) {
     throw UsageError(fmt::format("model: {} is a network of Convoy's; give the imported one another name", name));
   }
+  const OnnxFile onnx = read_onnx_file(file, name, options.recipe.img_size);
+  if (const int64_t size = onnx.network->image_size; options.recipe.img_size.value_or(size) != size) {
+    throw UsageError(fmt::format("img-size: {} takes images of {} pixels, not of {}", file.string(), size,
+                                 *options.recipe.img_size));
+  }
+  SourceCard told;
+  told.class_names = onnx.class_names;
+  const SourceCard source = source_of(onnx.card, told);
   ModelCard card;
   card.architecture = name;
   card.class_names = options.class_names;
-  card.network = std::make_shared<const Model>(network_from_json(network_to_json(network.graph), name));
+  card.network = onnx.network;
   card.options.num_classes = card.network->num_classes;
   card.preprocessing = merged(options.recipe, *card.network, source);
   card.preprocessing.image_size = static_cast<int>(card.network->image_size);
@@ -205,22 +148,14 @@ void import_onnx(const std::filesystem::path& file, const ImportOptions& options
   if (card.class_names.size() != classes) {
     throw UsageError(fmt::format("class-names: expected {} names, got {}", classes, card.class_names.size()));
   }
-  report.format = network.softmax ? "ONNX, without the softmax at its end" : "ONNX";
+  report.format = onnx.softmax ? "ONNX, without the softmax at its end" : "ONNX";
   report.whole_network = true;
   report.model = name;
   report.num_classes = report.file_classes = card.options.num_classes;
   report.preprocessing = description_of(card.preprocessing);
   report.told_preprocessing = source.has_preprocessing();
-  for (const auto& [weight, origin] : network.sources) report.imported.push_back({weight, origin});
-  const Graph graph = inference_graph(*card.network, card.options,
-                                      {1, card.preprocessing.image_size, card.preprocessing.image_size, 3});
-  Variables variables;
-  variables.add(graph, std::nullopt);
-  for (const auto& [weight, values] : network.weights) {
-    if (variables.contains(weight)) variables.write(weight, values);
-  }
-  check_images_apart(card, variables);
-  write_model_file(output, card, graph, "", variables);
+  for (const auto& [weight, origin] : onnx.sources) report.imported.push_back({weight, origin});
+  write_model_file(output, card, graph_of(card, file), "", onnx.variables);
 }
 
 }  // namespace

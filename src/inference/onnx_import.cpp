@@ -246,9 +246,6 @@ Traced images_of(const OnnxModel& model, std::optional<int64_t> image_size, Onnx
   if ((maps ? extents[1] : extents[3]) != 3 || height != width || size > 16384) {
     fail(fmt::format("{{{}}}", fmt::join(extents, ", ")));
   }
-  if (image_size && *image_size != size) {
-    throw UsageError(fmt::format("img-size: the model takes images of {} pixels, not of {}", size, *image_size));
-  }
   tracer.set_any_batch(extents[0] == 0);
   extents[0] = 1;
   const Value images(&tracer.graph(), tracer.graph().add_input("images", {{1, size, size, 3}}));

@@ -191,6 +191,7 @@ TEST_F(OnnxImportFile, OptionsOfCheckpointsAreRefused) {
        "rename: "},
       {[](ImportOptions& o) { o.source_layout = SourceLayout{}; }, "source-layout: "},
       {[](ImportOptions& o) { o.by_order = true; }, "by-order: "},
+      {[](ImportOptions& o) { o.recipe.img_size = 9; }, "img-size: "},
       {[](ImportOptions& o) {
          o.class_names = {"a", "b"};
        },
