@@ -11,7 +11,6 @@
 #include "convoy/error.h"
 #include "core/finite.h"
 #include "core/parallel.h"
-#include "core/text.h"
 #include "data/loader.h"
 #include "data/unlabelled.h"
 #include "inference/arena.h"
@@ -136,21 +135,6 @@ void check_outputs(std::span<const float> logits, const std::string& image, cons
 std::string message_about(const std::string& image, const std::vector<std::string>& messages) {
   const auto found = std::ranges::find_if(messages, [&](const auto& text) { return text.starts_with(image + ":"); });
   return found == messages.end() ? "" : *found;
-}
-
-// The model's number of every class of the dataset, matched by name.
-std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::path& data,
-                               const std::vector<std::string>& names, const std::filesystem::path& model_file) {
-  std::vector<int> numbers;
-  for (const std::string& name : dataset.class_names()) {
-    const auto found = std::ranges::find(names, name);
-    if (found == names.end()) {
-      throw Error(fmt::format("{}: {}, which {} does not know", data.string(), unknown_name("class", name, names),
-                              model_file.string()));
-    }
-    numbers.push_back(static_cast<int>(found - names.begin()));
-  }
-  return numbers;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "convoy/error.h"
+#include "core/text.h"
 
 namespace convoy {
 namespace {
@@ -146,6 +147,20 @@ EvaluationData open_evaluation_data(const fs::path& data, EvaluationPart part,
                     record->data, model_file.string()));
   }
   return part_of(source, part);
+}
+
+std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::path& data,
+                               const std::vector<std::string>& names, const std::filesystem::path& model_file) {
+  std::vector<int> numbers;
+  for (const std::string& name : dataset.class_names()) {
+    const auto found = std::ranges::find(names, name);
+    if (found == names.end()) {
+      throw Error(fmt::format("{}: {}, which {} does not know", data.string(), unknown_name("class", name, names),
+                              model_file.string()));
+    }
+    numbers.push_back(static_cast<int>(found - names.begin()));
+  }
+  return numbers;
 }
 
 }  // namespace convoy

@@ -28,4 +28,9 @@ EvaluationData open_evaluation_data(const std::filesystem::path& data, Evaluatio
                                     const std::filesystem::path& model_file,
                                     BadFolder bad_folder = BadFolder::error_unless_empty);
 
+// The number that a network gives to each class of the dataset, matched by name among `names`. Throws Error, which
+// names both sources, for a class that is none of them.
+std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::path& data,
+                               const std::vector<std::string>& names, const std::filesystem::path& model_file);
+
 }  // namespace convoy

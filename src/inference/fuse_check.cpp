@@ -9,10 +9,10 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
-#include "data/loader.h"
 #include "data/unlabelled.h"
 #include "inference/arena.h"
 #include "inference/inference_step.h"
+#include "inference/sample_images.h"
 
 namespace convoy {
 namespace {
@@ -101,32 +101,6 @@ DatasetPtr open_images(const FuseOptions& options) {
   return options.data.empty() ? nullptr : open_dataset(options.data, Split::val);
 }
 
-void compare(const ModelCard& card, const FuseOptions& options, const DatasetPtr& dataset, int64_t batch_size,
-             Comparison& comparison) {
-  const int64_t side = card.preprocessing.image_size;
-  const auto floats = static_cast<size_t>(batch_size * side * side * 3);
-  if (dataset == nullptr) {
-    std::vector<float> pixels(floats);
-    RandomStream random(0, "fuse");
-    std::ranges::generate(pixels, [&] { return random.uniform(-1.7F, 1.7F); });
-    comparison.add(pixels, batch_size);
-    return;
-  }
-  LoaderOptions loader_options;
-  loader_options.batch_size = batch_size;
-  loader_options.preprocessing = card.preprocessing;
-  // From all over the dataset: in its own order they may be of one class.
-  loader_options.shuffle = true;
-  loader_options.cache_bytes = 0;
-  loader_options.end_epoch = 1;
-  Loader loader(dataset, loader_options);
-  const int64_t wanted = std::min(options.most_images, dataset->size());
-  for (int64_t done = 0; done < wanted; done += batch_size) {
-    const Batch& batch = loader.next();
-    comparison.add({batch.images.floats(), floats}, std::min(batch.size, wanted - done));
-  }
-}
-
 }  // namespace
 
 void compare_forms(const FusedForms& forms, const FuseOptions& options, FuseReport& report) {
@@ -136,7 +110,9 @@ void compare_forms(const FusedForms& forms, const FuseOptions& options, FuseRepo
   Variables disturbed;
   disturb(forms.graph, forms.original, disturbed);
   Comparison comparison(forms, batch_size, disturbed, report);
-  compare(forms.card, options, dataset, batch_size, comparison);
+  visit_samples(
+      dataset, forms.card.preprocessing, batch_size, dataset == nullptr ? batch_size : options.most_images,
+      [&](std::span<const float> images, int64_t count, std::span<const int>) { comparison.add(images, count); });
   const double share = report.rounding / std::max(report.largest_logit, std::numeric_limits<double>::min());
   report.tolerance = options.tolerance.value_or(std::max(kLeastTolerance, kMargin * share));
 }

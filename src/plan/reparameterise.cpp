@@ -217,7 +217,7 @@ class Rewriter {
       : graph_(graph),
         branches_(graph),
         needed_(static_cast<size_t>(graph.value_count()), false),
-        result_{Graph(graph.mode()), {}, {}} {
+        result_{Graph(graph.mode()), {}, {}, {}} {
     find_needed();
   }
 
@@ -226,14 +226,14 @@ class Rewriter {
       const bool used = std::ranges::any_of(node.outputs, [&](ValueId id) { return id != kNoValue && is_needed(id); });
       if (!used) continue;
       if (const FormPtr form = branches_.rewritten(node.outputs[0])) {
-        places_[node.outputs[0]] = add_convolution(form);
+        place(node.outputs[0], add_convolution(form));
         Branches::count_rules(*form, result_.rewrites);
         continue;
       }
       std::vector<ValueId> inputs;
       for (const ValueId id : node.inputs) inputs.push_back(place_of(id));
       const std::vector<ValueId> outputs = result_.graph.add_node(node.op, inputs);
-      for (size_t i = 0; i < outputs.size(); ++i) places_[node.outputs[i]] = outputs[i];
+      for (size_t i = 0; i < outputs.size(); ++i) place(node.outputs[i], outputs[i]);
     }
     for (const auto& [name, id] : graph_.outputs()) result_.graph.set_output(name, place_of(id));
     return std::move(result_);
@@ -260,6 +260,11 @@ class Rewriter {
     for (ValueId id = 0; id < graph_.value_count(); ++id) {
       if (is_needed(id) && !graph_.value(id).name.empty()) taken_.insert(graph_.value(id).name);
     }
+  }
+
+  void place(ValueId original, ValueId id) {
+    places_[original] = id;
+    result_.originals[id] = original;
   }
 
   ValueId place_of(ValueId id) {

@@ -23,6 +23,7 @@ struct Reparameterised {
   };
   Graph graph;
   std::vector<Convolution> convolutions;
+  std::map<ValueId, ValueId> originals;      // of what the new graph's nodes make, the value that it is in the original
   std::map<std::string_view, int> rewrites;  // by rule
 };
 
