@@ -51,8 +51,9 @@ struct CONVOY_API AgreementReport {
 // the sequences of equal shapes that remain. Images are prepared as the first network that says so does it.
 //
 // Tolerances follow from the precision of both networks. float32 1e-4: a rounding is 2^-24, 6e-8, of a number; sums of
-// some thousand products in another order and a hundred layers behind each other made of that at most 1e-5 of the
-// largest magnitude in trained networks, while a wrong weight or epsilon shows from 1e-3 on.
+// some thousand products in another order, in a hundred layers behind each other, make of that up to 4e-6 of the
+// largest magnitude (measured up to ResNet-152), while norms of MobileNetV2 with an epsilon of 1e-3 for 1e-5 show as
+// 1e-3.
 //
 // Throws Error where a file cannot be read or the networks take images of different sizes or have different numbers of
 // classes; MemoryError where what all layers make of a few images does not fit into memory.

@@ -14,6 +14,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kMetadataKey = "golden";
 constexpr int kDeepest = 2;
 constexpr int64_t kDigestWidth = 2 + Digest::kSamples;
 
@@ -78,7 +79,7 @@ class Settings {
 }  // namespace
 
 Golden::Golden(const std::filesystem::path& path) : file_(path) {
-  const auto settings = file_.metadata().find("golden");
+  const auto settings = file_.metadata().find(kMetadataKey);
   try {
     if (settings == file_.metadata().end()) throw FileError("is no golden file: it has no metadata entry \"golden\"");
     read_settings(settings->second);
@@ -228,5 +229,7 @@ Digest Golden::expected_digest(Kind kind, size_t i) const {
 }
 
 std::vector<float> Golden::expected(Kind kind, size_t i) const { return file_.floats(tensor_name(kind, i)); }
+
+bool is_golden(const std::filesystem::path& path) { return SafetensorsReader(path).metadata().contains(kMetadataKey); }
 
 }  // namespace convoy

@@ -86,4 +86,7 @@ class Golden {
   std::vector<double> digests_[3];  // of a compact file, by Kind: rows of norm, sum, samples
 };
 
+// Whether a safetensors file is one, by its metadata. Throws Error when it is no safetensors file.
+bool is_golden(const std::filesystem::path& path);
+
 }  // namespace convoy
