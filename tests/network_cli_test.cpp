@@ -51,19 +51,35 @@ TEST(NetworkCli, AnImpossibleArchitectureIsOneLineThatNamesTheNearest) {
   refused({"vgg11", "--img-size", "16"}, "expected at least 32 for vgg11, got 16");
 }
 
-TEST(NetworkCli, AProfileIsInTheJsonToo) {
-  std::vector<std::string> words = {"bench", "resnet9", "--img-size", "32", "--steps", "1", "--json"};
-  EXPECT_FALSE(json::parse(run_convoy(words).out).contains("parts"));
-  words.emplace_back("--profile");
-  const json parts = json::parse(run_convoy(words).out).at("parts");
-  int64_t multiply_adds = 0;
-  for (const json& part : parts) {
-    EXPECT_GE(part["seconds"], 0);
-    EXPECT_NE(part["kernel"], "");
-    multiply_adds += part["multiply_adds"].get<int64_t>();
-  }
+// However the batch is cut, the layers together are the network.
+TEST(NetworkCli, BenchHoldsLayersAgainstTheMachine) {
+  std::vector<std::string> words = {"bench", "resnet9", "--img-size", "32", "--steps", "1", "--threads", "2"};
+  std::vector<std::string> as_json = words;
+  as_json.emplace_back("--json");
+  EXPECT_FALSE(json::parse(run_convoy(as_json).out).contains("layers"));
+  as_json.emplace_back("--layers");
   const json network = json::parse(run_convoy({"summary", "resnet9", "--img-size", "32", "--json"}).out);
-  EXPECT_EQ(multiply_adds, network["total"]["multiply_adds"]);
+  for (const int64_t batch : {1, 3}) {
+    std::vector<std::string> of_batch = as_json;
+    of_batch.insert(of_batch.end(), {"--batch-size", std::to_string(batch)});
+    const json report = json::parse(run_convoy(of_batch).out);
+    EXPECT_GT(report["bandwidth_bytes_per_s"], 1e8);
+    int64_t multiply_adds = 0;
+    for (const json& layer : report["layers"]) {
+      EXPECT_GE(layer["seconds"], 0);
+      EXPECT_NE(layer["kernel"], "");
+      const double arithmetic = 2 * layer["multiply_adds"].get<double>() / report["peak_flop_per_s"].get<double>();
+      const double memory = layer["bytes"].get<double>() / report["bandwidth_bytes_per_s"].get<double>();
+      EXPECT_DOUBLE_EQ(layer["bound_seconds"], std::max(arithmetic, memory));
+      multiply_adds += layer["multiply_adds"].get<int64_t>();
+    }
+    EXPECT_EQ(multiply_adds, batch * network["total"]["multiply_adds"].get<int64_t>());
+    const json& stem = report["layers"][0];
+    EXPECT_EQ(stem["name"], "stem.conv");
+    EXPECT_EQ(stem["bytes"], 4 * (batch * 32 * 32 * (3 + 32) + 27 * 32 + 32));
+  }
+  words.emplace_back("--layers");
+  EXPECT_THAT(run_convoy(words).out, testing::ContainsRegex("not depthwise: 1 groups of 64 channels"));
 }
 
 // In double precision the step is PyTorch's to what float32 files can tell.

@@ -50,6 +50,15 @@ std::vector<ValueId> Graph::add_node(std::shared_ptr<const Op> op, std::vector<V
   return nodes_.back().outputs;
 }
 
+void Graph::make_input(ValueId id, std::string name) {
+  if (!by_name_.emplace(name, id).second) {
+    throw InternalError(fmt::format("graph: there is already a tensor named '{}'; names must differ", name));
+  }
+  ValueInfo& info = values_[static_cast<size_t>(id)];
+  info.name = std::move(name);
+  info.kind = ValueKind::input;
+}
+
 ValueId Graph::find_named(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? kNoValue : found->second;

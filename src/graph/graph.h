@@ -69,8 +69,12 @@ class Graph {
   const std::vector<Node>& nodes() const { return nodes_; }
   std::vector<Node>& nodes() { return nodes_; }
 
+  // Makes a value, the result of a node that is gone, an input of that name.
+  void make_input(ValueId id, std::string name);
+
   // Values that the caller reads after a run, by name; passes keep them.
   void set_output(std::string name, ValueId id) { outputs_[std::move(name)] = id; }
+  void clear_outputs() { outputs_.clear(); }
   const std::map<std::string, ValueId, std::less<>>& outputs() const { return outputs_; }
   // Throws Error when there is no output, input, parameter or state of that name.
   ValueId output(std::string_view name) const;

@@ -10,28 +10,35 @@ namespace convoy {
 InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, int64_t batch_size, int64_t image_size,
                              Variables& variables, uint64_t seed, const InferenceOptions& inference)
     : image_size_(image_size) {
-  Graph graph = inference_graph(model, options, {batch_size, image_size, image_size, 3},
-                                inference.averaged ? kAverageScope : std::string_view());
+  const auto graph_of = [&](int64_t images) {
+    return inference_graph(model, options, {images, image_size, image_size, 3},
+                           inference.averaged ? kAverageScope : std::string_view());
+  };
+  Graph graph = graph_of(batch_size);
   variables.add(graph, seed);
   if (inference.folded && !options.fused) {
     reparameterised_ = reparameterise(graph);
     folded_.add(reparameterised_->graph, std::nullopt);
-    graph = reparameterised_->graph;
   }
-  run_passes(graph, forward_passes());
-  program_ = std::make_unique<Program>(
-      std::move(graph),
+  program_ = std::make_unique<BatchProgram>(
+      [&](int64_t images) {
+        Graph ready = images == batch_size ? graph : graph_of(images);
+        if (reparameterised_) ready = reparameterise(ready).graph;
+        run_passes(ready, forward_passes());
+        return ready;
+      },
+      batch_size,
       ProgramOptions{.exact = inference.exact, .prepared = inference.prepared, .backend = variables.backend()});
 }
 
 void InferenceStep::bind(const Variables& variables, Buffer& arena) {
   variables_ = &variables;
   program_->bind(reparameterised_ ? folded_ : variables, arena);
-  images_ = HostTensor(*program_, "images");
-  logits_ = HostTensor(*program_, "logits");
+  images_ = HostTensor(program_->whole(), "images");
+  logits_ = HostTensor(program_->whole(), "logits");
 }
 
-void InferenceStep::execute(void (Program::*run)(const StepScalars&)) {
+void InferenceStep::execute(void (BatchProgram::*run)(const StepScalars&)) {
   images_.upload();
   (*program_.*run)({});
   logits_.download();

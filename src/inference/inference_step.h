@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "convoy/model.h"
+#include "plan/batch_program.h"
 #include "plan/host_tensor.h"
-#include "plan/program.h"
 #include "plan/reparameterise.h"
 
 namespace convoy {
@@ -45,21 +45,21 @@ class InferenceStep {
   int64_t image_size() const { return image_size_; }
   // To be filled before each run: {N, S, S, 3}.
   float* images() const { return images_.values().data(); }
-  void run() { execute(&Program::run); }
-  void run_profiled() { execute(&Program::run_profiled); }
+  void run() { execute(&BatchProgram::run); }
+  void run_profiled() { execute(&BatchProgram::run_profiled); }
   // Of the last run: {N, classes}.
   const float* logits() const { return logits_.values().data(); }
 
-  const Program& program() const { return *program_; }
+  const BatchProgram& program() const { return *program_; }
 
  private:
-  void execute(void (Program::*run)(const StepScalars&));
+  void execute(void (BatchProgram::*run)(const StepScalars&));
 
   int64_t image_size_;
   std::optional<Reparameterised> reparameterised_;
   const Variables* variables_ = nullptr;
   Variables folded_;
-  std::unique_ptr<Program> program_;
+  std::unique_ptr<BatchProgram> program_;
   HostTensor images_, logits_;
 };
 

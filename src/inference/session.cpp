@@ -16,9 +16,9 @@
 #include "inference/arena.h"
 #include "inference/model_file.h"
 #include "inference/pixels.h"
+#include "plan/batch_program.h"
 #include "plan/network_graph.h"
 #include "plan/passes.h"
-#include "plan/program.h"
 #include "plan/reparameterise.h"
 
 namespace convoy {
@@ -158,7 +158,7 @@ struct Session::Parts {
   ThreadTeamPtr team;
   std::shared_ptr<FoldedWeights> folded;  // shared; null where `own` is used
   Variables own;                          // a copy, where layers are asked for
-  std::unique_ptr<Program> program;
+  std::unique_ptr<BatchProgram> program;
   Buffer arena;
 };
 
@@ -174,28 +174,36 @@ Session::Session(const TrainedNetwork& network, const SessionOptions& options) :
   parts_->team = team_of(options.threads);
   const TeamScope scope(*parts_->team);
 
-  Graph graph = inference_graph(model_of(card), card.options, {options.batch_size, side, side, Image::kChannels});
-  for (const std::string& output : options.outputs) {
-    if (output == kLogits) continue;
-    graph.set_output(output, output == kFeatures ? features_of(graph) : layer_output(graph, output));
-  }
+  const auto graph_of = [&](int64_t images) {
+    Graph graph = inference_graph(model_of(card), card.options, {images, side, side, Image::kChannels});
+    for (const std::string& output : options.outputs) {
+      if (output == kLogits) continue;
+      graph.set_output(output, output == kFeatures ? features_of(graph) : layer_output(graph, output));
+    }
+    return graph;
+  };
+  const bool folds = std::ranges::none_of(options.outputs, is_layer);
+  const Graph graph = graph_of(options.batch_size);
   const Variables* variables = &parts_->own;
   PreparedWeights* shared = nullptr;
-  if (std::ranges::any_of(options.outputs, is_layer)) {
+  if (folds) {
+    parts_->folded = network.parts_->fold(reparameterise(graph));
+    variables = &parts_->folded->variables;
+    shared = &parts_->folded->prepared;
+  } else {
     parts_->own.add(graph, std::nullopt);
     for (const auto& [name, variable] : parts_->own.all()) {
       parts_->own.write(name, network.parts_->variables.read(name));
     }
-  } else {
-    Reparameterised folded = reparameterise(graph);
-    parts_->folded = network.parts_->fold(folded);
-    variables = &parts_->folded->variables;
-    shared = &parts_->folded->prepared;
-    graph = std::move(folded.graph);
   }
-  run_passes(graph, forward_passes());
-  parts_->program = std::make_unique<Program>(
-      std::move(graph), ProgramOptions{.exact = options.exact, .prepared = true, .shared = shared});
+  parts_->program = std::make_unique<BatchProgram>(
+      [&](int64_t images) {
+        Graph ready = graph_of(images);
+        if (folds) ready = reparameterise(ready).graph;
+        run_passes(ready, forward_passes());
+        return ready;
+      },
+      options.batch_size, ProgramOptions{.exact = options.exact, .prepared = true, .shared = shared});
   parts_->arena = make_arena(parts_->program->arena_bytes(),
                              fmt::format("{}: a batch size of {}", card.architecture, options.batch_size));
   parts_->program->bind(*variables, parts_->arena);
@@ -207,7 +215,7 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 std::span<float> Session::images() {
-  const Program& program = *parts_->program;
+  const Program& program = parts_->program->whole();
   const Shape& shape = program.graph().value(program.graph().named("images")).type.shape;
   return {program.data("images"), static_cast<size_t>(shape.elements())};
 }
@@ -215,13 +223,13 @@ std::span<float> Session::images() {
 void Session::run() { parts_->program->run({}); }
 
 std::span<const float> Session::output(size_t place) const {
-  const Program& program = *parts_->program;
+  const Program& program = parts_->program->whole();
   const ValueId id = program.graph().output(parts_->outputs.at(place));
   return {program.data(id), static_cast<size_t>(program.graph().value(id).type.shape.elements())};
 }
 
 std::vector<int64_t> Session::output_shape(size_t place) const {
-  const Graph& graph = parts_->program->graph();
+  const Graph& graph = parts_->program->whole().graph();
   const Shape& shape = graph.value(graph.output(parts_->outputs.at(place))).type.shape;
   return {shape.extents().begin(), shape.extents().end()};
 }

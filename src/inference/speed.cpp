@@ -18,21 +18,51 @@ namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-std::vector<BenchmarkResult::Part> parts_of(const Program& program, int runs) {
-  std::vector<BenchmarkResult::Part> parts;
+// Of a node's maps and weights, each once; weights stay where they are from one run of a step to the next.
+int64_t bytes_moved(const Graph& graph, const Node& node, int64_t runs) {
+  int64_t bytes = 0;
+  for (const std::vector<ValueId>* ids : {&node.inputs, &node.outputs}) {
+    for (const ValueId id : *ids) {
+      if (id == kNoValue) continue;
+      const ValueInfo& info = graph.value(id);
+      const bool lasts = info.is_variable() || info.kind == ValueKind::constant;
+      bytes += (lasts ? 1 : runs) * info.type.shape.elements() * size_of(info.type.dtype);
+    }
+  }
+  return bytes;
+}
+
+std::string layer_name(const Graph& graph, const Node& node) {
+  constexpr std::string_view kWeight = ".weight";
+  for (const ValueId id : node.inputs) {
+    if (id == kNoValue || !graph.value(id).name.ends_with(kWeight)) continue;
+    return graph.value(id).name.substr(0, graph.value(id).name.size() - kWeight.size());
+  }
+  return "";
+}
+
+void add_layers(const ProgramRuns& runs, int steps, BenchmarkResult& result) {
+  const Program& program = *runs.program;
   const Graph& graph = program.graph();
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
-    std::string shape;
+    BenchmarkResult::Layer layer;
+    layer.name = layer_name(graph, node);
     for (const ValueId id : node.outputs) {
-      if (shape.empty() && id != kNoValue) shape = graph.value(id).type.shape.to_string();
+      if (layer.output.empty() && id != kNoValue) layer.output = graph.value(id).type.shape.to_string();
     }
-    std::string op(node.op->name());
-    if (const std::string attributes = to_string(node.op->attributes()); !attributes.empty()) op += " " + attributes;
-    parts.push_back({std::move(op), program.reports()[i].kernel, std::move(shape), program.reports()[i].seconds / runs,
-                     multiply_adds(graph, node)});
+    layer.op = node.op->name();
+    const std::string attributes = to_string(node.op->attributes());
+    if (!attributes.empty()) layer.op.append(" ").append(attributes);
+    layer.kernel = program.reports()[i].kernel;
+    layer.refused = program.reports()[i].refused;
+    layer.seconds = program.seconds(i) / static_cast<double>(steps * runs.at_once);
+    layer.multiply_adds = runs.runs * multiply_adds(graph, node);
+    layer.bytes = bytes_moved(graph, node, runs.runs);
+    layer.bound_seconds = std::max(2.0 * static_cast<double>(layer.multiply_adds) / result.peak,
+                                   static_cast<double>(layer.bytes) / result.bandwidth);
+    result.layers.push_back(std::move(layer));
   }
-  return parts;
 }
 
 class TimedInference : public TimedStep {
@@ -44,7 +74,7 @@ class TimedInference : public TimedStep {
     step_.prepare();
   }
 
-  const Program& program() const override { return step_.program(); }
+  std::vector<ProgramRuns> programs() const override { return step_.program().halves(); }
   size_t planned_bytes() const override { return step_.arena_bytes() + variables_.bytes(); }
   void run(const std::vector<float>& images, bool profiled) override {
     std::ranges::copy(images, step_.images());
@@ -85,11 +115,14 @@ BenchmarkResult measure_speed(const std::function<std::unique_ptr<TimedStep>()>&
   result.planned_bytes = step->planned_bytes();
   result.peak_rss_bytes = static_cast<size_t>(peak_resident_bytes());
 
-  const int64_t operations = 2 * multiply_adds(step->program().graph());
-  result.peak_share = static_cast<double>(operations) / median / kernels::measure_peak();
-  if (options.profile) {
+  int64_t operations = 0;
+  for (const ProgramRuns& runs : step->programs()) operations += 2 * runs.runs * multiply_adds(runs.program->graph());
+  result.peak = kernels::measure_peak();
+  result.peak_share = static_cast<double>(operations) / median / result.peak;
+  if (options.layers) {
+    result.bandwidth = kernels::measure_bandwidth();
     for (int i = 0; i < options.steps; ++i) step->run(images, true);
-    result.parts = parts_of(step->program(), options.steps);
+    for (const ProgramRuns& runs : step->programs()) add_layers(runs, options.steps, result);
   }
   return result;
 }

@@ -10,37 +10,44 @@
 
 #include "convoy/model.h"
 #include "core/buffer.h"
-#include "plan/program.h"
+#include "plan/batch_program.h"
 
 namespace convoy {
 
 struct BenchmarkResult {
-  struct Part {
-    std::string op, kernel, output;  // of one node
-    double seconds = 0;              // a step
-    int64_t multiply_adds = 0;
+  // A node of what runs.
+  struct Layer {
+    std::string name;  // of its weight, without ".weight"; empty where it has none
+    std::string op, kernel, output;
+    std::vector<std::string> refused;  // "kernel: why" of those preferred to it
+    double seconds = 0;                // a step
+    double bound_seconds = 0;          // what arithmetic or memory would take at the least, both as measured here
+    int64_t multiply_adds = 0;         // of a step
+    int64_t bytes = 0;                 // of a step: maps read and written, weights read once
   };
 
   double median_img_per_s = 0, best_img_per_s = 0;
   double first_step_s = 0;   // from the start of planning to the end of the first step
   size_t planned_bytes = 0;  // arena and variables
   size_t peak_rss_bytes = 0;
-  double peak_share = 0;    // floating-point operations of convolutions and products a second, of the measured peak
-  std::vector<Part> parts;  // where profile: the nodes in the order they run
+  double peak = 0;            // floating-point operations a second, measured here
+  double peak_share = 0;      // those of convolutions and products, of that
+  double bandwidth = 0;       // where layers: bytes a second from and to memory, measured here
+  std::vector<Layer> layers;  // where asked for: the nodes in the order they run
 };
 
 struct SpeedOptions {
   int64_t batch_size = 1;
   int64_t image_size = 224;
   int steps = 10;  // timed, after the first and two more to warm up
-  bool profile = false;
+  bool layers = false;
 };
 
 // A step with its memory, ready to run.
 class TimedStep {
  public:
   virtual ~TimedStep() = default;
-  virtual const Program& program() const = 0;
+  virtual std::vector<ProgramRuns> programs() const = 0;
   virtual size_t planned_bytes() const = 0;
   // images: {batch_size, image_size, image_size, 3}.
   virtual void run(const std::vector<float>& images, bool profiled) = 0;

@@ -2,14 +2,21 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/parallel.h"
 #include "kernels/dispatch.h"
 
 CONVOY_DISPATCH(PeakKernels, peak_kernels)
 
 namespace convoy::kernels {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+}  // namespace
 
 double measure_peak() {
   constexpr int kTrials = 10;
@@ -19,15 +26,31 @@ double measure_peak() {
   double best = 0;
   for (int trial = 0; trial < kTrials; ++trial) {
     std::vector<int64_t> done(sinks.size());
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     parallel_for(threads, [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
       done[i] = peak_kernels().run(kRounds, &sinks[i]);
     });
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = now() - start;
     int64_t operations = 0;
     for (const int64_t count : done) operations += count;
     best = std::max(best, static_cast<double>(operations) / seconds);
+  }
+  return best;
+}
+
+double measure_bandwidth() {
+  constexpr int kTrials = 4;
+  constexpr int64_t kBytes = int64_t{1} << 27, kPiece = int64_t{1} << 21;  // more than caches hold
+  Buffer from(kBytes), into(kBytes);
+  double best = 0;
+  for (int trial = -1; trial < kTrials; ++trial) {  // the first touches the memory
+    const double start = now();
+    parallel_for(kBytes / kPiece, [&](int64_t piece, int) {
+      const auto at = piece * kPiece;
+      std::memcpy(into.data() + at, from.data() + at, kPiece);
+    });
+    if (trial >= 0) best = std::max(best, 2.0 * kBytes / (now() - start));
   }
   return best;
 }

@@ -1,4 +1,4 @@
-// The arithmetic limit of this machine, to hold other figures against.
+// The limits of this machine, to hold other figures against.
 #pragma once
 
 #include <cstdint>
@@ -15,5 +15,9 @@ const PeakKernels& peak_kernels();
 
 // Floating-point operations a second of all threads together, the best of some short trials (about 7 ms in all).
 double measure_peak();
+
+// Bytes a second that all threads together read from memory and write to it, copying; the best of some trials (about
+// 0.2 s and 256 MiB in all).
+double measure_bandwidth();
 
 }  // namespace convoy::kernels

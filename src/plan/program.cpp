@@ -126,7 +126,9 @@ Program::Program(Graph graph, const ProgramOptions& options)
       team_(current_team()),
       steps_(graph_.nodes().size()),
       guard_(options.guarded ? kGuardBytes : 0),
-      shared_(options.shared) {
+      shared_(options.shared),
+      frames_(static_cast<size_t>(options.frames)) {
+  if (options.frames > 1 && team_->size() > 1) throw InternalError("program: frames are run by teams of one thread");
   if (options.prepared) find_prologue();
   choose_kernels(options);
   plan_memory();
@@ -215,46 +217,67 @@ void Program::plan_memory() {
     workspace_block_.push_back(bytes == 0 ? kNoBlock : blocks.add(bytes + guard_, now, now));
   }
   MemoryLayout layout = lay_out(blocks.lifetimes);
-  arena_bytes_ = layout.bytes;
+  frame_bytes_ = align(layout.bytes);
   block_of_value_ = std::move(blocks.of_value);
   block_offsets_ = std::move(layout.offsets);
 }
 
-void Program::bind(const Variables& variables, Buffer& arena) {
+void Program::bind(const Variables& variables, Buffer& arena, size_t offset) {
   if (&variables.backend() != backend_) {
     throw InternalError(fmt::format("program: the variables are the backend '{}', it runs on '{}'",
                                     variables.backend().name(), backend_->name()));
   }
-  if (arena.size() < arena_bytes_) {
-    throw InternalError(
-        fmt::format("memory: the arena has {} bytes, the program needs {}", arena.size(), arena_bytes_));
+  if (arena.size() < offset + arena_bytes()) {
+    throw InternalError(fmt::format("memory: the arena has {} bytes, the program needs {} from byte {} on",
+                                    arena.size(), arena_bytes(), offset));
   }
-  arena_ = arena.data();
   if (lasting_.size() < lasting_bytes_) lasting_ = backend_->allocate(lasting_bytes_);
-  views_.assign(static_cast<size_t>(graph_.value_count()), {});
+  for (size_t i = 0; i < frames_.size(); ++i) {
+    bind_frame(frames_[i], variables, arena.data() + offset + i * frame_bytes_);
+  }
+  bind_constants();
+}
+
+void Program::bind_frame(Frame& frame, const Variables& variables, std::byte* arena) {
+  frame.views.assign(static_cast<size_t>(graph_.value_count()), {});
   for (ValueId id = 0; id < graph_.value_count(); ++id) {
     const ValueInfo& info = graph_.value(id);
     const auto index = static_cast<size_t>(id);
-    views_[index].dtype = backend_->stored_as(info.type.dtype);
+    frame.views[index].dtype = backend_->stored_as(info.type.dtype);
     if (block_of_value_[index] != kNoBlock) {
-      views_[index].data = arena_ + block_offsets_[block_of_value_[index]];
+      frame.views[index].data = arena + block_offsets_[block_of_value_[index]];
     } else if (lasting_offsets_[index] != kNoBlock) {
-      views_[index].data = lasting_.data() + lasting_offsets_[index];
+      frame.views[index].data = lasting_.data() + lasting_offsets_[index];
     } else if (info.is_variable()) {
-      views_[index] = variables.at(info.name).view;
+      frame.views[index] = variables.at(info.name).view;
     }
   }
-  bind_constants();
-  const auto view_of = [this](ValueId id) { return view(id); };
+  const auto view_of = [&frame](ValueId id) { return id == kNoValue ? View() : frame.views[static_cast<size_t>(id)]; };
+  frame.steps.resize(steps_.size());
   for (size_t position = 0; position < steps_.size(); ++position) {
     const Node& node = graph_.nodes()[position];
-    Step& step = steps_[position];
-    step.inputs.resize(node.inputs.size());
-    step.outputs.resize(node.outputs.size());
-    std::ranges::transform(node.inputs, step.inputs.begin(), view_of);
-    std::ranges::transform(node.outputs, step.outputs.begin(), view_of);
+    Frame::StepMemory& memory = frame.steps[position];
+    memory.inputs.resize(node.inputs.size());
+    memory.outputs.resize(node.outputs.size());
+    std::ranges::transform(node.inputs, memory.inputs.begin(), view_of);
+    std::ranges::transform(node.outputs, memory.outputs.begin(), view_of);
     const size_t block = workspace_block_[position];
-    step.workspace = block == kNoBlock ? nullptr : arena_ + block_offsets_[block];
+    memory.workspace = block == kNoBlock ? nullptr : arena + block_offsets_[block];
+  }
+}
+
+void Program::point(size_t frame, ValueId id, std::byte* data) {
+  Frame& pointed = frames_[frame];
+  pointed.views[static_cast<size_t>(id)].data = data;
+  for (size_t position = 0; position < steps_.size(); ++position) {
+    const Node& node = graph_.nodes()[position];
+    Frame::StepMemory& memory = pointed.steps[position];
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == id) memory.inputs[i].data = data;
+    }
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == id) memory.outputs[i].data = data;
+    }
   }
 }
 
@@ -302,7 +325,7 @@ void Program::share_prepared() {
     }
     shared_blocks_.push_back(shared_->get(key, [&] {
       Buffer block = backend_->allocate(bytes);
-      step.kernel->prepare(spec_of(index), step.inputs[1], block.data());
+      step.kernel->prepare(spec_of(index), frames_[0].steps[index].inputs[1], block.data());
       return block;
     }));
     step.prepared = shared_blocks_.back()->data();
@@ -311,7 +334,7 @@ void Program::share_prepared() {
 
 void Program::run_prologue() {
   for (size_t index = 0; index < steps_.size(); ++index) {
-    if (steps_[index].in_prologue) run_step(index, {});
+    if (steps_[index].in_prologue) run_step(index, {}, frames_[0]);
   }
 }
 
@@ -323,7 +346,8 @@ void Program::prepare() {
     make_room_to_prepare();
     for (size_t index = 0; index < steps_.size(); ++index) {
       const Step& step = steps_[index];
-      if (step.prepared != nullptr) step.kernel->prepare(spec_of(index), step.inputs[1], step.prepared);
+      if (step.prepared == nullptr) continue;
+      step.kernel->prepare(spec_of(index), frames_[0].steps[index].inputs[1], step.prepared);
     }
   }
   run_prologue();
@@ -400,49 +424,58 @@ void Program::write(std::string_view name, std::span<const float> values) const 
   backend_->upload(values, view(id));
 }
 
-void Program::run_step(size_t index, const StepScalars& step) {
+void Program::run_step(size_t index, const StepScalars& step, const Frame& frame) {
   const Step& planned = steps_[index];
-  planned.kernel->run(spec_of(index), {planned.inputs, planned.outputs, planned.workspace, step, planned.prepared});
+  const Frame::StepMemory& memory = frame.steps[index];
+  planned.kernel->run(spec_of(index), {memory.inputs, memory.outputs, memory.workspace, step, planned.prepared});
 }
 
-void Program::run(const StepScalars& step) {
+void Program::run(const StepScalars& step, size_t frame) {
   const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
     if (steps_[index].in_prologue) continue;
-    guard_ == 0 ? run_step(index, step) : run_guarded(index, step);
+    guard_ == 0 ? run_step(index, step, frames_[frame]) : run_guarded(index, step, frames_[frame]);
   }
   backend_->synchronise();
 }
 
-void Program::run_profiled(const StepScalars& step) {
+void Program::run_profiled(const StepScalars& step, size_t frame) {
   const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
     if (steps_[index].in_prologue) continue;
     const auto start = std::chrono::steady_clock::now();
-    run_step(index, step);
+    run_step(index, step, frames_[frame]);
     backend_->synchronise();
-    reports_[index].seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    frames_[frame].steps[index].seconds += taken.count();
   }
 }
 
+double Program::seconds(size_t node) const {
+  double sum = 0;
+  for (const Frame& frame : frames_) sum += frame.steps[node].seconds;
+  return sum;
+}
+
 // The guards of a node lie behind its tensors in the arena and its workspace; nothing else lives there meanwhile.
-std::vector<std::byte*> Program::guards_of(size_t index) const {
+std::vector<std::byte*> Program::guards_of(size_t index, const Frame& frame) const {
   std::vector<std::byte*> guards;
   const Node& node = graph_.nodes()[index];
   for (const std::vector<ValueId>* ids : {&node.inputs, &node.outputs}) {
     for (const ValueId id : *ids) {
       if (id == kNoValue || block_of_value_[static_cast<size_t>(id)] == kNoBlock) continue;
-      guards.push_back(view(id).data + bytes_of(id));
+      guards.push_back(frame.views[static_cast<size_t>(id)].data + bytes_of(id));
     }
   }
-  if (steps_[index].workspace != nullptr) guards.push_back(steps_[index].workspace + reports_[index].workspace);
+  std::byte* workspace = frame.steps[index].workspace;
+  if (workspace != nullptr) guards.push_back(workspace + reports_[index].workspace);
   return guards;
 }
 
-void Program::run_guarded(size_t index, const StepScalars& step) {
-  const std::vector<std::byte*> guards = guards_of(index);
+void Program::run_guarded(size_t index, const StepScalars& step, const Frame& frame) {
+  const std::vector<std::byte*> guards = guards_of(index, frame);
   for (std::byte* guard : guards) std::fill_n(guard, guard_, kGuardPattern);
-  run_step(index, step);
+  run_step(index, step, frame);
   for (const std::byte* guard : guards) {
     if (!std::all_of(guard, guard + guard_, [](std::byte b) { return b == kGuardPattern; })) {
       throw InternalError(fmt::format("{}: kernel {} wrote behind one of its tensors", graph_.nodes()[index].op->name(),

@@ -26,6 +26,7 @@ struct ProgramOptions {
   const Backend& backend = cpu_backend();
   // Where prepare() takes and leaves what kernels make of weights, which then never change; null: the program's own.
   PreparedWeights* shared = nullptr;
+  int frames = 1;  // runs that may go on at once, each with memory of its own; more than 1: of a team of one thread
   int passed_over = 0;  // for tests: so many of the kernels that take a node are not, as long as one is left
 };
 
@@ -39,7 +40,6 @@ class Program {
     std::string kernel;                // the one chosen
     std::vector<std::string> refused;  // "name: why" of those preferred to it
     size_t workspace = 0;
-    double seconds = 0;  // spent in all profiled runs
   };
 
   // Chooses a kernel for every node. Throws Error when no kernel of the backend takes one.
@@ -47,12 +47,15 @@ class Program {
 
   const Graph& graph() const { return graph_; }
   const Backend& backend() const { return *backend_; }
-  // The arena this program needs.
-  size_t arena_bytes() const { return arena_bytes_; }
-  // Resolves every tensor: parameters and states in `variables`, the rest in `arena`, which other programs may share
-  // as long as they do not run at the same time. Both are memory of the program's backend and must outlive it. Throws
-  // Error when the arena is too small, a variable is missing, or they are another backend's.
-  void bind(const Variables& variables, Buffer& arena);
+  // The arena this program needs, for all its frames.
+  size_t arena_bytes() const { return frames_.size() * frame_bytes_; }
+  // Resolves every tensor: parameters and states in `variables`, the rest in `arena` from `offset` on, a multiple of
+  // Buffer::kAlignment, which other programs may share as long as they do not run at the same time. Both are memory of
+  // the program's backend and must outlive it. Throws Error when the arena is too small, a variable is missing, or they
+  // are another backend's.
+  void bind(const Variables& variables, Buffer& arena, size_t offset = 0);
+  // From now on a frame's runs have this input or output at `data`, aligned to 4 bytes or more.
+  void point(size_t frame, ValueId id, std::byte* data);
 
   // Makes ahead, for all runs until the weights change, what depends on variables and constants alone: the nodes of the
   // prologue are run, and kernels make what they make of weights. Call it again when the weights have changed. Only of
@@ -72,30 +75,46 @@ class Program {
   float* data(ValueId id) const { return view(id).as<float>(); }
   // Of an input, an output or a variable. Throws Error when there is none of that name.
   ValueId id_of(std::string_view name) const;
-  View view(ValueId id) const { return id == kNoValue ? View() : views_[static_cast<size_t>(id)]; }
+  View view(ValueId id, size_t frame = 0) const {
+    return id == kNoValue ? View() : frames_[frame].views[static_cast<size_t>(id)];
+  }
 
   // Runs with the team that was current when the program was planned, which its scratch memory is for. Throws Error
   // when a guarded program's kernel wrote where it must not.
-  void run(const StepScalars& step);
+  void run(const StepScalars& step, size_t frame);
+  void run(const StepScalars& step) { run(step, 0); }
   // The same with a clock on every node.
-  void run_profiled(const StepScalars& step);
+  void run_profiled(const StepScalars& step, size_t frame);
+  void run_profiled(const StepScalars& step) { run_profiled(step, 0); }
 
   const std::vector<NodeReport>& reports() const { return reports_; }
+  size_t frames() const { return frames_.size(); }
+  // Spent in a node in the profiled runs of all frames.
+  double seconds(size_t node) const;
 
  private:
   struct Step {
     const Kernel* kernel = nullptr;
     std::vector<TensorType> input_types, output_types;
-    std::vector<View> inputs, outputs;
-    std::byte* workspace = nullptr;
     bool in_prologue = false;  // depends on variables and constants alone
     bool is_prepared = false;  // its weight is there before all runs
     std::byte* prepared = nullptr;
+  };
+  // The memory of a run.
+  struct Frame {
+    struct StepMemory {
+      std::vector<View> inputs, outputs;
+      std::byte* workspace = nullptr;
+      double seconds = 0;  // of profiled runs
+    };
+    std::vector<View> views;  // of each value
+    std::vector<StepMemory> steps;
   };
 
   void find_prologue();
   void choose_kernels(const ProgramOptions& options);
   void plan_memory();
+  void bind_frame(Frame& frame, const Variables& variables, std::byte* arena);
   void bind_constants();
   size_t elements_of(ValueId id) const;
   size_t bytes_of(ValueId id) const;
@@ -105,9 +124,9 @@ class Program {
   void make_room_to_prepare();
   void share_prepared();
   void run_prologue();
-  void run_step(size_t index, const StepScalars& step);
-  std::vector<std::byte*> guards_of(size_t index) const;
-  void run_guarded(size_t index, const StepScalars& step);
+  void run_step(size_t index, const StepScalars& step, const Frame& frame);
+  std::vector<std::byte*> guards_of(size_t index, const Frame& frame) const;
+  void run_guarded(size_t index, const StepScalars& step, const Frame& frame);
 
   Graph graph_;
   const Backend* backend_;
@@ -115,7 +134,7 @@ class Program {
   std::vector<Step> steps_;
   std::vector<NodeReport> reports_;
   size_t guard_ = 0;
-  size_t arena_bytes_ = 0;
+  size_t frame_bytes_ = 0;
   std::vector<size_t> block_of_value_;  // into block_offsets_; kNoBlock: not in the arena
   std::vector<size_t> block_offsets_;
   std::vector<size_t> workspace_block_;  // of each node
@@ -125,8 +144,7 @@ class Program {
   PreparedWeights* shared_;
   Buffer prepared_;  // what the kernels made of weights
   std::vector<std::shared_ptr<const Buffer>> shared_blocks_;
-  std::vector<View> views_;
-  std::byte* arena_ = nullptr;
+  std::vector<Frame> frames_;
 };
 
 }  // namespace convoy

@@ -20,7 +20,7 @@ class TimedTraining : public TimedStep {
     step_.bind(variables_, arena_);
   }
 
-  const Program& program() const override { return step_.program(); }
+  std::vector<ProgramRuns> programs() const override { return {{&step_.program()}}; }
   size_t planned_bytes() const override { return step_.arena_bytes() + variables_.bytes(); }
   void run(const std::vector<float>& images, bool profiled) override {
     std::ranges::copy(images, step_.images());
@@ -45,7 +45,7 @@ class TimedTraining : public TimedStep {
 BenchmarkResult run_benchmark(const BenchmarkOptions& options) {
   const StepOptions& step = options.step;
   const SpeedOptions speed{
-      .batch_size = step.batch_size, .image_size = step.image_size, .steps = options.steps, .profile = options.profile};
+      .batch_size = step.batch_size, .image_size = step.image_size, .steps = options.steps, .layers = options.layers};
   if (!options.train) return measure_inference(*step.model, step.model_options, speed);
   return measure_speed([&] { return std::make_unique<TimedTraining>(step); }, speed);
 }

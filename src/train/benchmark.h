@@ -10,7 +10,7 @@ struct BenchmarkOptions {
   StepOptions step;    // network, batch and image size; SGD with momentum 0.9 and weight decay 1e-4 is usual
   bool train = false;  // a whole training step; else inference
   int steps = 10;      // as SpeedOptions
-  bool profile = false;
+  bool layers = false;
 };
 
 // Random images and labels. Throws Error when the network does not fit the size or the memory.

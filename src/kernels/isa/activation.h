@@ -73,6 +73,19 @@ inline Vec activate(Vec x) {
   return one;
 }
 
+// Whether it takes so few instructions that results are activated in registers, on their way to memory.
+constexpr bool is_cheap(Activation activation) {
+  switch (activation) {
+    case Activation::none:
+    case Activation::relu:
+    case Activation::relu6:
+    case Activation::leaky_relu:
+    case Activation::hard_swish:
+    case Activation::hard_sigmoid: return true;
+    default: return false;
+  }
+}
+
 // Derivative at the pre-activation x; at a kink it is what PyTorch gives: the slope of the saturated side, but that of
 // the upper piece for hard_swish. Beyond 20 the derivatives of gelu and gelu_tanh are 0 and 1 to the last bit: there x
 // is held, so that its powers stay finite.
@@ -129,6 +142,19 @@ inline void with_activation(Activation activation, const Body& body) {
     case Activation::sigmoid: return body(ActivationTag<Activation::sigmoid>{});
     case Activation::gelu: return body(ActivationTag<Activation::gelu>{});
     case Activation::gelu_tanh: return body(ActivationTag<Activation::gelu_tanh>{});
+  }
+}
+
+// The same for cheap ones.
+template <class Body>
+inline void with_cheap_activation(Activation activation, const Body& body) {
+  switch (activation) {
+    case Activation::relu: return body(ActivationTag<Activation::relu>{});
+    case Activation::relu6: return body(ActivationTag<Activation::relu6>{});
+    case Activation::leaky_relu: return body(ActivationTag<Activation::leaky_relu>{});
+    case Activation::hard_swish: return body(ActivationTag<Activation::hard_swish>{});
+    case Activation::hard_sigmoid: return body(ActivationTag<Activation::hard_sigmoid>{});
+    default: return body(ActivationTag<Activation::none>{});
   }
 }
 

@@ -31,6 +31,8 @@ struct Epilogue {
   float* activated = nullptr;
   Activation activation = Activation::none;
   float* statistics = nullptr;
+
+  bool in_registers() const { return activated == output && statistics == nullptr && is_cheap(activation); }
 };
 
 // Workspace: a row of zeros, the bias of every panel, the packed weights of every phase, a table for each worker.
@@ -67,7 +69,8 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
   const int64_t channel = group * gather.outputs + panels.first_vector(panel) * kLanes;
   const int64_t taps = gather.taps();
   PanelBlock block{};
-  block.table_stride = block.tile_pixels = kTilePixels;
+  block.table_stride = kTilePixels;
+  block.tile_pixels = pixels;
   block.destinations = table.destinations;
   block.output = epilogue.output + channel;
   block.last_lanes = panels.last_lanes(panel);
@@ -84,6 +87,8 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
       const int64_t first = gather.channels * piece / pieces;
       block.channels = gather.channels * (piece + 1) / pieces - first;
       block.source_offset = group * gather.channels + first;
+      const bool is_last = tap + block.taps == taps && piece + 1 == pieces;
+      block.activation = is_last && epilogue.in_registers() ? epilogue.activation : Activation::none;
       block.weight = packed + (vector * taps * gather.channels + (tap * gather.channels + first) * width) * kLanes;
       multiply_tile(block, width, pixels);
       block.initial = block.output;
@@ -104,7 +109,9 @@ void finish_panel(const Gather& gather, const Table& table, int64_t tile, int64_
     float* sums = epilogue.statistics + tile * 2 * gather.result_pitch() + channel;
     write_statistics(result, sums, sums + gather.result_pitch());
   }
-  if (epilogue.activated != nullptr) write_activated(result, epilogue.activation, epilogue.activated + channel);
+  if (epilogue.activated != nullptr && !epilogue.in_registers()) {
+    write_activated(result, epilogue.activation, epilogue.activated + channel);
+  }
 }
 
 // A task is a run of tiles with a run of panels.

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/conv_args.h"
+#include "kernels/isa/activation.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
@@ -32,9 +33,10 @@ struct PanelBlock {
   const float* bias;     // kVectors * kLanes floats, or null
   const float* initial;  // is added where not null; may be output
   float* output;
-  int last_lanes;       // lanes in use of the panel's last vector
-  int64_t tile_pixels;  // results of a tile: the calls that together prefetch the next block's weights
-  int64_t ahead;        // floats from the sources to those of the next tile, where they are to be prefetched, or 0
+  Activation activation;  // of the output, a cheap one
+  int last_lanes;         // lanes in use of the panel's last vector
+  int64_t tile_pixels;    // results of a tile: the calls that together prefetch the next block's weights
+  int64_t ahead;          // floats from the sources to those of the next tile, where they are to be prefetched, or 0
 };
 
 template <int kRows, int kVectors>
@@ -55,7 +57,9 @@ inline void multiply_step(const float* const (&rows)[kRows], int64_t channel, co
 // share.
 template <int kRows, int kVectors>
 inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)[kRows][kVectors]) {
-  const int64_t share = kVectors * kLanes * kRows / block.tile_pixels;  // floats that a step fetches
+  // Floats that a step fetches; every second step fetches one line.
+  constexpr int64_t kMost = 64 / sizeof(float) / 2;
+  const int64_t share = smaller(kMost, ceil_div(kVectors * kLanes, ceil_div(block.tile_pixels, kRows)));
   const int64_t tap_floats = block.channels * kVectors * kLanes;
   const float* next =
       block.weight + block.taps * tap_floats + first_pixel / kRows * block.taps * block.channels * share;
@@ -98,17 +102,8 @@ inline void prefetch_rows(const PanelBlock& block, int64_t first_pixel, int64_t 
   }
 }
 
-// output[p] = bias + initial[p] + the block's sum, for `count` <= kRows pixels from first_pixel on.
-template <int kRows, int kVectors>
-void multiply_rows(const PanelBlock& block, int64_t first_pixel, int64_t count) {
-  prefetch_rows<kRows, kVectors>(block, first_pixel, count);
-  Vec sum[kRows][kVectors];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
-  }
-  reduce_taps<kRows, kVectors>(block, first_pixel, sum);
+template <Activation kActivation, int kRows, int kVectors>
+inline void store_rows(const PanelBlock& block, int64_t first_pixel, int64_t count, const Vec (&sum)[kRows][kVectors]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     if (r < count) {
@@ -121,14 +116,29 @@ void multiply_rows(const PanelBlock& block, int64_t first_pixel, int64_t count) 
         if (block.bias != nullptr) result = result + load(block.bias + v * kLanes);
         if (lanes == kLanes) {
           if (block.initial != nullptr) result = result + load(block.initial + at);
-          store(block.output + at, result);
+          store(block.output + at, activate<kActivation>(result));
         } else {
           if (block.initial != nullptr) result = result + load_n(block.initial + at, lanes);
-          store_n(block.output + at, result, lanes);
+          store_n(block.output + at, activate<kActivation>(result), lanes);
         }
       }
     }
   }
+}
+
+// output[p] = activation(bias + initial[p] + the block's sum), for `count` <= kRows pixels from first_pixel on.
+template <int kRows, int kVectors>
+void multiply_rows(const PanelBlock& block, int64_t first_pixel, int64_t count) {
+  prefetch_rows<kRows, kVectors>(block, first_pixel, count);
+  Vec sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
+  }
+  reduce_taps<kRows, kVectors>(block, first_pixel, sum);
+  with_cheap_activation(block.activation,
+                        [&](auto tag) { store_rows<decltype(tag)::value>(block, first_pixel, count, sum); });
 }
 
 template <int kVectors>

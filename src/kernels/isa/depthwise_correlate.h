@@ -64,6 +64,8 @@ struct CorrelationArgs {
   float* activated;
   float* statistics;  // of tiles of block_rows(width) rows
   float* workspace;   // thread_count() * scratch_floats()
+
+  bool activates_in_registers() const { return activated == result && !statistics && is_cheap(activation); }
 };
 
 // What the runs of a block have in common; pointers are to the block's first channel.
@@ -76,7 +78,8 @@ struct Block {
   const float* addend;  // row_begin
   float* result;        // row_begin
   bool streamed;
-  float *sums, *shifts;  // as Run::sums
+  Activation activation;  // as Run::activation
+  float *sums, *shifts;   // as Run::sums
 };
 
 // The results of one phase of columns along one row, of the channels [c, c + channels) of the block.
@@ -100,6 +103,7 @@ inline void correlate_row(const Correlation& k, const Block& block, const Axis& 
   run.weight_tap_step = x.weight_step * block.source_step;
   run.result_step = x.result_step * k.channels;
   run.streamed = block.streamed;
+  run.activation = block.activation;
   run.sums = block.sums ? block.sums + c : nullptr;
   run.shifts = block.shifts + c;
   run.statistics_step = k.channels;
@@ -148,8 +152,10 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
   block.bias = args.bias ? args.bias + c : nullptr;
   block.sums = nullptr;
   block.shifts = shifts;
+  const bool in_registers = args.activates_in_registers(), activated_later = args.activated && !in_registers;
+  block.activation = in_registers ? args.activation : Activation::none;
   // Activations are taken from results that are in the cache.
-  block.streamed = !args.activated && streams_rows(floats, k.channels, args.result, args.addend);
+  block.streamed = !activated_later && streams_rows(floats, k.channels, args.result, args.addend);
   if (k.packed()) {
     pack_pixels(args.weight + c, k.channels, k.taps(), channels, packed_weight);
     block.weight = packed_weight;
@@ -177,7 +183,7 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
     }
     correlate_block(k, block);
     for (int64_t i = 0; args.statistics && i < channels; ++i) block.sums[i] += static_cast<float>(pixels) * shifts[i];
-    if (args.activated) {
+    if (activated_later) {
       const bool streamed = streams_rows(floats, k.channels, args.activated, args.result);
       activate_pixels(args.activation, block.result, k.channels, args.activated + at, k.channels, pixels, channels,
                       streamed);

@@ -2,6 +2,7 @@
 // time, held in registers over all taps.
 #pragma once
 
+#include "kernels/isa/activation.h"
 #include "kernels/isa/depthwise_axis.h"
 #include "kernels/isa/unroll.h"
 
@@ -14,7 +15,8 @@ struct Run {
   const float* bias;    // or null
   const float* addend;  // like result, or null
   float* result;
-  bool streamed;  // results go around the caches: whole registers, aligned
+  bool streamed;          // results go around the caches: whole registers, aligned
+  Activation activation;  // of the results, a cheap one; none with statistics
   // Statistics of the tile, or null: sums of x - shift, and statistics_step behind squared deviations from their mean.
   // With n pixels before this run and k in it, earlier_share = 1 / n and merge_weight = n k / (n + k); 0 for the first
   // run, which sets the shifts.
@@ -73,15 +75,18 @@ template <int kRun, int kVectors, bool kPartial>
 
 template <int kRun, int kVectors, bool kPartial>
 inline void store_results(const Run& run, int64_t c, int lanes, Vec (&results)[kRun][kVectors]) {
-  unroll<0, kRun>([&](auto r) {
-    unroll<0, kVectors>([&](auto v) {
-      const int64_t at = r * run.result_step + c + v * kLanes;
-      if (run.addend) results[r][v] = results[r][v] + load_lanes<kPartial>(run.addend + at, lanes);
-      if (run.streamed) {
-        stream(run.result + at, results[r][v]);
-      } else {
-        store_lanes<kPartial>(run.result + at, results[r][v], lanes);
-      }
+  with_cheap_activation(run.activation, [&](auto activation) {
+    unroll<0, kRun>([&](auto r) {
+      unroll<0, kVectors>([&](auto v) {
+        const int64_t at = r * run.result_step + c + v * kLanes;
+        if (run.addend) results[r][v] = results[r][v] + load_lanes<kPartial>(run.addend + at, lanes);
+        const Vec activated = activate<decltype(activation)::value>(results[r][v]);
+        if (run.streamed) {
+          stream(run.result + at, activated);
+        } else {
+          store_lanes<kPartial>(run.result + at, activated, lanes);
+        }
+      });
     });
   });
   if (run.sums) {

@@ -105,6 +105,7 @@ void transform_weights(const Problem& problem, float* weights) {
 struct Output {
   const float *bias, *addend;
   float* output;
+  Activation activation = Activation::none;
 };
 
 // products[position][tile] = inputs[position][tile] * weights[panel][position] for one panel.
@@ -123,12 +124,9 @@ void multiply_positions(const WinogradMaps& maps, const Scratch& scratch, int64_
 }
 
 // One vector of channels of one tile.
-void transform_output(const WinogradMaps& maps, const float* products, const TilePlace& place, int64_t channel,
-                      const Output& output) {
-  Vec from[6][6], to[4][4];
-#pragma GCC unroll 36
-  for (int p = 0; p < kPositions; ++p) from[p / 6][p % 6] = load(products + p * Scratch::kProductStride);
-  transform_tile<OutputTransform>(from, to);
+template <Activation kActivation>
+void store_tile(const WinogradMaps& maps, const Vec (&tile)[4][4], const TilePlace& place, int64_t channel,
+                const Output& output) {
   const int lanes = static_cast<int>(smaller<int64_t>(kLanes, maps.out_c - channel));
   const Vec bias = output.bias == nullptr ? zero() : load_n(output.bias + channel, lanes);
 #pragma GCC unroll 4
@@ -138,17 +136,27 @@ void transform_output(const WinogradMaps& maps, const float* products, const Til
     for (int x = 0; x < 4; ++x) {
       if (place.x + x >= maps.out_w) break;
       const int64_t at = ((place.image * maps.out_h + place.y + y) * maps.out_w + place.x + x) * maps.out_c + channel;
-      Vec result = to[y][x] + bias;
+      Vec result = tile[y][x] + bias;
       // Masked stores are slow on some processors.
       if (lanes == kLanes) {
         if (output.addend != nullptr) result = result + load(output.addend + at);
-        store(output.output + at, result);
+        store(output.output + at, activate<kActivation>(result));
       } else {
         if (output.addend != nullptr) result = result + load_n(output.addend + at, lanes);
-        store_n(output.output + at, result, lanes);
+        store_n(output.output + at, activate<kActivation>(result), lanes);
       }
     }
   }
+}
+
+void transform_output(const WinogradMaps& maps, const float* products, const TilePlace& place, int64_t channel,
+                      const Output& output) {
+  Vec from[6][6], to[4][4];
+#pragma GCC unroll 36
+  for (int p = 0; p < kPositions; ++p) from[p / 6][p % 6] = load(products + p * Scratch::kProductStride);
+  transform_tile<OutputTransform>(from, to);
+  with_activation(output.activation,
+                  [&](auto tag) { store_tile<decltype(tag)::value>(maps, to, place, channel, output); });
 }
 
 void run(const Problem& problem, const float* input, const Output& output, std::byte* workspace) {
@@ -206,14 +214,16 @@ void finish(const ConvGeometry& geometry, const ConvForwardArgs& args) {
 }
 
 void winograd_forward(const ConvGeometry& geometry, const ConvForwardArgs& args) {
+  const bool at_once = args.activated == args.output && args.statistics == nullptr;
   run({forward_maps(geometry), args.weight, false, static_cast<const float*>(args.prepared_weight)}, args.input,
-      {args.bias, args.addend, args.output}, static_cast<std::byte*>(args.workspace));
-  if (args.statistics != nullptr || args.activated != nullptr) finish(geometry, args);
+      {args.bias, args.addend, args.output, at_once ? args.activation : Activation::none},
+      static_cast<std::byte*>(args.workspace));
+  if (!at_once && (args.statistics != nullptr || args.activated != nullptr)) finish(geometry, args);
 }
 
 void winograd_grad_input(const ConvGeometry& geometry, const ConvGradInputArgs& args) {
-  run({grad_input_maps(geometry), args.weight, true}, args.grad_output, {nullptr, args.addend, args.grad_input},
-      static_cast<std::byte*>(args.workspace));
+  run({grad_input_maps(geometry), args.weight, true}, args.grad_output,
+      {nullptr, args.addend, args.grad_input, Activation::none}, static_cast<std::byte*>(args.workspace));
 }
 
 size_t winograd_forward_workspace(const ConvGeometry& geometry) { return Workspace(forward_maps(geometry)).total; }
