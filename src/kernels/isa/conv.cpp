@@ -14,7 +14,9 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-using Table = GatherTable<kTilePixels>;
+// Pixels of a tile at the most.
+constexpr int64_t kTablePixels = 384;
+using Table = GatherTable<kTablePixels>;
 
 // Channels of the reduction that one pass over a tile takes: the panel's block of weights stays in the L2 cache.
 constexpr int64_t kReductionBlock = 512;
@@ -22,6 +24,18 @@ constexpr int64_t kReductionBlock = 512;
 constexpr int64_t kTaskWork = int64_t{1} << 21;
 // Tasks that a problem should have at least, so that threads finish together.
 constexpr int64_t kTasks = 64;
+
+// Pixels that a panel's weights meet while they are in the first cache: as many as have their sources in the second, in
+// tiles of about the same size. Statistics are of tiles of kTilePixels.
+int64_t tile_height(const Gather& gather, bool statistics) {
+  constexpr int64_t kSourceBytes = 192 << 10;
+  constexpr int64_t kWholeRows = 24;  // a multiple of the rows of every microkernel
+  if (statistics) return kTilePixels;
+  const int64_t fitting = kSourceBytes / (gather.channels * static_cast<int64_t>(sizeof(float)));
+  const int64_t most = smaller(kTablePixels, larger(kTilePixels, fitting / kWholeRows * kWholeRows));
+  const int64_t tiles = ceil_div(gather.pixels(), most);
+  return ceil_div(ceil_div(gather.pixels(), tiles), kWholeRows) * kWholeRows;
+}
 
 // What follows the GEMM of a tile, and where it starts from.
 struct Epilogue {
@@ -61,7 +75,7 @@ void pack_bias(const Gather& gather, const float* bias, float* packed) {
 }
 
 // The whole reduction of one panel of one group for a tile, block by block.
-void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t group, int64_t panel,
+void run_panel(const Gather& gather, const Table& table, int64_t height, int64_t pixels, int64_t group, int64_t panel,
                const float* packed, const float* bias, const Epilogue& epilogue) {
   const Panels panels{gather.outputs};
   const int width = panels.width(panel);
@@ -69,20 +83,20 @@ void run_panel(const Gather& gather, const Table& table, int64_t pixels, int64_t
   const int64_t channel = group * gather.outputs + panels.first_vector(panel) * kLanes;
   const int64_t taps = gather.taps();
   PanelBlock block{};
-  block.table_stride = kTilePixels;
+  block.table_stride = kTablePixels;
   block.tile_pixels = pixels;
   block.destinations = table.destinations;
   block.output = epilogue.output + channel;
   block.last_lanes = panels.last_lanes(panel);
   block.initial = epilogue.addend == nullptr ? nullptr : epilogue.addend + channel;
   block.bias = epilogue.bias == nullptr ? nullptr : bias + vector * kLanes;
-  if (group == 0 && panel == 0 && taps == 1) block.ahead = kTilePixels * gather.x.source_step * gather.source_pitch;
+  if (group == 0 && panel == 0 && taps == 1) block.ahead = height * gather.x.source_step * gather.source_pitch;
   const int64_t pieces = ceil_div(gather.channels, kReductionBlock);
   const int64_t taps_per_block = pieces > 1 ? 1 : kReductionBlock / gather.channels;
   int64_t tap = 0;
   do {
     block.taps = smaller(taps_per_block, taps - tap);
-    block.sources = table.sources + tap * kTilePixels;
+    block.sources = table.sources + tap * kTablePixels;
     for (int64_t piece = 0; piece < pieces; ++piece) {
       const int64_t first = gather.channels * piece / pieces;
       block.channels = gather.channels * (piece + 1) / pieces - first;
@@ -119,10 +133,11 @@ void run_gather(const Gather& gather, const float* source, const Epilogue& epilo
                 std::byte* workspace, const float* packed) {
   const Panels panels{gather.outputs};
   const int64_t pixels = gather.pixels();
-  const int64_t tiles = ceil_div(pixels, kTilePixels);
+  const int64_t height = tile_height(gather, epilogue.statistics != nullptr);
+  const int64_t tiles = ceil_div(pixels, height);
   const int64_t columns = gather.groups * panels.count();
   const int64_t tile_work =
-      kTilePixels * larger<int64_t>(1, gather.taps()) * gather.channels * gather.groups * panels.vectors() * kLanes;
+      height * larger<int64_t>(1, gather.taps()) * gather.channels * gather.groups * panels.vectors() * kLanes;
   const int64_t tiles_per_task = smaller(ceil_div(kTaskWork, tile_work), ceil_div(tiles, kTasks));
   const int64_t runs = ceil_div(tiles, tiles_per_task);
   const int64_t splits = smaller(ceil_div(kTasks, runs), smaller(columns, ceil_div(tile_work, kTaskWork)));
@@ -133,12 +148,12 @@ void run_gather(const Gather& gather, const float* source, const Epilogue& epilo
     const int64_t split = task % splits;
     Table table(gather, workspace + layout.tables + layout.table_stride * static_cast<size_t>(worker));
     for (int64_t tile = run * tiles_per_task; tile < smaller(tiles, (run + 1) * tiles_per_task); ++tile) {
-      const int64_t count = smaller(kTilePixels, pixels - tile * kTilePixels);
-      table.fill(gather, source, zeros, tile * kTilePixels, count);
+      const int64_t count = smaller(height, pixels - tile * height);
+      table.fill(gather, source, zeros, tile * height, count);
       for (int64_t column = columns * split / splits; column < columns * (split + 1) / splits; ++column) {
         const int64_t group = column / panels.count();
         const int64_t panel = column % panels.count();
-        run_panel(gather, table, count, group, panel, packed, bias, epilogue);
+        run_panel(gather, table, height, count, group, panel, packed, bias, epilogue);
         finish_panel(gather, table, tile, count, group, panel, epilogue);
       }
     }

@@ -94,6 +94,9 @@ inline Gather grad_input_gather(const ConvGeometry& g, int64_t phase) {
           1};
 }
 
+// Rows of a microkernel at the most.
+inline constexpr int64_t kMostRows = 12;
+
 // The addresses for one tile of up to kCapacity consecutive result pixels.
 template <int64_t kCapacity>
 struct GatherTable {
@@ -102,6 +105,7 @@ struct GatherTable {
   int64_t* y;             // [kCapacity]: source coordinates before the tap's offset
   int64_t* x;
   int64_t* bases;  // [kCapacity]: index of source pixel (y, x), which may lie outside the image
+  int64_t end;     // of the entries that are filled
   float* windows;  // [tap][kCapacity][channels]: kernel rows that reach over the edge; used with Gather::windows
 
   static size_t bytes(const Gather& gather) {
@@ -119,8 +123,9 @@ struct GatherTable {
   }
 
   // Fills the table for the result pixels first .. first + count - 1. `zeros` is a row of at least gather.channels (of
-  // all groups) zeros; entries from `count` on point there.
+  // all groups) zeros; entries behind `count` point there, as far as a microkernel reads.
   void fill(const Gather& gather, const float* source, const float* zeros, int64_t first, int64_t count) {
+    end = smaller(kCapacity, count + kMostRows);
     locate(gather, first, count);
     for (int64_t ty = 0; ty < gather.y.taps; ++ty) {
       for (int64_t tx = 0; tx < gather.x.taps; ++tx) {
@@ -158,7 +163,7 @@ struct GatherTable {
         }
       }
     }
-    for (int64_t i = count; i < kCapacity; ++i) {
+    for (int64_t i = count; i < end; ++i) {
       y[i] = INT64_MIN / 2;  // outside for every tap
       x[i] = bases[i] = 0;
     }
@@ -172,7 +177,7 @@ struct GatherTable {
     const auto origin = reinterpret_cast<uintptr_t>(source);
     const auto outside = reinterpret_cast<uintptr_t>(zeros);
     const auto bytes = static_cast<uint64_t>(gather.source_pitch) * sizeof(float);
-    for (int64_t i = 0; i < kCapacity; ++i) {
+    for (int64_t i = 0; i < end; ++i) {
       const bool inside = (static_cast<uint64_t>(y[i] + dy) < height) & (static_cast<uint64_t>(x[i] + dx) < width);
       const uintptr_t address = origin + static_cast<uint64_t>(bases[i] + shift) * bytes;
       row[i] = reinterpret_cast<const float*>(inside ? address : outside);
@@ -184,7 +189,7 @@ struct GatherTable {
     const int64_t width = gather.x.source_extent;
     const int64_t pitch = gather.source_pitch;
     const float** row = sources + tap * kCapacity;
-    for (int64_t i = count; i < kCapacity; ++i) row[i] = zeros;
+    for (int64_t i = count; i < end; ++i) row[i] = zeros;
     for (int64_t i = 0; i < count; ++i) {
       const int64_t left = x[i] + dx;
       const int64_t right = left + gather.window_pixels;

@@ -49,7 +49,7 @@ inline void multiply_step(const float* const (&rows)[kRows], int64_t channel, co
   for (int r = 0; r < kRows; ++r) {
     const Vec x = broadcast(rows[r][channel]);
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x, w[v], sum[r][v]);
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = add_product(sum[r][v], x, w[v]);
   }
 }
 
@@ -60,9 +60,9 @@ inline void reduce_taps(const PanelBlock& block, int64_t first_pixel, Vec (&sum)
   // Floats that a step fetches; every second step fetches one line.
   constexpr int64_t kMost = 64 / sizeof(float) / 2;
   const int64_t share = smaller(kMost, ceil_div(kVectors * kLanes, ceil_div(block.tile_pixels, kRows)));
-  const int64_t tap_floats = block.channels * kVectors * kLanes;
-  const float* next =
-      block.weight + block.taps * tap_floats + first_pixel / kRows * block.taps * block.channels * share;
+  const int64_t tap_floats = block.channels * kVectors * kLanes, begin = first_pixel / kRows * share;
+  const bool fetches = begin < kVectors * kLanes;
+  const float* next = block.weight + (fetches ? block.taps * (tap_floats + begin * block.channels) : 0);
   for (int64_t tap = 0; tap < block.taps; ++tap) {
     const float* weight = block.weight + tap * tap_floats;
     const float* rows[kRows];

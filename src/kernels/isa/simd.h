@@ -41,6 +41,13 @@ inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
 inline Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }    // a * b + c
 inline Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }  // c - a * b
+// fma(a, b, sum), the sum staying in its register: with all registers in use, a compiler that may choose among the
+// instruction's forms moves sums about and keeps some in memory.
+inline Vec add_product(Vec sum, Vec a, Vec b) {
+  __m512 register_of_sum = sum.v;
+  asm("vfmadd231ps %2, %1, %0" : "+v"(register_of_sum) : "v"(a.v), "v"(b.v));
+  return {register_of_sum};
+}
 inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
@@ -86,6 +93,11 @@ inline Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
 inline Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
 inline Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 inline Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+inline Vec add_product(Vec sum, Vec a, Vec b) {
+  __m256 register_of_sum = sum.v;
+  asm("vfmadd231ps %2, %1, %0" : "+x"(register_of_sum) : "x"(a.v), "x"(b.v));
+  return {register_of_sum};
+}
 inline Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
 inline Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
 inline Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
@@ -139,6 +151,7 @@ inline Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
 inline Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
 inline Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
 inline Vec fnma(Vec a, Vec b, Vec c) { return {c.v - a.v * b.v}; }
+inline Vec add_product(Vec sum, Vec a, Vec b) { return fma(a, b, sum); }
 inline Mask operator<(Vec a, Vec b) { return {a.v < b.v}; }
 inline Mask operator>(Vec a, Vec b) { return {a.v > b.v}; }
 inline Mask is_nan(Vec a) { return {a.v != a.v}; }
