@@ -12,10 +12,12 @@ bool winograd_takes(const ConvGeometry& g) {
 }
 
 bool winograd_is_faster(const ConvGeometry& g, bool prepared) {
-  constexpr int64_t kChannels = 32, kTiles = 200, kPreparedTiles = 48;
+  struct Least {
+    int64_t channels, tiles;
+  };
+  const Least least = prepared ? Least{16, 16} : Least{32, 200};
   const int64_t tiles = g.batch * ((g.out_h + 3) / 4) * ((g.out_w + 3) / 4);
-  return winograd_takes(g) && g.in_c >= kChannels && g.out_c >= kChannels &&
-         tiles >= (prepared ? kPreparedTiles : kTiles);
+  return winograd_takes(g) && g.in_c >= least.channels && g.out_c >= least.channels && tiles >= least.tiles;
 }
 
 }  // namespace convoy::kernels

@@ -16,8 +16,8 @@ namespace {
 
 // Tiles of a task: transformed inputs and products of up to 128 channels stay in the L2 cache.
 constexpr int64_t kTaskTiles = 48;
-// Tasks that a problem should have at least, so that threads finish together.
-constexpr int64_t kTasks = 16;
+// Tasks that a thread should have at least, so that all finish together.
+constexpr int64_t kThreadTasks = 3;
 constexpr int64_t kPositions = kWinogradPositions;
 
 // The input gradient is a forward convolution with the weight turned by 180 degrees and its channels exchanged.
@@ -172,7 +172,8 @@ void run(const Problem& problem, const float* input, const Output& output, std::
   }
   const Panels panels{maps.out_c};
   const int64_t blocks = ceil_div(maps.tiles(), kTaskTiles);
-  const int64_t splits = smaller(panels.count(), ceil_div(kTasks, blocks));
+  // Each split transforms the inputs again.
+  const int64_t splits = smaller(panels.count(), ceil_div(kThreadTasks * thread_count(), blocks));
   parallel_for(blocks * splits, [&](int64_t task, int worker) {
     const int64_t block = task / splits, split = task % splits;
     const int64_t first = maps.tiles() * block / blocks, tiles = maps.tiles() * (block + 1) / blocks - first;
