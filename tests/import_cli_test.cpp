@@ -69,9 +69,12 @@ TEST(ImportCommand, ReadsOnnxModels) {
   EXPECT_THAT(finished.out, HasSubstr("wrote " + output + ": cnn.onnx, 4 classes\n"));
   finished = run_convoy({"predict", kSource + "/tests/data/images/bilevel.png", "--checkpoint", output, "--json"});
   EXPECT_EQ(finished.code, 0) << finished.err;
-  finished = run_convoy({"bench", model});
-  EXPECT_EQ(finished.code, 2);
-  EXPECT_THAT(finished.err, HasSubstr("expected a model file, got an ONNX model; `convoy import "));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"bench", model}, {"export", model, "-o", folder / "again.onnx"}}) {
+    finished = run_convoy(words);
+    EXPECT_EQ(finished.code, 2);
+    EXPECT_THAT(finished.err, HasSubstr("expected a model file, got an ONNX model; `convoy import "));
+  }
   // A run folder may have such a name.
   std::filesystem::create_directory(folder / "run.onnx");
   std::filesystem::copy_file(output, folder / "run.onnx/best.safetensors");

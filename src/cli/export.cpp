@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/trained.h"
 #include "convoy/error.h"
 
 namespace convoy::cli {
@@ -74,7 +75,7 @@ int run(const Options& options) {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("MODEL", options->model, "A model file")->required()->type_name("FILE");
+  app.add_option("MODEL", options->model, "A model file or a run folder")->required()->type_name("FILE");
   app.add_option("-o,--output", options->output, "The file to write, *.safetensors or *.onnx")
       ->required()
       ->type_name("FILE");
@@ -97,6 +98,7 @@ std::function<int()> declare(CLI::App& app) {
           fmt::format("--output: expected a file that ends in .safetensors or .onnx, got '{}'", options->output));
     }
     check_flags(app, extension == ".onnx");
+    options->model = named_model_file(options->model).string();
     if (extension == ".safetensors") return run(*options);
     return run_onnx(*options);
   };
@@ -107,9 +109,9 @@ std::function<int()> declare(CLI::App& app) {
 const Command kExport = {
     "export",
     "Write a model file's network as an ONNX model, or its weights for torchvision, timm, transformers or PaddleClas",
-    "  convoy export runs/birds/best.safetensors --to timm -o birds-timm.safetensors\n"
+    "  convoy export runs/birds --to timm -o birds-timm.safetensors\n"
     "  convoy export swin.safetensors --to hf --dtype bf16 -o model.safetensors\n"
-    "  convoy export runs/birds/best.safetensors --with-preprocessing --softmax -o birds.onnx",
+    "  convoy export runs/birds --with-preprocessing --softmax -o birds.onnx",
     declare,
 };
 
