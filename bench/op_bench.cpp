@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <set>
+#include <vector>
 
 #include "core/parallel.h"
 #include "core/random.h"
@@ -23,7 +24,7 @@ Graph graph_of(const OpCase& op_case) {
   std::vector<Value> inputs;
   std::set<ValueId> wanted;
   for (size_t i = 0; i < op_case.inputs.size(); ++i) {
-    inputs.emplace_back(&graph, graph.add_input(input_name(i), {op_case.inputs[i].shape}));
+    inputs.emplace_back(&graph, graph.add_input(input_name(i), {op_case.inputs[i].shape, op_case.inputs[i].type}));
     if (op_case.inputs[i].differentiable) wanted.insert(inputs.back().id());
   }
   std::vector<std::pair<ValueId, ValueId>> seeds;
@@ -46,8 +47,9 @@ void bench(const OpCase& op_case) {
     for (size_t i = 0; i < op_case.inputs.size(); ++i) {
       const OpCase::Input& input = op_case.inputs[i];
       RandomStream random(1, input_name(i));
-      std::generate_n(program.data(input_name(i)), input.shape.elements(),
-                      [&] { return random.uniform(input.low, input.high); });
+      std::vector<float> values(static_cast<size_t>(input.shape.elements()));
+      std::ranges::generate(values, [&] { return random.uniform(input.low, input.high); });
+      program.write(input_name(i), values);
     }
     program.run_profiled({});
   }

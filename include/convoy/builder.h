@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "convoy/dtype.h"
 #include "convoy/export_macro.h"
 #include "convoy/shape.h"
 
@@ -82,9 +83,10 @@ class CONVOY_API Builder {
   Mode mode() const;
   // The full name of `leaf` here.
   std::string name(std::string_view leaf) const;
-  // A trainable tensor. Throws Error when the graph already has one of that name.
+  // A trainable tensor; of i8, the weight of a quantised layer, which only infers. Throws Error when the graph already
+  // has one of that name.
   Value parameter(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same,
-                  Role role = Role::other) const;
+                  Role role = Role::other, DType type = DType::f32) const;
   // A tensor that lives from step to step but is not trained, such as a running mean.
   Value state(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same) const;
 

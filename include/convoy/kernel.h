@@ -29,6 +29,10 @@ template <>
 struct ElementType<uint8_t> {
   static constexpr DType value = DType::u8;
 };
+template <>
+struct ElementType<int8_t> {
+  static constexpr DType value = DType::i8;
+};
 
 // A tensor in memory.
 struct CONVOY_API View {

@@ -53,7 +53,7 @@ struct Slot {
   Kind kind = Kind::required;
 };
 
-// A tensor of the double-precision reference. u8 elements are numbers from 0 to 255.
+// A tensor of the double-precision reference. u8 elements are numbers from 0 to 255, i8 from -128 to 127.
 struct ReferenceTensor {
   TensorType type;
   std::vector<double> data;

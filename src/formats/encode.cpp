@@ -46,6 +46,10 @@ std::vector<std::byte> encode_floats(std::span<const float> values, DType type) 
       into += sizeof(value);
       continue;
     }
+    if (type == DType::i8) {
+      *into++ = static_cast<std::byte>(static_cast<int8_t>(value));
+      continue;
+    }
     const uint16_t shortened = type == DType::f16 ? float_to_half(value) : float_to_bfloat(value);
     std::memcpy(into, &shortened, sizeof(shortened));
     into += sizeof(shortened);

@@ -14,7 +14,7 @@ namespace convoy {
 uint16_t float_to_half(float value);
 uint16_t float_to_bfloat(float value);
 
-// The bytes of `values` as f32, f16 or bf16, little endian.
+// The bytes of `values` as f32, f16, bf16 or, of whole numbers from -128 to 127, i8; little endian.
 std::vector<std::byte> encode_floats(std::span<const float> values, DType type);
 
 // Rounds the values to what those bytes stand for.

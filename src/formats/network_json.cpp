@@ -94,6 +94,13 @@ float float_from(const json& node) {
   return value;
 }
 
+DType type_from(const json& word) {
+  const auto& name = word.get_ref<const std::string&>();
+  if (name == to_string(DType::f32)) return DType::f32;
+  if (name == to_string(DType::i8)) return DType::i8;
+  throw Error(fmt::format("expected F32 or I8 as a tensor's type, got {}", quote_name(name)));
+}
+
 // A network as a text holds it. Values are numbered: the images, tensors, constants, then the outputs of each node.
 struct StoredNetwork {
   struct Node {
@@ -128,7 +135,7 @@ bool is_of_head(const ValueInfo& tensor) { return tensor.role == Role::head_weig
 ValueInfo tensor_from(const json& node) {
   const bool trained = node.at("trained").get<bool>();
   ValueInfo info{.name = node.at("name").get<std::string>(),
-                 .type = {shape_from(node.at("shape"))},
+                 .type = {shape_from(node.at("shape")), type_from(node.value("type", json("F32")))},
                  .kind = trained ? ValueKind::parameter : ValueKind::state,
                  .start = {value_of(kStarts, node.at("start")), float_from(node.at("start_value")), true},
                  .layout = value_of(kLayouts, node.at("layout")),
@@ -142,6 +149,7 @@ ValueInfo tensor_from(const json& node) {
   require(info.layout != FileLayout::linear || (shape.rank() == 4 && shape[0] == 1 && shape[1] == 1),
           "a shape [1, 1, in, out] in the layout \"linear\"");
   require(info.start.kind != Initializer::Kind::dirac || shape.rank() == 4, "four axes where it starts as \"dirac\"");
+  require(info.type.dtype == DType::f32 || trained, "a tensor of I8 to be trained");
   require(!is_of_head(info) || shape.rank() >= 1, "axes of a tensor of the head");
   return info;
 }
@@ -222,9 +230,10 @@ class Rebuilder {
     std::vector<int64_t> extents(tensor.type.shape.extents().begin(), tensor.type.shape.extents().end());
     if (is_of_head(tensor)) extents.back() = classes_;
     const Shape shape(extents);
-    values_.push_back(tensor.kind == ValueKind::parameter
-                          ? b_.parameter(tensor.name, shape, tensor.start, tensor.layout, tensor.role).id()
-                          : b_.state(tensor.name, shape, tensor.start, tensor.layout).id());
+    values_.push_back(
+        tensor.kind == ValueKind::parameter
+            ? b_.parameter(tensor.name, shape, tensor.start, tensor.layout, tensor.role, tensor.type.dtype).id()
+            : b_.state(tensor.name, shape, tensor.start, tensor.layout).id());
   }
 
   ValueId value(int number) const {
@@ -351,6 +360,7 @@ std::string network_to_json(const Graph& graph) {
                    {"layout", name_of(kLayouts, info.layout)},
                    {"start", name_of(kStarts, info.start.kind)},
                    {"start_value", info.start.value}};
+    if (info.type.dtype != DType::f32) tensor["type"] = to_string(info.type.dtype);
     if (info.role != Role::other) tensor["role"] = name_of(kRoles, info.role);
     tensors.push_back(std::move(tensor));
   }

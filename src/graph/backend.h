@@ -27,7 +27,8 @@ class Backend {
   virtual Buffer allocate(size_t bytes) const = 0;
   // Whether its memory is the host's, to be read and written by pointer.
   virtual bool in_host_memory() const = 0;
-  // Copies numbers to and from a tensor in its memory, as which it stores f32.
+  // Copies numbers to and from a tensor in its memory, of the type as which it stores f32, u8 or i8: of the latter the
+  // nearest that they have.
   virtual void upload(std::span<const float> from, const View& to) const = 0;
   virtual void download(const View& from, std::span<float> to) const = 0;
   // Returns when all that was begun is done.

@@ -22,8 +22,9 @@ ValueId Graph::add_input(std::string name, TensorType type) {
   return add_named({std::move(name), type, ValueKind::input, {}, FileLayout::same, Role::other});
 }
 
-ValueId Graph::add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout, Role role) {
-  return add_named({std::move(name), {shape}, ValueKind::parameter, start, layout, role});
+ValueId Graph::add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout, Role role,
+                             DType type) {
+  return add_named({std::move(name), {shape, type}, ValueKind::parameter, start, layout, role});
 }
 
 ValueId Graph::add_state(std::string name, const Shape& shape, Initializer start, FileLayout layout) {
@@ -126,9 +127,9 @@ std::string Builder::name(std::string_view leaf) const {
   return prefix_.empty() || leaf.empty() ? prefix_ + std::string(leaf) : fmt::format("{}.{}", prefix_, leaf);
 }
 
-Value Builder::parameter(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout,
-                         Role role) const {
-  return {graph_, graph_->add_parameter(name(leaf), shape, start, layout, role)};
+Value Builder::parameter(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout, Role role,
+                         DType type) const {
+  return {graph_, graph_->add_parameter(name(leaf), shape, start, layout, role, type)};
 }
 
 Value Builder::state(std::string_view leaf, const Shape& shape, Initializer start, FileLayout layout) const {

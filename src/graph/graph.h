@@ -56,7 +56,7 @@ class Graph {
 
   ValueId add_input(std::string name, TensorType type);
   ValueId add_parameter(std::string name, const Shape& shape, Initializer start, FileLayout layout,
-                        Role role = Role::other);
+                        Role role = Role::other, DType type = DType::f32);
   ValueId add_state(std::string name, const Shape& shape, Initializer start, FileLayout layout = FileLayout::same);
   ValueId add_constant(const Shape& shape, float value);
   // Appends a node, types inferred, and returns its outputs.

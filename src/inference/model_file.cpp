@@ -13,10 +13,12 @@
 #include "core/finite.h"
 #include "core/parallel.h"
 #include "core/text.h"
+#include "formats/encode.h"
 #include "formats/layout.h"
 #include "formats/network_json.h"
 #include "formats/strict_json.h"
 #include "inference/integer_buffer.h"
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "plan/network_graph.h"
 
 namespace convoy {
@@ -180,15 +182,44 @@ void append_names(std::string& message, std::string_view what, const std::vector
 struct Place {
   Shape shape;
   FileLayout layout;
+  DType type;
+  bool is_scale;  // of a quantised layer's weight
 };
 
+std::map<std::string, Place> places_of(const Graph& graph) {
+  std::map<std::string, Place> places;
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    const ValueInfo& info = graph.value(id);
+    if (info.is_variable()) places[info.name] = {info.type.shape, info.layout, info.type.dtype, false};
+  }
+  for (const Node& node : graph.nodes()) {
+    if (op_as<QuantizedConv2dOp>(node) == nullptr) continue;
+    const ValueInfo& scale = graph.value(node.inputs[QuantizedConv2dOp::kWeightScale]);
+    if (scale.is_variable()) places[scale.name].is_scale = true;
+  }
+  return places;
+}
+
+// Throws Error for what no quantised layer computes with.
+void check_quantized(std::span<const float> values, const Place& place, const std::filesystem::path& file,
+                     const std::string& tensor) {
+  if (place.type == DType::f32 && !place.is_scale) return;
+  const auto refused =
+      std::ranges::find_if(values, [&](float value) { return place.is_scale ? value <= 0 : value < -127; });
+  if (refused == values.end()) return;
+  throw Error(fmt::format("{}: tensor {} holds {}, expected {} of a quantised layer", file.string(), quote_name(tensor),
+                          *refused, place.is_scale ? "the scales, above 0," : "the weights, from -127 to 127,"));
+}
+
 void check_tensors(const SafetensorsReader& file, const std::map<std::string, Place>& wanted) {
-  std::vector<std::string> missing, misshapen, unexpected;
+  std::vector<std::string> missing, mistyped, misshapen, unexpected;
   for (const auto& [name, place] : wanted) {
     const Shape shape = file_shape(place.shape, place.layout);
     const StoredTensor* stored = file.find(name);
     if (stored == nullptr) {
       missing.push_back(name);
+    } else if (place.type != DType::f32 && stored->type != place.type) {
+      mistyped.push_back(fmt::format("{} (expected {}, got {})", name, to_string(place.type), to_string(stored->type)));
     } else if (stored->shape != extents_of(shape)) {
       misshapen.push_back(
           fmt::format("{} (expected {}, got {})", name, shape.to_string(), fmt::join(stored->shape, "x")));
@@ -197,9 +228,10 @@ void check_tensors(const SafetensorsReader& file, const std::map<std::string, Pl
   for (const StoredTensor& stored : file.tensors()) {
     if (is_floating(stored.type) && !wanted.contains(stored.name)) unexpected.push_back(quote_name(stored.name));
   }
-  if (missing.empty() && misshapen.empty() && unexpected.empty()) return;
+  if (missing.empty() && mistyped.empty() && misshapen.empty() && unexpected.empty()) return;
   std::string message = fmt::format("{}: the tensors are not those of the network", file.path().string());
   append_names(message, "missing", missing);
+  append_names(message, "of another type", mistyped);
   append_names(message, "of another shape", misshapen);
   append_names(message, "unexpected", unexpected);
   throw Error(message);
@@ -215,7 +247,8 @@ std::string to_text(const ModelCard& card) { return to_json(card).dump(); }
 
 void write_model_file(const std::filesystem::path& path, const ModelCard& card, const Graph& graph,
                       std::string_view prefix, const Variables& variables) {
-  std::vector<std::vector<float>> converted;
+  std::vector<float> ordered;
+  std::deque<std::vector<std::byte>> converted;
   std::deque<IntegerBuffer> buffers;
   std::vector<TensorToStore> tensors;
   std::vector<float> scratch;
@@ -224,13 +257,14 @@ void write_model_file(const std::filesystem::path& path, const ModelCard& card, 
     const std::string& name = graph.value(id).name;
     const Variables::Variable& variable = variables.at(name);
     const std::span<const float> values = variables.elements(name, scratch);
-    std::vector<float>& stored = converted.emplace_back(values.size());
     // The graph knows the layout also of averages, which are states among the variables.
-    to_file_layout(variable.shape, graph.value(id).layout, values, stored);
+    ordered.resize(values.size());
+    to_file_layout(variable.shape, graph.value(id).layout, values, ordered);
+    const DType type = graph.value(id).type.dtype;
     tensors.push_back({.name = name.substr(prefix.size()),
-                       .type = DType::f32,
+                       .type = type,
                        .shape = extents_of(file_shape(variable.shape, graph.value(id).layout)),
-                       .data = std::as_bytes(std::span(stored))});
+                       .data = converted.emplace_back(encode_floats(ordered, type))});
     IntegerBuffer& buffer = buffers.emplace_back(integer_buffer_beside(tensors.back().name, tensors.back().shape));
     if (buffer.values.empty()) continue;
     tensors.push_back({buffer.name, DType::i64, buffer.shape, std::as_bytes(std::span(buffer.values))});
@@ -287,17 +321,13 @@ Graph graph_of(const ModelCard& card, const std::filesystem::path& file) {
 }
 
 WeightSource weights_in(const SafetensorsReader& file, const Graph& graph) {
-  std::map<std::string, Place> places;
-  for (ValueId id = 0; id < graph.value_count(); ++id) {
-    const ValueInfo& info = graph.value(id);
-    if (info.is_variable()) places[info.name] = {info.type.shape, info.layout};
-  }
+  std::map<std::string, Place> places = places_of(graph);
   check_tensors(file, places);
   return [&file, places = std::move(places)](const std::string& name, std::span<float> into) {
     // Some rows at a time, which stay in the caches.
     constexpr size_t kMost = size_t{1} << 16;
-    const auto& [shape, layout] = places.at(name);
-    const auto rows = layout == FileLayout::same ? 1 : static_cast<size_t>(shape[-1]);
+    const Place& place = places.at(name);
+    const auto rows = place.layout == FileLayout::same ? 1 : static_cast<size_t>(place.shape[-1]);
     const size_t row = into.size() / std::max<size_t>(rows, 1);
     const size_t at_once = std::clamp<size_t>(kMost / std::max<size_t>(row, 1), 1, rows);
     std::vector<float> part(at_once * row);
@@ -305,7 +335,8 @@ WeightSource weights_in(const SafetensorsReader& file, const Graph& graph) {
       const std::span<float> values = std::span(part).first(std::min(at_once, rows - first) * row);
       file.floats(name, first * row, values);
       if (first_not_finite(values)) check_finite(file.floats(name), file.path(), name);
-      rows_from_file_layout(shape, layout, static_cast<int64_t>(first), values, into);
+      check_quantized(values, place, file.path(), name);
+      rows_from_file_layout(place.shape, place.layout, static_cast<int64_t>(first), values, into);
     }
   };
 }

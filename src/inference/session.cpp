@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <set>
@@ -131,6 +132,11 @@ void TrainedNetwork::set_weight(std::string_view name, std::span<const float> va
   }
   if (const std::optional<size_t> place = first_not_finite(values)) {
     throw UsageError(fmt::format("{}: expected finite values, got {} as number {}", name, values[*place], *place + 1));
+  }
+  const auto fits = [](float x) { return x == std::nearbyint(x) && std::abs(x) <= 127; };
+  if (const auto place = std::ranges::find_if_not(values, fits);
+      info.type.dtype == DType::i8 && place != values.end()) {
+    throw UsageError(fmt::format("{}: expected whole numbers from -127 to 127, got {}", name, *place));
   }
   std::vector<float> inside(elements);
   from_file_layout(info.type.shape, info.layout, {values.begin(), values.end()}, inside);

@@ -23,6 +23,13 @@ void expect_shape(const Op& op, std::span<const TensorType> inputs, int i, const
                           type.shape.to_string()));
 }
 
+void expect_type(const Op& op, std::span<const TensorType> inputs, int i, DType type) {
+  const TensorType& got = inputs[static_cast<size_t>(i)];
+  if (!got.present || got.dtype == type) return;
+  throw Error(fmt::format("{}: expected its {} to be {}, got {}", op.name(), slot_name(op, i), to_string(type),
+                          to_string(got.dtype)));
+}
+
 void expect_rank(const Op& op, std::span<const TensorType> inputs, int i, int least, int most) {
   const Shape& shape = inputs[static_cast<size_t>(i)].shape;
   if (shape.rank() >= least && shape.rank() <= most) return;

@@ -9,6 +9,8 @@ namespace convoy {
 
 // That input i has this shape, where it is present.
 void expect_shape(const Op& op, std::span<const TensorType> inputs, int i, const Shape& shape);
+// That input i has this type, where it is present.
+void expect_type(const Op& op, std::span<const TensorType> inputs, int i, DType type);
 // That input i has so many axes.
 void expect_rank(const Op& op, std::span<const TensorType> inputs, int i, int least, int most);
 

@@ -15,6 +15,7 @@ struct OpCase {
     Shape shape;
     float low = -1, high = 1;  // filled uniformly
     bool differentiable = true;
+    DType type = DType::f32;  // of integers: the nearest ones
   };
 
   std::string name;  // "conv2d/3x3_stride2"

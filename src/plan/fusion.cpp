@@ -5,6 +5,8 @@
 #include "ops/activation/activation.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/conv2d/conv2d.h"
+#include "ops/quantize/quantize.h"
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "ops/sum/sum.h"
 #include "plan/graph_index.h"
 
@@ -61,20 +63,18 @@ bool fuse_one_sum(Graph& graph, bool of_gradients) {
   return false;
 }
 
-bool fuse_one_activation(Graph& graph) {
+// Makes one node of two, where a node reads what `absorb` makes an op of that its maker can have instead; false when
+// none is left that can be.
+bool absorb_one(Graph& graph, std::shared_ptr<const Op> (*absorb)(const Graph&, const Node& maker, const Node& node)) {
   const GraphIndex index(graph);
   for (size_t position = 0; position < graph.nodes().size(); ++position) {
     const Node& node = graph.nodes()[position];
-    const auto* activation = op_as<ActivationOp>(node);
-    if (activation == nullptr || !index.read_once(node.inputs[0])) continue;
+    if (node.inputs.empty() || node.inputs[0] == kNoValue || !index.read_once(node.inputs[0])) continue;
     const int maker = index.producer(node.inputs[0]);
     if (maker < 0) continue;
     Node& source = graph.nodes()[static_cast<size_t>(maker)];
     if (source.outputs[0] != node.inputs[0]) continue;
-    // Its gradient would need what the activation takes in.
-    const bool trained_convolution = graph.mode() == Mode::training && op_as<Conv2dOp>(source) != nullptr;
-    if (trained_convolution) continue;
-    std::shared_ptr<const Op> fused = source.op->with_activation(activation->function());
+    std::shared_ptr<const Op> fused = absorb(graph, source, node);
     if (fused == nullptr) continue;
     source.op = std::move(fused);
     source.outputs[0] = node.outputs[0];
@@ -82,6 +82,23 @@ bool fuse_one_activation(Graph& graph) {
     return true;
   }
   return false;
+}
+
+std::shared_ptr<const Op> absorb_activation(const Graph& graph, const Node& maker, const Node& node) {
+  const auto* activation = op_as<ActivationOp>(node);
+  // Its gradient would need what the activation takes in.
+  const bool trained_convolution = graph.mode() == Mode::training && op_as<Conv2dOp>(maker) != nullptr;
+  if (activation == nullptr || trained_convolution) return nullptr;
+  return maker.op->with_activation(activation->function());
+}
+
+std::shared_ptr<const Op> absorb_quantization(const Graph&, const Node& maker, const Node& node) {
+  const auto* quantize = op_as<QuantizeOp>(node);
+  const auto* conv = op_as<QuantizedConv2dOp>(maker);
+  if (quantize == nullptr || conv == nullptr || conv->layer().output_is_quantized()) return nullptr;
+  QuantizedLayer layer = conv->layer();
+  layer.output = quantize->quantization();
+  return conv->as(layer);
 }
 
 int repeat(Graph& graph, bool (*rewrite)(Graph&)) {
@@ -100,7 +117,34 @@ int fuse_gradient_sums(Graph& graph) {
   return repeat(graph, [](Graph& g) { return fuse_one_sum(g, true); });
 }
 
-int fuse_activations(Graph& graph) { return repeat(graph, fuse_one_activation); }
+int fuse_activations(Graph& graph) {
+  return repeat(graph, [](Graph& g) { return absorb_one(g, absorb_activation); });
+}
+
+int fuse_quantizations(Graph& graph) {
+  return repeat(graph, [](Graph& g) { return absorb_one(g, absorb_quantization); });
+}
+
+int fuse_dequantizations(Graph& graph) {
+  const GraphIndex index(graph);
+  int count = 0;
+  for (Node& node : graph.nodes()) {
+    const auto* conv = op_as<QuantizedConv2dOp>(node);
+    if (conv == nullptr) continue;
+    ValueId& addend = node.inputs[QuantizedConv2dOp::kAddend];
+    const int maker = addend == kNoValue ? -1 : index.producer(addend);
+    if (maker < 0) continue;
+    const Node& source = graph.nodes()[static_cast<size_t>(maker)];
+    const auto* dequantize = op_as<DequantizeOp>(source);
+    if (dequantize == nullptr) continue;
+    QuantizedLayer layer = conv->layer();
+    layer.addend = dequantize->quantization();
+    node.op = conv->as(layer);
+    addend = source.inputs[0];
+    ++count;
+  }
+  return count;
+}
 
 int fuse_statistics(Graph& graph) {
   const GraphIndex index(graph);

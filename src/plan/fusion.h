@@ -15,6 +15,12 @@ int fuse_gradient_sums(Graph& graph);
 // activate only in graphs that infer.
 int fuse_activations(Graph& graph);
 
+// quantized_conv2d(x, addend dequantize(y)) -> quantized_conv2d(x, addend y), which reads bytes.
+int fuse_dequantizations(Graph& graph);
+
+// quantize(quantized_conv2d(x)) -> quantized_conv2d(x), which writes bytes, where nobody else reads the floats.
+int fuse_quantizations(Graph& graph);
+
 // batch_norm(conv2d(x)) -> the convolution hands the norm its per-tile sums, which saves a pass over its output.
 int fuse_statistics(Graph& graph);
 

@@ -384,8 +384,12 @@ void Program::prepare(const WeightSource& weights) {
     const Step& step = steps_[index];
     const ValueId weight = graph_.nodes()[index].inputs[1];
     Buffer values = take_scratch();
-    weights(graph_.value(weight).name, {values.floats(), elements_of(weight)});
-    step.kernel->prepare(spec_of(index), {DType::f32, values.data()}, step.prepared);
+    const std::span<float> floats(values.floats(), elements_of(weight));
+    weights(graph_.value(weight).name, floats);
+    // In place: no element is wider than a float.
+    const View stored{step.input_types[1].dtype, values.data()};
+    if (stored.dtype != DType::f32) backend_->upload(floats, stored);
+    step.kernel->prepare(spec_of(index), stored, step.prepared);
     const std::scoped_lock lock(mutex);
     scratch.push_back(std::move(values));
   });

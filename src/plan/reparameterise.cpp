@@ -275,7 +275,8 @@ class Rewriter {
     switch (info.kind) {
       case ValueKind::input: place->second = result_.graph.add_input(info.name, info.type); break;
       case ValueKind::parameter:
-        place->second = result_.graph.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role);
+        place->second = result_.graph.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role,
+                                                    info.type.dtype);
         break;
       case ValueKind::state:
         place->second = result_.graph.add_state(info.name, info.type.shape, info.start, info.layout);

@@ -67,8 +67,9 @@ void Variables::add(const Graph& graph, std::optional<uint64_t> seed) {
     if (found == variables_.end()) {
       missing.push_back(id);
       bytes += padded_bytes(stored(info.type));
-    } else if (found->second.shape != info.type.shape) {
-      throw InternalError(fmt::format("{}: expected shape {}, got {}", info.name, found->second.shape.to_string(),
+    } else if (found->second.shape != info.type.shape || found->second.view.dtype != stored(info.type).dtype) {
+      throw InternalError(fmt::format("{}: expected {} {}, got {} {}", info.name, to_string(found->second.view.dtype),
+                                      found->second.shape.to_string(), to_string(stored(info.type).dtype),
                                       info.type.shape.to_string()));
     }
   }

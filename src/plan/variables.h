@@ -34,7 +34,7 @@ class Variables {
   explicit Variables(const Backend& backend = cpu_backend()) : backend_(&backend) {}
 
   // Adds what `graph` names and this lacks, started as the graph says: a function of `seed` and the name alone; without
-  // a seed zeros, for who sets all of them. Throws Error when a tensor is already here with another shape.
+  // a seed zeros, for who sets all of them. Throws Error when a tensor is already here with another shape or type.
   void add(const Graph& graph, std::optional<uint64_t> seed);
 
   // Throws Error when there is none of that name.

@@ -52,6 +52,11 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   Graph graph(Mode::training);
   const Value images = add_images(graph, options.batch_size, options.image_size);
   const Value logits = build_network(*options.model, Builder(graph), images, options.model_options);
+  for (const ValueId weight : graph.parameters()) {
+    if (graph.value(weight).type.dtype == DType::f32) continue;
+    throw UsageError(fmt::format("{}: a quantised network cannot be trained; train the one that it was made of",
+                                 options.model->name));
+  }
   const Value targets{&graph, graph.add_input("targets", {logits.shape()})};
   const Value loss = build_loss(options.loss, logits, targets, options.label_smoothing);
   graph.set_output("loss", loss.id());

@@ -34,7 +34,8 @@ Instance instantiate(const OpCase& op_case) {
   Graph& graph = instance.graph;
   std::vector<Value> inputs;
   for (size_t i = 0; i < op_case.inputs.size(); ++i) {
-    inputs.emplace_back(&graph, graph.add_input(fmt::format("input/{}", i), {op_case.inputs[i].shape}));
+    inputs.emplace_back(&graph,
+                        graph.add_input(fmt::format("input/{}", i), {op_case.inputs[i].shape, op_case.inputs[i].type}));
     if (op_case.inputs[i].differentiable) instance.wanted.push_back(inputs.back().id());
   }
   for (const Value& value : op_case.build(Builder(graph), inputs)) instance.outputs.push_back(value.id());
@@ -72,7 +73,10 @@ Tensors start_data(const OpCase& op_case, const Graph& graph) {
     RandomStream random(7, info.name);
     std::vector<float>& tensor = data[info.name];
     tensor.resize(static_cast<size_t>(info.type.shape.elements()));
-    for (float& x : tensor) x = random.uniform(low, high);
+    for (float& x : tensor) {
+      x = random.uniform(low, high);
+      if (!is_floating(info.type.dtype)) x = std::nearbyint(x);
+    }
   }
   return data;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backends/backends.h"
+#include "backends/host_memory.h"
 #include "backends/reference/reference_kernel.h"
 #include "convoy/own_op.h"
 #include "ops/append.h"
@@ -35,10 +36,8 @@ class CpuBackend : public Backend {
   DType stored_as(DType type) const override { return type; }
   Buffer allocate(size_t bytes) const override { return Buffer(bytes); }
   bool in_host_memory() const override { return true; }
-  void upload(std::span<const float> from, const View& to) const override { std::ranges::copy(from, to.as<float>()); }
-  void download(const View& from, std::span<float> to) const override {
-    std::copy_n(from.as<const float>(), to.size(), to.begin());
-  }
+  void upload(std::span<const float> from, const View& to) const override { host_upload(from, to); }
+  void download(const View& from, std::span<float> to) const override { host_download(from, to); }
   void synchronise() const override {}
 
  private:

@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "backends/backends.h"
+#include "backends/host_memory.h"
 #include "backends/reference/reference_kernel.h"
 
 namespace convoy {
@@ -13,11 +12,8 @@ class ReferenceBackend : public Backend {
   DType stored_as(DType type) const override { return is_floating(type) ? DType::f64 : type; }
   Buffer allocate(size_t bytes) const override { return Buffer(bytes); }
   bool in_host_memory() const override { return true; }
-  void upload(std::span<const float> from, const View& to) const override { std::ranges::copy(from, to.as<double>()); }
-  void download(const View& from, std::span<float> to) const override {
-    std::transform(from.as<const double>(), from.as<const double>() + to.size(), to.begin(),
-                   [](double x) { return static_cast<float>(x); });
-  }
+  void upload(std::span<const float> from, const View& to) const override { host_upload(from, to); }
+  void download(const View& from, std::span<float> to) const override { host_download(from, to); }
   void synchronise() const override {}
 };
 

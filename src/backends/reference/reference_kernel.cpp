@@ -3,18 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/host_memory.h"
+
 namespace convoy {
 namespace {
-
-// Calls visit with the elements' own pointer.
-template <class Visit>
-void with_elements(const View& view, const Visit& visit) {
-  switch (view.dtype) {
-    case DType::u8: return visit(view.as<uint8_t>());
-    case DType::f32: return visit(view.as<float>());
-    default: return visit(view.as<double>());
-  }
-}
 
 ReferenceTensor load(const TensorType& type, const View& view) {
   ReferenceTensor tensor{type, {}};
@@ -44,7 +36,7 @@ void run(const NodeSpec& spec, const NodeMemory& memory) {
   for (size_t i = 0; i < outputs.size(); ++i) store(outputs[i], memory.outputs[i]);
 }
 
-constexpr DType kTypes[] = {DType::f64, DType::f32, DType::u8};
+constexpr DType kTypes[] = {DType::f64, DType::f32, DType::u8, DType::i8};
 
 }  // namespace
 

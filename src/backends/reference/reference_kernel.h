@@ -5,7 +5,7 @@
 
 namespace convoy {
 
-// Takes every op, on values of f64, f32 and u8.
+// Takes every op, on values of f64, f32, u8 and i8.
 extern const Kernel kReferenceKernel;
 
 }  // namespace convoy

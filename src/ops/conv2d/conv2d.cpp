@@ -23,7 +23,8 @@ Initializer uniform_by_fan_in(Initializer chosen, int64_t fan_in) {
   return chosen.chosen ? chosen : Initializer::uniform(1.0F / std::sqrt(static_cast<float>(fan_in)));
 }
 
-// Multiply-accumulates of a convolution, padding counted: as many in each of the three directions.
+}  // namespace
+
 int64_t products(const Shape& output, const Shape& weight) {
   return saturating_product(output.elements(), weight.elements() / weight[3]);
 }
@@ -34,8 +35,6 @@ Shape output_shape(const Shape& input, const kernels::ConvGeometry& g) {
   extents.back() = g.out_c;
   return Shape(extents);
 }
-
-}  // namespace
 
 std::string ConvAttributes::to_string() const {
   AttributeWriter writer;

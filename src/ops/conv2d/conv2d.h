@@ -9,6 +9,11 @@
 
 namespace convoy {
 
+// The shape of a convolution's result.
+Shape output_shape(const Shape& input, const kernels::ConvGeometry& geometry);
+// Multiply-accumulates of a convolution, padding counted: as many in each of the three directions.
+int64_t products(const Shape& output, const Shape& weight);
+
 struct ConvAttributes {
   Size2 kernel = 1, stride = 1, padding = 0, extra_padding = 0, dilation = 1;
   int64_t groups = 1;
