@@ -78,6 +78,80 @@ inline IntVec pair_bytes(const uint8_t* a, const uint8_t* b) {
 
 #endif
 
+// The pairs {a[i], b[i]} of 4 * kLanes bytes, in an order that takes few instructions: lane `lane` of register `v` has
+// those of byte lane_place(v, lane). sort_lanes gives registers of that order the order of the bytes.
+constexpr int64_t lane_place(int64_t v, int64_t lane) { return lane / 4 * 16 + 4 * v + lane % 4; }
+
+#if defined(CONVOY_ISA_avx512)
+inline void pair_bytes(const uint8_t* a, const uint8_t* b, IntVec (&pairs)[4]) {
+  const __m512i first = _mm512_loadu_si512(a), second = _mm512_loadu_si512(b), zeros = _mm512_setzero_si512();
+  const __m512i low = _mm512_unpacklo_epi8(first, second), high = _mm512_unpackhi_epi8(first, second);
+  pairs[0].v = _mm512_unpacklo_epi8(low, zeros);
+  pairs[1].v = _mm512_unpackhi_epi8(low, zeros);
+  pairs[2].v = _mm512_unpacklo_epi8(high, zeros);
+  pairs[3].v = _mm512_unpackhi_epi8(high, zeros);
+}
+inline void sort_lanes(IntVec (&a)[4]) {
+  const __m512i low = _mm512_shuffle_i32x4(a[0].v, a[1].v, 0x44), high = _mm512_shuffle_i32x4(a[0].v, a[1].v, 0xEE);
+  const __m512i low2 = _mm512_shuffle_i32x4(a[2].v, a[3].v, 0x44), high2 = _mm512_shuffle_i32x4(a[2].v, a[3].v, 0xEE);
+  a[0].v = _mm512_shuffle_i32x4(low, low2, 0x88);
+  a[1].v = _mm512_shuffle_i32x4(low, low2, 0xDD);
+  a[2].v = _mm512_shuffle_i32x4(high, high2, 0x88);
+  a[3].v = _mm512_shuffle_i32x4(high, high2, 0xDD);
+}
+#elif defined(CONVOY_ISA_avx2)
+inline void pair_bytes(const uint8_t* a, const uint8_t* b, IntVec (&pairs)[4]) {
+  const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
+  const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b));
+  const __m256i low = _mm256_unpacklo_epi8(first, second), high = _mm256_unpackhi_epi8(first, second);
+  const __m256i zeros = _mm256_setzero_si256();
+  pairs[0].v = _mm256_unpacklo_epi8(low, zeros);
+  pairs[1].v = _mm256_unpackhi_epi8(low, zeros);
+  pairs[2].v = _mm256_unpacklo_epi8(high, zeros);
+  pairs[3].v = _mm256_unpackhi_epi8(high, zeros);
+}
+inline void sort_lanes(IntVec (&a)[4]) {
+  const IntVec b[4] = {a[0], a[1], a[2], a[3]};
+  for (int i = 0; i < 2; ++i) {
+    a[i].v = _mm256_permute2x128_si256(b[2 * i].v, b[2 * i + 1].v, 0x20);
+    a[2 + i].v = _mm256_permute2x128_si256(b[2 * i].v, b[2 * i + 1].v, 0x31);
+  }
+}
+#else
+inline void pair_bytes(const uint8_t* a, const uint8_t* b, IntVec (&pairs)[4]) {
+  for (int v = 0; v < 4; ++v) pairs[v] = pair_bytes(a + v * kLanes, b + v * kLanes);
+}
+inline void sort_lanes(IntVec (&)[4]) {}
+#endif
+
+// As load_bytes and store_bytes of some lanes (kernels/isa/simd.h), of whole registers.
+inline Vec load_bytes(const uint8_t* p) {
+#if defined(CONVOY_ISA_avx512)
+  return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+#elif defined(CONVOY_ISA_avx2)
+  return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadu_si64(p)))};
+#else
+  return load_bytes(p, kLanes);
+#endif
+}
+inline void store_bytes(uint8_t* p, Vec a) {
+#if defined(CONVOY_ISA_avx512)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
+#elif defined(CONVOY_ISA_avx2)
+  const __m256i whole = _mm256_cvtps_epi32(a.v);
+  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  _mm_storeu_si64(p, _mm_packus_epi16(words, words));
+#else
+  store_bytes(p, a, kLanes);
+#endif
+}
+
+// The same of the part of a register that a loop is at (WholeRegister, PartRegister).
+inline Vec load_bytes(const uint8_t* p, WholeRegister) { return load_bytes(p); }
+inline Vec load_bytes(const uint8_t* p, PartRegister part) { return load_bytes(p, part.lanes); }
+inline void store_bytes(uint8_t* p, Vec a, WholeRegister) { store_bytes(p, a); }
+inline void store_bytes(uint8_t* p, Vec a, PartRegister part) { store_bytes(p, a, part.lanes); }
+
 // The pairs of a row of 16-bit numbers.
 inline IntVec load_pairs(const int16_t* p) {
   IntVec a;

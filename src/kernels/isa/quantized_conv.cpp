@@ -11,7 +11,15 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// Pixels of a tile: a multiple of the rows of every microkernel, as many as stay in the L2 cache.
+// Pixels that are worked on with so many vectors of channels: sums leave registers for the products, which an
+// instruction of its own adds.
+template <int kVectors>
+constexpr int kRows = kRegisters == 32 ? (kVectors == 4   ? 4
+                                          : kVectors == 3 ? 6
+                                          : kVectors == 2 ? 8
+                                                          : 12)
+                                       : (kVectors == 2 ? 4 : 8);
+// Pixels of a tile: a multiple of those, as many as stay in the L2 cache.
 constexpr int64_t kLeastTile = 24, kMostTile = 96;
 constexpr int64_t kTileBytes = 192 << 10;
 // Multiplications that a task should have at least, and tasks that a problem should have.
@@ -106,28 +114,29 @@ void widen_pixel(const ConvGeometry& g, const Layout& layout, const uint8_t* inp
   pixel.add_zeros(2 * layout.pairs - layout.depth);
 }
 
-// The sums of kRows pixels, `pitch` numbers apart, by kVectors vectors of channels: sums[row][channel].
-template <int kRows, int kVectors>
+// The sums of kPixels pixels, `pitch` numbers apart, by kVectors vectors of channels: sums[row][channel].
+template <int kPixels, int kVectors>
 inline void multiply_rows(const int16_t* pixels, int64_t pitch, const int16_t* weight, int64_t pairs, int32_t* sums) {
-  IntVec sum[kRows][kVectors];
+  IntVec sum[kPixels][kVectors];
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kPixels; ++r) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r][v] = zero_ints();
   }
+#pragma GCC unroll 2
   for (int64_t pair = 0; pair < pairs; ++pair, pixels += 2, weight += 2 * kVectors * kLanes) {
     IntVec w[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) w[v] = load_pairs(weight + 2 * v * kLanes);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kPixels; ++r) {
       const IntVec x = broadcast_pair(pixels + r * pitch);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sum[r][v] = sum[r][v] + multiply_pairs(x, w[v]);
     }
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kPixels; ++r) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) store(sums + (r * kVectors + v) * kLanes, sum[r][v]);
   }
@@ -136,29 +145,27 @@ inline void multiply_rows(const int16_t* pixels, int64_t pitch, const int16_t* w
 // A panel of a group, and the tile of `count` pixels from `first` on.
 struct PanelTile {
   const int16_t* pixels;
-  const int16_t* weight;
   int64_t first, count;
-  int64_t channel, channels;
+  const int16_t* weight = nullptr;
+  int64_t channel = 0, channels = 0;
 };
 
 template <int kVectors>
-inline void multiply_tile(const ConvGeometry& g, const Layout& layout, const QuantizedConvArgs& args,
+inline void multiply_tile(const ConvGeometry& g, const Layout& layout, const QuantizedEpilogue& epilogue,
                           const PanelTile& tile) {
-  constexpr int kRows = kPixelRows<kVectors>;
-  alignas(64) int32_t sums[kRows * kVectors * kLanes];
-  for (int64_t row = 0; row < tile.count; row += kRows) {
-    multiply_rows<kRows, kVectors>(tile.pixels + row * layout.pitch, layout.pitch, tile.weight, layout.pairs, sums);
-    with_activation(args.activation, [&](auto tag) {
-      for (int64_t r = 0; r < smaller<int64_t>(kRows, tile.count - row); ++r) {
-        finish_sums<decltype(tag)::value>(args, sums + r * kVectors * kLanes, (tile.first + row + r) * g.out_c,
-                                          tile.channel, tile.channels);
-      }
-    });
+  constexpr int kPixels = kRows<kVectors>;
+  alignas(64) int32_t sums[kPixels * kVectors * kLanes];
+  for (int64_t row = 0; row < tile.count; row += kPixels) {
+    multiply_rows<kPixels, kVectors>(tile.pixels + row * layout.pitch, layout.pitch, tile.weight, layout.pairs, sums);
+    for (int64_t r = 0; r < smaller<int64_t>(kPixels, tile.count - row); ++r) {
+      epilogue.finish(sums + r * kVectors * kLanes, (tile.first + row + r) * g.out_c, tile.channel, tile.channels);
+    }
   }
 }
 
-void run_panel(const ConvGeometry& g, const Layout& layout, const QuantizedConvArgs& args, int64_t column,
-               PanelTile tile, const int16_t* packed) {
+// Of the tile's pixels with the panel `column`, counted through all groups.
+void run_panel(const ConvGeometry& g, const Layout& layout, const QuantizedEpilogue& epilogue, int64_t column,
+               const int16_t* packed, PanelTile tile) {
   const Panels& panels = layout.panels;
   const int64_t group = column / panels.count(), panel = column % panels.count();
   const int64_t first = panels.first_vector(panel) * kLanes;
@@ -167,11 +174,11 @@ void run_panel(const ConvGeometry& g, const Layout& layout, const QuantizedConvA
   tile.channel = group * panels.channels + first;
   tile.channels = smaller<int64_t>(width * kLanes, panels.channels - first);
   if constexpr (kPanelVectors == 4) {
-    if (width == 4) return multiply_tile<4>(g, layout, args, tile);
-    if (width == 3) return multiply_tile<3>(g, layout, args, tile);
+    if (width == 4) return multiply_tile<4>(g, layout, epilogue, tile);
+    if (width == 3) return multiply_tile<3>(g, layout, epilogue, tile);
   }
-  if (width == 2) return multiply_tile<2>(g, layout, args, tile);
-  multiply_tile<1>(g, layout, args, tile);
+  if (width == 2) return multiply_tile<2>(g, layout, epilogue, tile);
+  multiply_tile<1>(g, layout, epilogue, tile);
 }
 
 // A task is a tile with a run of panels, of one group after the other.
@@ -188,6 +195,7 @@ void quantized_conv_forward(const ConvGeometry& g, const QuantizedConvArgs& args
   const int64_t columns = g.groups * layout.panels.count();
   const int64_t tile_work = layout.tile * layout.depth * g.out_c;
   const int64_t splits = smaller(ceil_div(kTasks, tiles), smaller(columns, ceil_div(tile_work, kTaskWork)));
+  const QuantizedEpilogue epilogue(args);
   parallel_for(tiles * splits, [&](int64_t task, int worker) {
     const int64_t split = task % splits, first = task / splits * layout.tile;
     const int64_t count = smaller(layout.tile, pixels - first);
@@ -201,9 +209,7 @@ void quantized_conv_forward(const ConvGeometry& g, const QuantizedConvArgs& args
           widen_pixel(g, layout, args.input, args.in.zero_point, group, first + i, numbers + i * layout.pitch);
         }
       }
-      run_panel(g, layout, args, column,
-                {.pixels = numbers, .weight = nullptr, .first = first, .count = count, .channel = 0, .channels = 0},
-                packed);
+      run_panel(g, layout, epilogue, column, packed, {.pixels = numbers, .first = first, .count = count});
     }
   });
 }

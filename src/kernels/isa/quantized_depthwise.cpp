@@ -1,5 +1,5 @@
 // Depthwise convolution of bytes: the taps of a pixel are taken two at a time, as the dense kernel takes its channels.
-// Taps outside the input read a row of zero points, and the zero point's share is taken off the sums.
+// Taps outside the input read a row of zero points, and sums begin with what all of the zero points' products are less.
 #include "core/parallel.h"
 #include "kernels/isa/integers.h"
 #include "kernels/isa/quantized_epilogue.h"
@@ -8,108 +8,135 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// What is made of the weights: the sums of every channel's, then the pairs of taps of every vector of channels,
-// [vector][pair][lane][2]. Workspace: that, a row of zero points, the addresses of the taps for each worker.
+// Channels are worked on in blocks of four vectors, in the order of pair_bytes, and what is left vector by vector.
+constexpr int64_t kBlock = 4 * kLanes;
+
+// What is made of the weights: the sums of every channel's, then the pairs of taps, [block][pair][kBlock][2] and
+// [vector][pair][kLanes][2]. Workspace: that, what sums begin with, a row of zero points, the addresses of the taps for
+// each worker.
 struct Layout {
   int64_t taps, pairs, vectors;
-  size_t weight_bytes, row_bytes, table_bytes;
+  size_t weight_bytes, start_bytes, row_bytes, table_bytes;
 
   explicit Layout(const ConvGeometry& g) {
     taps = g.kernel_h * g.kernel_w;
     pairs = ceil_div(taps, 2);
     vectors = ceil_div(g.in_c, kLanes);
     weight_bytes = align(static_cast<size_t>(vectors * kLanes * (pairs + 1)) * sizeof(int32_t));
+    start_bytes = align(static_cast<size_t>(vectors * kLanes) * sizeof(int32_t));
     row_bytes = align(static_cast<size_t>(g.in_c));
     table_bytes = align(static_cast<size_t>(2 * pairs) * sizeof(const uint8_t*));
   }
 };
 
 void pack_weights(const ConvGeometry& g, const Layout& layout, const int8_t* weight, int32_t* packed) {
-  const int64_t lanes = layout.vectors * kLanes;
+  const int64_t lanes = layout.vectors * kLanes, in_blocks = g.in_c / kBlock * kBlock;
   auto* pairs = reinterpret_cast<int16_t*>(packed + lanes);
-  for (int64_t c = 0; c < lanes; ++c) {
+  for (int64_t place = 0; place < lanes; ++place) {
+    const int64_t width = place < in_blocks ? kBlock : kLanes;
+    const int64_t begin = place / width * width, within = place % width;
+    const int64_t c = place < in_blocks ? begin + lane_place(within / kLanes, within % kLanes) : place;
+    int16_t* to = pairs + (begin * layout.pairs + within) * 2;
     int32_t sum = 0;
-    int16_t* to = pairs + (c / kLanes * layout.pairs * kLanes + c % kLanes) * 2;
     for (int64_t tap = 0; tap < 2 * layout.pairs; ++tap) {
       const int16_t w = c < g.in_c && tap < layout.taps ? weight[tap * g.in_c + c] : int16_t{0};
-      to[tap / 2 * kLanes * 2 + tap % 2] = w;
+      to[tap / 2 * width * 2 + tap % 2] = w;
       sum += w;
     }
     packed[c] = sum;
   }
 }
 
-// The addresses of the input's rows of channels that output pixel (n, y, x) sees.
-void find_taps(const ConvGeometry& g, const uint8_t* input, const uint8_t* outside, int64_t n, int64_t y, int64_t x,
-               const uint8_t** rows) {
-  for (int64_t ky = 0; ky < g.kernel_h; ++ky) {
-    const int64_t row = y * g.stride_h - g.pad_h + ky * g.dilation_h;
-    for (int64_t kx = 0; kx < g.kernel_w; ++kx) {
-      const int64_t column = x * g.stride_w - g.pad_w + kx * g.dilation_w;
-      const bool inside = row >= 0 && row < g.in_h && column >= 0 && column < g.in_w;
-      *rows++ = inside ? input + ((n * g.in_h + row) * g.in_w + column) * g.in_c : outside;
+// The addresses of the input's rows of channels that an output pixel sees, from the left to the right of a row.
+class Taps {
+ public:
+  Taps(const ConvGeometry& g, const uint8_t* input, const uint8_t* outside, const uint8_t** rows)
+      : g_(g), input_(input), outside_(outside), rows_(rows) {}
+
+  void move_to(int64_t n, int64_t y, int64_t x) {
+    const int64_t top = y * g_.stride_h - g_.pad_h, left = x * g_.stride_w - g_.pad_w;
+    const bool inside = top >= 0 && top + (g_.kernel_h - 1) * g_.dilation_h < g_.in_h && left >= 0 &&
+                        left + (g_.kernel_w - 1) * g_.dilation_w < g_.in_w;
+    if (inside && was_inside_ && x > 0) {
+      for (int64_t tap = 0; tap < g_.kernel_h * g_.kernel_w; ++tap) rows_[tap] += g_.stride_w * g_.in_c;
+      return;
+    }
+    was_inside_ = inside;
+    const uint8_t** next = rows_;
+    for (int64_t ky = 0; ky < g_.kernel_h; ++ky) {
+      const int64_t row = top + ky * g_.dilation_h;
+      for (int64_t kx = 0; kx < g_.kernel_w; ++kx) {
+        const int64_t column = left + kx * g_.dilation_w;
+        const bool is_there = row >= 0 && row < g_.in_h && column >= 0 && column < g_.in_w;
+        *next++ = is_there ? input_ + ((n * g_.in_h + row) * g_.in_w + column) * g_.in_c : outside_;
+      }
     }
   }
-}
 
-// The sums of kVectors vectors of channels from `channel` on.
-template <int kVectors>
-inline void sum_taps(const uint8_t* const* rows, int64_t channel, int64_t pairs, const int16_t* weight, int32_t* sums) {
-  IntVec sum[kVectors];
+ private:
+  const ConvGeometry& g_;
+  const uint8_t* input_;
+  const uint8_t* outside_;
+  const uint8_t** rows_;
+  bool was_inside_ = false;
+};
+
+// A pixel's sums, of any of its channels.
+struct PixelSums {
+  const uint8_t* const* rows;
+  int64_t pairs;
+  const int32_t* start;
+  const int16_t* weight;
+
+  // Of a block of channels.
+  void sum_block(int64_t channel, int32_t* sums) const {
+    IntVec sum[4];
+    for (IntVec& s : sum) s = zero_ints();
+    const int16_t* w = weight + channel * pairs * 2;
+    for (int64_t pair = 0; pair < pairs; ++pair, w += kBlock * 2) {
+      IntVec x[4];
+      pair_bytes(rows[2 * pair] + channel, rows[2 * pair + 1] + channel, x);
 #pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) sum[v] = zero_ints();
-  for (int64_t pair = 0; pair < pairs; ++pair) {
-    const uint8_t *first = rows[2 * pair] + channel, *second = rows[2 * pair + 1] + channel;
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      const IntVec w = load_pairs(weight + (v * pairs + pair) * kLanes * 2);
-      sum[v] = sum[v] + multiply_pairs(pair_bytes(first + v * kLanes, second + v * kLanes), w);
+      for (int v = 0; v < 4; ++v) sum[v] = sum[v] + multiply_pairs(x[v], load_pairs(w + v * kLanes * 2));
     }
-  }
+    sort_lanes(sum);
 #pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) store(sums + v * kLanes, sum[v]);
-}
-
-// The same of fewer channels than a vector has.
-inline void sum_taps_of(int64_t channels, const uint8_t* const* rows, int64_t channel, int64_t pairs,
-                        const int16_t* weight, int32_t* sums) {
-  IntVec sum = zero_ints();
-  for (int64_t pair = 0; pair < pairs; ++pair) {
-    uint8_t bytes[2][kLanes] = {};
-    for (int64_t c = 0; c < channels; ++c) {
-      bytes[0][c] = rows[2 * pair][channel + c];
-      bytes[1][c] = rows[2 * pair + 1][channel + c];
-    }
-    sum = sum + multiply_pairs(pair_bytes(bytes[0], bytes[1]), load_pairs(weight + pair * kLanes * 2));
+    for (int v = 0; v < 4; ++v) store(sums + v * kLanes, load(start + channel + v * kLanes) + sum[v]);
   }
-  store(sums, sum);
-}
 
-template <Activation A>
-inline void finish(const QuantizedConvArgs& args, const int32_t* weight_sums, int64_t pixel, int64_t channel,
-                   int64_t channels, int32_t* sums) {
-  for (int64_t c = 0; c < channels; ++c) sums[c] -= args.in.zero_point * weight_sums[channel + c];
-  finish_sums<A>(args, sums, pixel, channel, channels);
-}
+  // Of the `channels` of a vector that are there.
+  void sum_vector(int64_t channel, int64_t channels, int32_t* sums) const {
+    IntVec sum = load(start + channel);
+    const int16_t* w = weight + channel * pairs * 2;
+    for (int64_t pair = 0; pair < pairs; ++pair, w += kLanes * 2) {
+      const uint8_t *first = rows[2 * pair] + channel, *second = rows[2 * pair + 1] + channel;
+      uint8_t part[2][kLanes] = {};
+      if (channels < kLanes) {
+        for (int64_t c = 0; c < channels; ++c) {
+          part[0][c] = first[c];
+          part[1][c] = second[c];
+        }
+        first = part[0];
+        second = part[1];
+      }
+      sum = sum + multiply_pairs(pair_bytes(first, second), load_pairs(w));
+    }
+    store(sums, sum);
+  }
+};
 
-template <Activation A>
-void run_pixel(const ConvGeometry& g, const Layout& layout, const QuantizedConvArgs& args, const int32_t* packed,
-               const uint8_t* const* rows, int64_t pixel) {
-  constexpr int kVectors = 4;
-  alignas(64) int32_t sums[kVectors * kLanes];
-  const auto* weight = reinterpret_cast<const int16_t*>(packed + layout.vectors * kLanes);
+void run_pixel(const PixelSums& pixel, const QuantizedEpilogue& epilogue, int64_t channels, int64_t at) {
+  alignas(64) int32_t sums[kBlock];
   int64_t c = 0;
-  for (; c + kVectors * kLanes <= g.in_c; c += kVectors * kLanes) {
-    sum_taps<kVectors>(rows, c, layout.pairs, weight + c * layout.pairs * 2, sums);
-    finish<A>(args, packed, pixel * g.out_c, c, kVectors * kLanes, sums);
+  for (; c + kBlock <= channels; c += kBlock) {
+    pixel.sum_block(c, sums);
+    epilogue.finish(sums, at, c, kBlock);
   }
-  for (; c + kLanes <= g.in_c; c += kLanes) {
-    sum_taps<1>(rows, c, layout.pairs, weight + c * layout.pairs * 2, sums);
-    finish<A>(args, packed, pixel * g.out_c, c, kLanes, sums);
+  for (; c < channels; c += kLanes) {
+    const int64_t count = smaller<int64_t>(kLanes, channels - c);
+    pixel.sum_vector(c, count, sums);
+    epilogue.finish(sums, at, c, count);
   }
-  if (c == g.in_c) return;
-  sum_taps_of(g.in_c - c, rows, c, layout.pairs, weight + c * layout.pairs * 2, sums);
-  finish<A>(args, packed, pixel * g.out_c, c, g.in_c - c, sums);
 }
 
 // A task is a row of outputs.
@@ -122,24 +149,31 @@ void quantized_depthwise_forward(const ConvGeometry& g, const QuantizedConvArgs&
     pack_weights(g, layout, args.weight, own);
     packed = own;
   }
-  auto* outside = reinterpret_cast<uint8_t*>(workspace + layout.weight_bytes);
+  auto* start = reinterpret_cast<int32_t*>(workspace + layout.weight_bytes);
+  for (int64_t c = 0; c < layout.vectors * kLanes; ++c) start[c] = -args.in.zero_point * packed[c];
+  auto* outside = reinterpret_cast<uint8_t*>(workspace + layout.weight_bytes + layout.start_bytes);
   for (int64_t c = 0; c < g.in_c; ++c) outside[c] = static_cast<uint8_t>(args.in.zero_point);
-  with_activation(args.activation, [&](auto tag) {
-    parallel_for(g.batch * g.out_h, [&](int64_t task, int worker) {
-      auto* rows = reinterpret_cast<const uint8_t**>(workspace + layout.weight_bytes + layout.row_bytes +
-                                                     static_cast<size_t>(worker) * layout.table_bytes);
-      rows[2 * layout.pairs - 1] = outside;  // of an odd number of taps
-      for (int64_t x = 0; x < g.out_w; ++x) {
-        find_taps(g, args.input, outside, task / g.out_h, task % g.out_h, x, rows);
-        run_pixel<decltype(tag)::value>(g, layout, args, packed, rows, task * g.out_w + x);
-      }
-    });
+  const QuantizedEpilogue epilogue(args);
+  parallel_for(g.batch * g.out_h, [&](int64_t task, int worker) {
+    auto* rows = reinterpret_cast<const uint8_t**>(workspace + layout.weight_bytes + layout.start_bytes +
+                                                   layout.row_bytes + static_cast<size_t>(worker) * layout.table_bytes);
+    rows[2 * layout.pairs - 1] = outside;  // of an odd number of taps
+    Taps taps(g, args.input, outside, rows);
+    const PixelSums pixel{.rows = rows,
+                          .pairs = layout.pairs,
+                          .start = start,
+                          .weight = reinterpret_cast<const int16_t*>(packed + layout.vectors * kLanes)};
+    for (int64_t x = 0; x < g.out_w; ++x) {
+      taps.move_to(task / g.out_h, task % g.out_h, x);
+      run_pixel(pixel, epilogue, g.out_c, (task * g.out_w + x) * g.out_c);
+    }
   });
 }
 
 size_t quantized_depthwise_workspace(const ConvGeometry& g) {
   const Layout layout(g);
-  return layout.weight_bytes + layout.row_bytes + layout.table_bytes * static_cast<size_t>(thread_count());
+  return layout.weight_bytes + layout.start_bytes + layout.row_bytes +
+         layout.table_bytes * static_cast<size_t>(thread_count());
 }
 
 size_t quantized_depthwise_prepared_bytes(const ConvGeometry& g) { return Layout(g).weight_bytes; }

@@ -10,7 +10,7 @@ namespace convoy {
 // Of a quantised layer: what its bytes stand for (ops/quantize/quantize.h). An addend or an output without a scale is
 // f32.
 struct QuantizedLayer {
-  Quantization input, addend, output;
+  Quantization input = {}, addend = {}, output = {};
   Activation activation = Activation::none;
 
   bool addend_is_quantized() const { return addend != Quantization{}; }
