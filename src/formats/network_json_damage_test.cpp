@@ -11,6 +11,7 @@
 #include "convoy/error.h"
 #include "formats/network_json.h"
 #include "formats/network_json_testing.h"
+#include "plan/quantized_testing.h"
 
 namespace convoy {
 namespace {
@@ -39,6 +40,53 @@ struct Damage {
   std::function<void(json& root)> make;
   std::string expected;  // part of the message
 };
+
+class DamagedQuantizedJson : public testing::TestWithParam<Damage> {};
+
+TEST_P(DamagedQuantizedJson, IsRefused) {
+  Graph graph(Mode::training);
+  const Value images(&graph, graph.add_input("images", {{1, 6, 6, 3}}));
+  graph.set_output("logits", quantized_net(Builder(graph), images, {.num_classes = 4}).id());
+  json root = json::parse(network_to_json(graph));
+  ASSERT_NO_THROW(network_from_json(root.dump(), "whole"));
+  GetParam().make(root);
+  const std::string got = message([&] { network_from_json(root.dump(), "damaged"); });
+  EXPECT_THAT(got, StartsWith("the network is damaged: "));
+  EXPECT_THAT(got, HasSubstr(GetParam().expected));
+}
+
+const std::vector<Damage> kQuantizedDamages{
+    {"unknown_type", [](json& root) { tensor_of(root, "mix.weight")["type"] = "F16"; },
+     "tensors[3]: expected F32 or I8 as a tensor's type, got \"F16\""},
+    {"state_of_bytes", [](json& root) { tensor_of(root, "mix.weight")["trained"] = false; },
+     "tensors[3]: \"mix.weight\": expected a tensor of I8 to be trained"},
+    {"weight_of_floats", [](json& root) { tensor_of(root, "mix.weight").erase("type"); },
+     "quantized_conv2d: expected its weight to be I8, got F32"},
+    {"bias_of_bytes", [](json& root) { tensor_of(root, "mix.bias")["type"] = "I8"; },
+     "quantized_conv2d: expected its bias to be F32, got I8"},
+    {"scales_of_another_shape", [](json& root) { tensor_of(root, "mix.weight_scale")["shape"] = {13}; },
+     "quantized_conv2d: expected its weight_scale to be 12, got 13"},
+    {"no_scale", [](json& root) { node_of(root, "quantize")["attributes"].erase("scale"); },
+     "quantize: the attribute 'scale' is missing"},
+    {"scale_of_0", [](json& root) { node_of(root, "quantize")["attributes"]["scale"] = 0; },
+     "quantize: expected a scale above 0 and a zero point from 0 to 255, got scale=0 zero_point=128"},
+    {"scale_below_0", [](json& root) { node_of(root, "dequantize")["attributes"]["scale"] = -1; },
+     "dequantize: expected a scale above 0"},
+    {"zero_point_beyond_bytes", [](json& root) { node_of(root, "quantize")["attributes"]["zero_point"] = 256; },
+     "got scale=0.02 zero_point=256"},
+    {"input_scale_of_0", [](json& root) { node_of(root, "quantized_conv2d")["attributes"]["in_scale"] = 0; },
+     "quantized_conv2d: expected a scale above 0 and a zero point from 0 to 255 of its input"},
+    {"output_scale_below_0", [](json& root) { node_of(root, "quantized_conv2d")["attributes"]["out_scale"] = -0.5; },
+     "of its output, got scale=-0.5"},
+    {"zero_point_without_scale",
+     [](json& root) { node_of(root, "quantized_conv2d")["attributes"]["addend_zero_point"] = 3; },
+     "of its addend, got scale=0 zero_point=3"},
+    {"input_of_floats", [](json& root) { node_of(root, "quantized_conv2d")["inputs"][0] = 0; },
+     "quantized_conv2d: expected its input to be U8, got F32"},
+};
+
+INSTANTIATE_TEST_SUITE_P(NetworkJson, DamagedQuantizedJson, testing::ValuesIn(kQuantizedDamages),
+                         [](const auto& info) { return info.param.name; });
 
 class DamagedNetworkJson : public testing::TestWithParam<Damage> {};
 

@@ -14,6 +14,7 @@
 #include "core/random.h"
 #include "formats/network_json_testing.h"
 #include "graph/graph.h"
+#include "plan/quantized_testing.h"
 
 namespace convoy {
 namespace {
@@ -53,12 +54,27 @@ std::vector<std::string> tensors_of(const Graph& graph) {
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
     if (!info.is_variable()) continue;
-    const json facts = {
-        info.name,        static_cast<int>(info.kind),   info.type.shape.to_string(), static_cast<int>(info.start.kind),
-        info.start.value, static_cast<int>(info.layout), static_cast<int>(info.role)};
+    const json facts = {info.name,
+                        to_string(info.type.dtype),
+                        static_cast<int>(info.kind),
+                        info.type.shape.to_string(),
+                        static_cast<int>(info.start.kind),
+                        info.start.value,
+                        static_cast<int>(info.layout),
+                        static_cast<int>(info.role)};
     tensors.push_back(facts.dump());
   }
   return tensors;
+}
+
+TEST(NetworkJson, HoldsQuantisedNetworks) {
+  const Model model{.name = "q", .description = "", .image_size = 6, .num_classes = 4, .build = quantized_net};
+  const Graph expected = build(model, Mode::inference, 3, 4);
+  const Model read = network_from_json(network_to_json(build(model, Mode::training, 1, 4)), "read");
+  const Graph graph = build(read, Mode::inference, 3, 4);
+  EXPECT_EQ(text_of(graph), text_of(expected));
+  EXPECT_EQ(tensors_of(graph), tensors_of(expected));
+  EXPECT_EQ(text_of(build(read, Mode::inference, 1, 7)), text_of(build(model, Mode::inference, 1, 7)));
 }
 
 class NetworkJsonOfModel : public testing::TestWithParam<std::string> {};

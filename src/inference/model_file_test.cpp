@@ -9,6 +9,8 @@
 
 #include "convoy/error.h"
 #include "convoy/ops.h"
+#include "formats/encode.h"
+#include "inference/quantized_testing.h"
 
 namespace convoy {
 namespace {
@@ -190,6 +192,73 @@ TEST(ModelFile, OtherTensorsAreListedAndChangeNothing) {
 
   const Graph smaller(Mode::inference);
   EXPECT_THAT(complaint([&] { read_weights(SafetensorsReader(path), smaller, untouched); }), HasSubstr("3 unexpected"));
+}
+
+TEST(ModelFile, QuantisedWeightsComeBackAsTheyAre) {
+  const auto path = scratch("model.safetensors");
+  const Graph graph = graph_of(quantized_card(3, 6), path);
+  Variables variables;
+  draw_quantized(graph, variables);
+  write_model_file(path, quantized_card(3, 6), graph, "", variables);
+  const SafetensorsReader file(path);
+  EXPECT_EQ(file.tensor("conv.weight").type, DType::i8);
+  EXPECT_THAT(file.tensor("conv.weight").shape, testing::ElementsAre(12, 3, 3, 3));
+  const ModelCard card = read_model_card(file);
+  const Graph read = graph_of(card, path);
+  Variables again;
+  read_weights(file, read, again);
+  EXPECT_EQ(again.at("conv.weight").view.dtype, DType::i8);
+  EXPECT_EQ(read.value(read.named("fc.weight")).role, Role::head_weight);
+  for (const auto& [name, variable] : variables.all()) EXPECT_EQ(again.read(name), variables.read(name)) << name;
+  // Output channel 4, input channel 1, row 1, column 2.
+  EXPECT_EQ(file.integers("conv.weight")[((4 * 3 + 1) * 3 + 1) * 3 + 2],
+            variables.read("conv.weight")[((1 * 3 + 2) * 3 + 1) * 12 + 4]);
+}
+
+TEST(ModelFile, DamagedQuantisedWeightsAreRefused) {
+  const auto path = scratch("model.safetensors");
+  const Graph graph = graph_of(quantized_card(3, 6), path);
+  Variables variables;
+  draw_quantized(graph, variables);
+  write_model_file(path, quantized_card(3, 6), graph, "", variables);
+  // With other values of a tensor, as that type.
+  const auto complaint_of = [&](const std::string& name, DType type, const std::vector<int64_t>& shape,
+                                const std::vector<float>& values) {
+    const SafetensorsReader file(path);
+    std::vector<std::vector<std::byte>> data;
+    std::vector<TensorToStore> tensors;
+    data.reserve(file.tensors().size());
+    for (const StoredTensor& stored : file.tensors()) {
+      const bool replaced = stored.name == name;
+      data.push_back(replaced ? encode_floats(values, type) : file.bytes(stored.name));
+      tensors.push_back({stored.name, replaced ? type : stored.type, replaced ? shape : stored.shape, data.back()});
+    }
+    const auto damaged = scratch("damaged.safetensors");
+    write_safetensors(damaged, std::move(tensors), file.metadata());
+    return complaint([&] {
+      const SafetensorsReader reader(damaged);
+      Variables read;
+      read_weights(reader, graph_of(read_model_card(reader), damaged), read);
+    });
+  };
+  std::vector<float> weight = variables.read("mix.weight");
+  ASSERT_EQ(complaint_of("mix.weight", DType::i8, {12, 1, 3, 3}, weight), "");
+  EXPECT_THAT(complaint_of("mix.weight", DType::f32, {12, 1, 3, 3}, weight),
+              HasSubstr("1 of another type: mix.weight (expected I8, got F32)"));
+  weight[17] = -128;
+  EXPECT_THAT(complaint_of("mix.weight", DType::i8, {12, 1, 3, 3}, weight),
+              HasSubstr("tensor \"mix.weight\" holds -128, expected the weights, from -127 to 127,"));
+  std::vector<float> scale = variables.read("mix.weight_scale");
+  EXPECT_THAT(complaint_of("mix.weight_scale", DType::f32, {11}, std::vector<float>(11, 1)),
+              HasSubstr("1 of another shape: mix.weight_scale (expected 12, got 11)"));
+  for (const float wrong : {0.0F, -0.5F}) {
+    scale[3] = wrong;
+    EXPECT_THAT(complaint_of("mix.weight_scale", DType::f32, {12}, scale),
+                HasSubstr("expected the scales, above 0, of a quantised layer"));
+  }
+  scale[3] = NAN;
+  EXPECT_THAT(complaint_of("mix.weight_scale", DType::f32, {12}, scale),
+              HasSubstr("tensor \"mix.weight_scale\" holds nan"));
 }
 
 // Writes a file whose card is `text` and returns what reading it complains of.

@@ -222,11 +222,11 @@ TEST(Quantize, RoundsHalvesToEvenAndSaturates) {
   const std::vector<float> input{
       -3,   -2.5F, -1.5F, -0.5F,  0,         0.5F,     1.5F,
       2.5F, 400,   1e30F, -1e30F, -INFINITY, INFINITY, std::numeric_limits<float>::quiet_NaN()};
-  // By hand, with a scale of 1 and a zero point of 2.
-  const std::vector<uint8_t> expected{0, 0, 0, 2, 2, 2, 4, 4, 255, 255, 0, 0, 255, 0};
+  // By hand, with a scale of 1 and a zero point of 3: what is rounded is x alone.
+  const std::vector<uint8_t> expected{0, 1, 1, 3, 3, 3, 5, 5, 255, 255, 0, 0, 255, 0};
   testing::for_every_isa([&] {
     Guarded<uint8_t> output(input.size());
-    quantize_kernels().quantize({1, 2}, static_cast<int64_t>(input.size()), input.data(), output.data());
+    quantize_kernels().quantize({1, 3}, static_cast<int64_t>(input.size()), input.data(), output.data());
     EXPECT_EQ(output.values(), expected);
   });
 }

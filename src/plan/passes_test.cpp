@@ -8,6 +8,8 @@
 #include "convoy/ops.h"
 #include "graph/autodiff.h"
 #include "ops/sum/sum.h"
+#include "plan/program.h"
+#include "plan/quantized_testing.h"
 
 namespace convoy {
 namespace {
@@ -60,6 +62,66 @@ TEST(ForwardPasses, MakeOneConvolutionOfConvolutionSumAndActivation) {
   EXPECT_EQ(graph.to_string(),
             "%5 = conv2d(x, conv.weight, conv.bias, x) kernel=1x1 activation=relu : 2x8x8x16\n"
             "output y = %5\n");
+}
+
+Graph quantized_graph() {
+  Graph graph(Mode::inference);
+  const Value images(&graph, graph.add_input("images", {{2, 5, 5, 3}}));
+  graph.set_output("logits", quantized_net(Builder(graph), images, {.num_classes = 4}).id());
+  return graph;
+}
+
+std::string nodes_of(const Graph& graph) {
+  std::string text;
+  for (const Node& node : graph.nodes()) text.append(node.op->name()).append(" ");
+  return text;
+}
+
+TEST(ForwardPasses, MakeOneQuantisedLayerOfWhatFollowsIt) {
+  Graph graph = quantized_graph();
+  run_passes(graph, forward_passes());
+  EXPECT_EQ(nodes_of(graph),
+            "quantize quantized_conv2d quantized_conv2d dequantize avg_pool reshape quantize quantized_linear ");
+  const auto attributes = [&](size_t node) { return to_string(graph.nodes()[node].op->attributes()); };
+  EXPECT_EQ(attributes(1), "kernel=3x3 padding=1x1 in_scale=0.02 in_zero_point=128 activation=relu out_scale=0.05");
+  EXPECT_EQ(attributes(2),
+            "kernel=3x3 padding=1x1 groups=12 in_scale=0.05 addend_scale=0.05 activation=relu out_scale=0.06");
+  EXPECT_EQ(graph.nodes()[2].inputs[QuantizedConv2dOp::kAddend], graph.nodes()[1].outputs[0]);
+  EXPECT_EQ(graph.value(graph.nodes()[2].outputs[0]).type.dtype, DType::u8);
+}
+
+TEST(ForwardPasses, ThoseOfQuantisedLayersCanBeSwitchedOff) {
+  Graph floats = quantized_graph();
+  run_passes(floats, forward_passes(), {"fuse-quantize"});
+  EXPECT_EQ(nodes_of(floats),
+            "quantize quantized_conv2d quantize quantized_conv2d quantize dequantize avg_pool reshape quantize "
+            "quantized_linear ");
+  Graph addend = quantized_graph();
+  run_passes(addend, forward_passes(), {"fuse-dequantize"});
+  EXPECT_EQ(
+      nodes_of(addend),
+      "quantize quantized_conv2d dequantize quantized_conv2d dequantize avg_pool reshape quantize quantized_linear ");
+}
+
+TEST(ForwardPasses, KeepTheBitsOfQuantisedLayers) {
+  const auto logits = [](const std::set<std::string>& disabled) {
+    Graph graph = quantized_graph();
+    Variables variables;
+    draw_quantized(graph, variables);
+    run_passes(graph, forward_passes(), disabled);
+    Program program(std::move(graph));
+    Buffer arena(program.arena_bytes());
+    program.bind(variables, arena);
+    std::vector<float> images(2 * 5 * 5 * 3);
+    RandomStream random(1, "images");
+    for (float& x : images) x = random.uniform(-2, 2);
+    program.write("images", images);
+    program.run({});
+    return program.read("logits");
+  };
+  std::set<std::string> all;
+  for (const Pass& pass : forward_passes()) all.emplace(pass.name);
+  EXPECT_EQ(logits({}), logits(all));
 }
 
 // The gradient of an activation takes what a convolution that activates does not keep.

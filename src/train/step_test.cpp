@@ -7,6 +7,7 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
+#include "plan/quantized_testing.h"
 
 namespace convoy {
 namespace {
@@ -66,6 +67,19 @@ double largest_difference(const Variables& a, const Variables& b) {
     }
   }
   return largest;
+}
+
+TEST(TrainingStep, QuantisedNetworksAreRefused) {
+  const Model model{.name = "quantised", .description = "", .image_size = 8, .num_classes = 5, .build = quantized_net};
+  StepOptions options = small_options();
+  options.model = &model;
+  Variables variables;
+  try {
+    TrainingStep step(options, variables, 3);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(), "quantised: a quantised network cannot be trained; train the one that it was made of");
+  }
 }
 
 TEST(TrainingStep, EveryPassLeavesWhatIsComputed) {
