@@ -17,6 +17,8 @@
 #include "inference/arena.h"
 #include "inference/model_file.h"
 #include "inference/pixels.h"
+#include "ops/quantize/quantize.h"
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "plan/batch_program.h"
 #include "plan/network_graph.h"
 #include "plan/passes.h"
@@ -33,25 +35,37 @@ struct FoldedWeights {
   PreparedWeights prepared;
 };
 
+// The value, or the numbers that its bytes stand for.
+ValueId as_floats(Graph& graph, ValueId id, const Quantization& quantization) {
+  if (graph.value(id).type.dtype != DType::u8) return id;
+  return graph.add_node(std::make_shared<DequantizeOp>(quantization), {id})[0];
+}
+
+// What a node reads and writes where these are bytes.
+QuantizedLayer quantized_layer(const Node& node) {
+  const auto* op = op_as<QuantizedConv2dOp>(node);
+  return op == nullptr ? QuantizedLayer{} : op->layer();
+}
+
 // The input of the layer that makes the logits.
-ValueId features_of(const Graph& graph) {
+ValueId features_of(Graph& graph) {
   for (const Node& node : graph.nodes()) {
     const bool is_head =
         node.inputs.size() > 1 && node.inputs[1] != kNoValue && graph.value(node.inputs[1]).role == Role::head_weight;
-    if (is_head) return node.inputs[0];
+    if (is_head) return as_floats(graph, node.inputs[0], quantized_layer(node).input);
   }
   throw UsageError("outputs: the network does not say which of its layers is the head, so it has no features");
 }
 
 // What the layer with the weight "<name>.weight" makes.
-ValueId layer_output(const Graph& graph, const std::string& name) {
+ValueId layer_output(Graph& graph, const std::string& name) {
   std::vector<std::string> names{std::string(kLogits), std::string(kFeatures)};
   for (const Node& node : graph.nodes()) {
     if (node.inputs.size() < 2 || node.inputs[1] == kNoValue) continue;
     const std::string& weight = graph.value(node.inputs[1]).name;
     if (!weight.ends_with(".weight")) continue;
     names.push_back(weight.substr(0, weight.rfind('.')));
-    if (names.back() == name) return node.outputs[0];
+    if (names.back() == name) return as_floats(graph, node.outputs[0], quantized_layer(node).output);
   }
   throw UsageError(fmt::format("outputs: {}", unknown_name("layer", name, names)));
 }

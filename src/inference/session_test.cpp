@@ -14,14 +14,18 @@
 #include "convoy/error.h"
 #include "core/random.h"
 #include "inference/model_file.h"
+#include "inference/quantized_testing.h"
 #include "inference/testing.h"
 #include "plan/network_graph.h"
+#include "plan/program.h"
 
 namespace convoy {
 namespace {
 
 using testing::ElementsAre;
+using testing::FloatNear;
 using testing::HasSubstr;
+using testing::Pointwise;
 using testing::SizeIs;
 using testing::ThrowsMessage;
 
@@ -123,6 +127,54 @@ TEST_F(SessionTest, GivesFeaturesAndWhatALayerMakes) {
               ThrowsMessage<UsageError>(HasSubstr("did you mean 'conv'")));
   EXPECT_THROW(Session(network, {.outputs = {}}), UsageError);
   EXPECT_THROW(Session(network, {.batch_size = 0}), UsageError);
+}
+
+TEST_F(SessionTest, InfersWithQuantisedNetworks) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "convoy_session_quantised.safetensors";
+  const ModelCard card = quantized_card(kClasses, kSide);
+  write_quantized(file, card);
+  TrainedNetwork network(file);
+  const std::vector<float> two = images(2);
+  const std::vector<float> logits = Session(network, {.batch_size = 2}).run(two)[0];
+
+  Graph graph = inference_graph(*card.network, card.options, {2, kSide, kSide, 3});
+  Variables exact(reference_backend());
+  read_weights(SafetensorsReader(file), graph, exact);
+  Program program(std::move(graph), {.backend = reference_backend()});
+  Buffer arena(program.arena_bytes());
+  program.bind(exact, arena);
+  program.write("images", two);
+  program.run({});
+  EXPECT_THAT(logits, Pointwise(FloatNear(1e-5F), program.read("logits")));
+
+  const auto inner = Session(network, {.batch_size = 2, .outputs = {"logits", "features", "conv"}}).run(two);
+  EXPECT_EQ(inner[0], logits);
+  EXPECT_THAT(inner[1], SizeIs(2 * 12));
+  EXPECT_THAT(inner[2], SizeIs(2 * kSide * kSide * 12));
+  const std::vector<float> fc = network.weight("fc.weight"), scale = network.weight("fc.weight_scale");
+  for (size_t row = 0; row < kClasses; ++row) {
+    double sum = 0;
+    for (size_t c = 0; c < 12; ++c) sum += static_cast<double>(fc[row * 12 + c]) * static_cast<double>(inner[1][c]);
+    EXPECT_NEAR(logits[row], sum * static_cast<double>(scale[row]), 1e-5);
+  }
+
+  // The same by the file's own weights, prepared as they are read.
+  std::vector<uint8_t> bytes(kImage, 200);
+  const Pixels pixels{.bytes = bytes, .width = kSide, .height = kSide};
+  std::vector<float> prepared(kImage);
+  network.prepare(pixels, prepared);
+  EXPECT_EQ(Classifier(file).logits(std::span(&pixels, 1)), Session(network).run(prepared)[0]);
+
+  std::vector<float> weight = network.weight("mix.weight");
+  for (const float wrong : {0.5F, -128.0F, 200.0F}) {
+    weight[3] = wrong;
+    EXPECT_THAT([&] { network.set_weight("mix.weight", weight); },
+                ThrowsMessage<UsageError>(HasSubstr("mix.weight: expected whole numbers from -127 to 127")));
+  }
+  std::fill(weight.begin(), weight.end(), 127.0F);
+  network.set_weight("mix.weight", weight);
+  EXPECT_EQ(network.weight("mix.weight"), weight);
+  EXPECT_NE(Session(network, {.batch_size = 2}).run(two)[0], logits);
 }
 
 TEST_F(SessionTest, ReadsAndWritesWeightsByName) {
