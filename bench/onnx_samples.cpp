@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "convoy/classifier.h"
@@ -25,6 +26,7 @@
 #include "formats/layout.h"
 #include "formats/safetensors.h"
 #include "inference/model_file.h"
+#include "inference/quantized_testing.h"
 #include "plan/network_graph.h"
 #include "plan/reparameterise.h"
 
@@ -32,6 +34,7 @@ namespace convoy {
 namespace {
 
 constexpr int64_t kImages = 2, kSide = 64, kClasses = 10;
+constexpr std::string_view kQuantized = "tiny.quantized";
 
 void write_answers(const std::filesystem::path& model_file) {
   const TrainedNetwork network(model_file);
@@ -92,6 +95,13 @@ void write_preprocessing_samples(const std::filesystem::path& model_file, int64_
   }
 }
 
+// Of "tiny.quantized", a network that only a file holds.
+void write_quantized_sample(const std::filesystem::path& folder, int64_t opset) {
+  const std::filesystem::path file = folder / (std::string(kQuantized) + ".safetensors");
+  write_quantized(file, quantized_card(kClasses, kSide));
+  write_onnx_beside(file, opset);
+}
+
 void write_sample(const Model& model, const std::filesystem::path& folder, int64_t opset) {
   ModelCard card;
   card.architecture = model.name;
@@ -128,11 +138,17 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::vector<std::string> wanted(argv + 3, argv + argc);
-  for (const convoy::Model& model : convoy::models()) {
-    if (!wanted.empty() && std::ranges::find(wanted, model.name) == wanted.end()) continue;
-    convoy::write_sample(model, argv[1], std::atoll(argv[2]));
-    std::printf("%s\n", model.name.c_str());
+  const auto write = [&](std::string_view name, const auto& write_it) {
+    if (!wanted.empty() && std::ranges::find(wanted, name) == wanted.end()) return;
+    write_it();
+    std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
     std::fflush(stdout);
+  };
+  const std::filesystem::path folder = argv[1];
+  const int64_t opset = std::atoll(argv[2]);
+  for (const convoy::Model& model : convoy::models()) {
+    write(model.name, [&] { convoy::write_sample(model, folder, opset); });
   }
+  write(convoy::kQuantized, [&] { convoy::write_quantized_sample(folder, opset); });
   return 0;
 }

@@ -5,7 +5,9 @@
 
 Needs onnx, numpy, onnxruntime and openvino (PyPI). For every network, as it is and fused: onnx.checker and strict shape
 inference pass; ONNX Runtime and OpenVINO give Convoy's logits within 1e-4 of the largest, for batches of two and of one.
-Of resnet9 also models with preprocessing, for images of several sizes.
+Of resnet9 also models with preprocessing, for images of several sizes. Of tiny.quantized, whose layers compute with bytes,
+ONNX Runtime gives them within 1e-4 where it computes the model as written; what the runtimes make of several nodes rounds
+to bytes elsewhere: within 1e-1.
 Prints one line a model; ends with 1 if one fails, and with 2 where a package is missing.
 """
 
@@ -33,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 TOLERANCE = 1e-4
 # Of models with preprocessing: a pixel whose sum is a rounding away from a half may be one level off, and one on the edge
 # of a window without weights may be its neighbour.
-TOLERANCES = {"bilinear": 1e-3, "bicubic": 1e-3, "box": 3e-2, "nearest": 3e-2}
+TOLERANCES = {"quantized": 1e-1, "bilinear": 1e-3, "bicubic": 1e-3, "box": 3e-2, "nearest": 3e-2}
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -50,8 +52,10 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     return tensors
 
 
-def run_onnxruntime(path: Path, images: np.ndarray) -> np.ndarray:
+def run_onnxruntime(path: Path, images: np.ndarray, as_written: bool = False) -> np.ndarray:
     options = onnxruntime.SessionOptions()
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"]).run(None, {"images": images})[0]
 
@@ -69,14 +73,18 @@ def check(path: Path) -> tuple[str, bool]:
     images, logits = answers["images"], answers["logits"]
     largest = float(np.abs(logits).max())
     found = {}
-    for runtime, run in {"onnxruntime": run_onnxruntime, "openvino": run_openvino}.items():
+    runtimes = {"onnxruntime": run_onnxruntime, "openvino": run_openvino}
+    if ".quantized." in path.name:
+        runtimes["as written"] = lambda *args: run_onnxruntime(*args, as_written=True)
+    for runtime, run in runtimes.items():
         whole = run(path, images)
         one = run(path, images[-1:])
         distance = max(np.abs(whole - logits).max(), np.abs(one - logits[-1:]).max())
         found[runtime] = float(distance) / largest if whole.shape == logits.shape else float("inf")
     text = ", ".join(f"{runtime} {distance:.1e}" for runtime, distance in found.items())
     tolerance = next((t for part, t in TOLERANCES.items() if f".{part}." in path.name), TOLERANCE)
-    return text, all(distance <= tolerance for distance in found.values())
+    as_written = found.get("as written", 0)
+    return text, as_written <= TOLERANCE and all(distance <= tolerance for distance in found.values())
 
 
 def main() -> None:

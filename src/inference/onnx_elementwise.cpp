@@ -9,6 +9,8 @@
 #include "convoy/error.h"
 #include "convoy/unary.h"
 #include "inference/onnx_tracer.h"
+#include "ops/append.h"
+#include "ops/quantize/quantize.h"
 
 namespace convoy {
 namespace {
@@ -330,11 +332,52 @@ void lower_cast(OnnxCall& call) {
   call.set(0, call.computed_input(0));
 }
 
+// Whether a QuantizeLinear makes bytes with a sign, as the type of its zero point says.
+bool is_signed(const OnnxCall& call, const OnnxNode& quantize) {
+  if (quantize.inputs.size() < 3 || quantize.inputs[2].empty()) {
+    const auto is_type = [](const OnnxAttribute& attribute) { return attribute.name == "output_dtype"; };
+    if (std::ranges::any_of(quantize.attributes, is_type)) call.refuse("output_dtype is not supported");
+    return false;
+  }
+  const std::vector<OnnxTensor>& tensors = call.tracer().model().tensors;
+  const auto zero_point = std::ranges::find(tensors, quantize.inputs[2], &OnnxTensor::name);
+  const bool is_byte = zero_point != tensors.end() && (zero_point->type == DType::u8 || zero_point->type == DType::i8);
+  if (!is_byte) call.refuse("expected a zero point of 8 bits among the initializers");
+  return zero_point->type == DType::i8;
+}
+
+// Of all elements. Bytes with a sign are kept as those without, 128 higher.
+Quantization quantization_of(const OnnxCall& call, bool is_signed) {
+  const std::optional<float> scale = call.uniform(1);
+  const Integers zero_points = call.has(2) ? call.known_integers(2, "zero point") : Integers{0};
+  const bool alike = std::ranges::all_of(zero_points, [&](int64_t x) { return x == zero_points[0]; });
+  if (!scale || zero_points.empty() || !alike) call.refuse("expected one known scale and zero point for all elements");
+  const int64_t zero_point = zero_points[0] + (is_signed ? 128 : 0);
+  if (zero_point < 0 || zero_point > 255) call.refuse("expected a zero point of 8 bits");
+  return {.scale = *scale, .zero_point = static_cast<int>(zero_point)};
+}
+
+void lower_quantize(OnnxCall& call) {
+  const Traced& x = call.computed_input(0);
+  const bool has_sign = is_signed(call, call.node());
+  if (has_sign && !call.tracer().is_taken(call.node().outputs[0])) call.refuse("its output would be bytes with a sign");
+  call.set(0, OnnxTracer::alike(append(std::make_shared<QuantizeOp>(quantization_of(call, has_sign)), {x.value}), x));
+}
+
+void lower_dequantize(OnnxCall& call) {
+  const Traced& x = call.computed_input(0);
+  const OnnxNode* quantize = call.tracer().producer(call.node().inputs[0]);
+  if (quantize == nullptr || quantize->op != "QuantizeLinear") call.refuse("expected the output of a QuantizeLinear");
+  const Quantization quantization = quantization_of(call, is_signed(call, *quantize));
+  call.set(0, OnnxTracer::alike(append(std::make_shared<DequantizeOp>(quantization), {x.value}), x));
+}
+
 constexpr OnnxOp kElementwise[] = {
     {"Abs", lower_unary<UnaryFunction::abs>},
     {"Add", lower_add},
     {"Cast", lower_cast},
     {"Clip", lower_clip},
+    {"DequantizeLinear", lower_dequantize},
     {"Div", lower_div},
     {"Dropout", lower_identity},
     {"Erf", lower_unary<UnaryFunction::erf>},
@@ -349,6 +392,7 @@ constexpr OnnxOp kElementwise[] = {
     {"Neg", lower_neg},
     {"PRelu", lower_prelu},
     {"Pow", lower_pow},
+    {"QuantizeLinear", lower_quantize},
     {"Reciprocal", lower_unary<UnaryFunction::reciprocal>},
     {"Relu", lower_activation<Activation::relu>},
     {"Sigmoid", lower_activation<Activation::sigmoid>},

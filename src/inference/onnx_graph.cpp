@@ -27,6 +27,8 @@
 #include "ops/matmul/matmul.h"
 #include "ops/mul/mul.h"
 #include "ops/pool/pool.h"
+#include "ops/quantize/quantize.h"
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "ops/relative_position_bias/relative_position_bias.h"
 #include "ops/reshape/reshape.h"
 #include "ops/slice/slice.h"
@@ -94,13 +96,26 @@ class Exporter {
 
   // Tensors of the model, by the values that they hold.
   std::string number(float value);
+  std::string byte(int value);
   std::string integer(int64_t value);
   std::string integers(const Integers& values);
   std::string floats(std::string name, const Integers& shape, std::span<const float> values);
+  // The same as i8 or i32, of values that are whole numbers.
+  template <class T>
+  std::string whole_numbers(std::string name, DType type, const Integers& shape, std::span<const float> values);
   // A variable or constant as files have it, of that shape and of that name unless told otherwise.
   std::string variable(ValueId id, std::optional<Integers> shape = {});
   // A linear layer's weight, {in, out}.
   std::string transposed_weight(ValueId id);
+  // Bytes of numbers and numbers of bytes.
+  std::string quantized(const std::string& x, const Quantization& quantization) {
+    return add("QuantizeLinear", {x, number(quantization.scale), byte(quantization.zero_point)});
+  }
+  std::string dequantized(const std::string& x, const Quantization& quantization) {
+    return add("DequantizeLinear", {x, number(quantization.scale), byte(quantization.zero_point)});
+  }
+  // Of whole numbers that have a scale for each element of that axis.
+  std::string dequantized(const std::string& x, DType type, const std::string& scale, int64_t channels, int64_t axis);
   std::vector<float> values_of(ValueId id) const;
   std::string name_of(ValueId id) const;
 
@@ -183,6 +198,13 @@ std::string Exporter::number(float value) {
   return name;
 }
 
+std::string Exporter::byte(int value) {
+  std::string name = fmt::format("byte_{}", value);
+  const auto byte = static_cast<uint8_t>(value);
+  add_tensor(tensor_of(name, DType::u8, {}, std::span<const uint8_t>(&byte, 1)));
+  return name;
+}
+
 std::string Exporter::integer(int64_t value) {
   std::string name = fmt::format("integer_{}", value);
   add_tensor(tensor_of(name, DType::i64, {}, std::span<const int64_t>(&value, 1)));
@@ -199,6 +221,24 @@ std::string Exporter::integers(const Integers& values) {
 std::string Exporter::floats(std::string name, const Integers& shape, std::span<const float> values) {
   add_tensor(tensor_of(name, DType::f32, shape, values));
   return name;
+}
+
+template <class T>
+std::string Exporter::whole_numbers(std::string name, DType type, const Integers& shape,
+                                    std::span<const float> values) {
+  std::vector<T> whole(values.size());
+  std::ranges::transform(values, whole.begin(), [](float value) { return static_cast<T>(value); });
+  add_tensor(tensor_of<T>(name, type, shape, whole));
+  return name;
+}
+
+std::string Exporter::dequantized(const std::string& x, DType type, const std::string& scale, int64_t channels,
+                                  int64_t axis) {
+  std::string zeros = fmt::format("zeros_{}_{}", to_string(type), channels);
+  const std::vector<float> none(static_cast<size_t>(channels));
+  zeros = type == DType::i8 ? whole_numbers<int8_t>(zeros, type, {channels}, none)
+                            : whole_numbers<int32_t>(zeros, type, {channels}, none);
+  return add("DequantizeLinear", {x, scale, zeros}, {{"axis", axis}});
 }
 
 std::string Exporter::name_of(ValueId id) const {
@@ -218,12 +258,17 @@ std::string Exporter::variable(ValueId id, std::optional<Integers> shape) {
   const std::vector<float> inside = values_of(id);
   std::vector<float> values(inside.size());
   to_file_layout(info.type.shape, info.layout, inside, values);
-  return floats(name_of(id), shape ? *shape : extents_of(file_shape(info.type.shape, info.layout)), values);
+  const Integers extents = shape ? *shape : extents_of(file_shape(info.type.shape, info.layout));
+  if (info.type.dtype == DType::i8) return whole_numbers<int8_t>(name_of(id), DType::i8, extents, values);
+  return floats(name_of(id), extents, values);
 }
 
 std::string Exporter::transposed_weight(ValueId id) {
-  const Shape& inside = shape(id);
-  return floats(graph_.value(id).name + ".T", {inside[-2], inside[-1]}, values_of(id));
+  const ValueInfo& info = graph_.value(id);
+  const Integers extents{info.type.shape[-2], info.type.shape[-1]};
+  const std::string name = info.name + ".T";
+  if (info.type.dtype == DType::i8) return whole_numbers<int8_t>(name, DType::i8, extents, values_of(id));
+  return floats(name, extents, values_of(id));
 }
 
 std::string Exporter::activated(Activation function, const std::string& x) {
@@ -258,40 +303,106 @@ Attributes window_attributes(Size2 kernel, Size2 stride, Size2 padding, Size2 ex
           {"pads", Integers{padding.h, padding.w, padding.h + extra.h, padding.w + extra.w}}};
 }
 
-void write_convolution(Exporter& to, const Node& node) {
-  const auto* op = op_as<Conv2dOp>(node);
-  if (op->statistics() || (node.inputs[3] != kNoValue)) to.refuse(node, "it is part of a plan");
-  const ConvAttributes& conv = op->conv();
+std::string convolved(Exporter& to, const ConvAttributes& conv, std::vector<std::string> inputs) {
   Attributes attributes = window_attributes(conv.kernel, conv.stride, conv.padding, conv.extra_padding);
   attributes.push_back({"dilations", Integers{conv.dilation.h, conv.dilation.w}});
   attributes.push_back({"group", conv.groups});
-  std::vector<std::string> inputs{to.maps(node.inputs[0]), to.variable(node.inputs[1])};
-  if (node.inputs[2] != kNoValue) inputs.push_back(to.variable(node.inputs[2]));
-  to.set_maps(node.outputs[0], to.activated(op->activation(), to.add("Conv", inputs, std::move(attributes))));
+  return to.add("Conv", std::move(inputs), std::move(attributes));
 }
 
-void write_linear(Exporter& to, const Node& node) {
-  const Activation activation = op_as<Conv2dOp>(node)->activation();
-  if (node.inputs[3] != kNoValue) to.refuse(node, "it is part of a plan");
+void write_convolution(Exporter& to, const Node& node) {
+  const auto* op = op_as<Conv2dOp>(node);
+  if (op->statistics() || (node.inputs[3] != kNoValue)) to.refuse(node, "it is part of a plan");
+  std::vector<std::string> inputs{to.maps(node.inputs[0]), to.variable(node.inputs[1])};
+  if (node.inputs[2] != kNoValue) inputs.push_back(to.variable(node.inputs[2]));
+  to.set_maps(node.outputs[0], to.activated(op->activation(), convolved(to, op->conv(), std::move(inputs))));
+}
+
+// A linear layer: its input and weight as the product takes them, given their names and the weight's axis of outputs,
+// its bias, if any, and what follows the sum.
+void write_product(Exporter& to, const Node& node, const std::vector<std::string>& bias, const auto& input_of,
+                   const auto& weight_of, const auto& finished) {
   const ValueId input = node.inputs[0], weight = node.inputs[1], output = node.outputs[0];
-  std::vector<std::string> bias;
-  if (node.inputs[2] != kNoValue) bias.push_back(to.variable(node.inputs[2]));
   const auto with_bias = [&](std::vector<std::string> inputs) {
     inputs.insert(inputs.end(), bias.begin(), bias.end());
     return inputs;
   };
   if (to.is_maps(input)) {
     const Shape& shape = to.shape(weight);
-    const std::string kernel = to.variable(weight, Integers{shape[-1], shape[-2], 1, 1});
-    to.set_maps(output, to.activated(activation, to.add("Conv", with_bias({to.maps(input), kernel}))));
+    const std::string kernel = weight_of(to.variable(weight, Integers{shape[-1], shape[-2], 1, 1}), int64_t{0});
+    to.set_maps(output, finished(to.add("Conv", with_bias({input_of(to.maps(input)), kernel}))));
   } else if (to.rank(input) == 2) {
-    const std::vector<std::string> inputs = with_bias({to.plain(input), to.variable(weight)});
-    to.set_plain(output, to.activated(activation, to.add("Gemm", inputs, {{"transB", int64_t{1}}})));
+    const std::string matrix = weight_of(to.variable(weight), int64_t{0});
+    const std::vector<std::string> inputs = with_bias({input_of(to.plain(input)), matrix});
+    to.set_plain(output, finished(to.add("Gemm", inputs, {{"transB", int64_t{1}}})));
   } else {
-    std::string product = to.add("MatMul", {to.plain(input), to.transposed_weight(weight)});
+    const std::string matrix = weight_of(to.transposed_weight(weight), int64_t{1});
+    std::string product = to.add("MatMul", {input_of(to.plain(input)), matrix});
     if (!bias.empty()) product = to.add("Add", {product, bias[0]});
-    to.set_plain(output, to.activated(activation, product));
+    to.set_plain(output, finished(product));
   }
+}
+
+void write_linear(Exporter& to, const Node& node) {
+  if (node.inputs[3] != kNoValue) to.refuse(node, "it is part of a plan");
+  std::vector<std::string> bias;
+  if (node.inputs[2] != kNoValue) bias.push_back(to.variable(node.inputs[2]));
+  write_product(
+      to, node, bias, [](const std::string& x) { return x; }, [](const std::string& weight, int64_t) { return weight; },
+      [&](const std::string& sum) { return to.activated(op_as<Conv2dOp>(node)->activation(), sum); });
+}
+
+// The bias of a quantised layer as whole numbers of the size of its sums, which runtimes need to compute with whole
+// numbers; as it is where these do not fit into 32 bits. None: there is none.
+std::vector<std::string> quantized_bias(Exporter& to, const Node& node) {
+  const ValueId bias = node.inputs[QuantizedConv2dOp::kBias];
+  if (bias == kNoValue) return {};
+  const Quantization& input = op_as<QuantizedConv2dOp>(node)->layer().input;
+  std::vector<float> steps = to.values_of(bias), scale = to.values_of(node.inputs[QuantizedConv2dOp::kWeightScale]);
+  constexpr float kMost = 1 << 30;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    scale[i] *= input.scale;
+    steps[i] = std::nearbyint(steps[i] / scale[i]);
+    if (!(std::abs(steps[i]) < kMost)) return {to.variable(bias)};
+  }
+  const auto channels = static_cast<int64_t>(steps.size());
+  const std::string whole = to.whole_numbers<int32_t>(to.name_of(bias) + ".quantized", DType::i32, {channels}, steps);
+  const std::string scales = to.floats(to.name_of(bias) + ".scale", {channels}, scale);
+  return {to.dequantized(whole, DType::i32, scales, channels, 0)};
+}
+
+// Between DequantizeLinear and QuantizeLinear, by which runtimes know quantised layers.
+void write_quantized(Exporter& to, const Node& node) {
+  const auto* op = op_as<QuantizedConv2dOp>(node);
+  const QuantizedLayer& layer = op->layer();
+  if (node.inputs[QuantizedConv2dOp::kAddend] != kNoValue) to.refuse(node, "it is part of a plan");
+  const ValueId weight = node.inputs[QuantizedConv2dOp::kWeight];
+  const auto input_of = [&](const std::string& x) { return to.dequantized(x, layer.input); };
+  const auto weight_of = [&](const std::string& numbers, int64_t axis) {
+    const std::string scale = to.variable(node.inputs[QuantizedConv2dOp::kWeightScale]);
+    return to.dequantized(numbers, DType::i8, scale, to.shape(weight)[-1], axis);
+  };
+  const auto finished = [&](const std::string& sum) {
+    const std::string result = to.activated(layer.activation, sum);
+    return layer.output_is_quantized() ? to.quantized(result, layer.output) : result;
+  };
+  const std::vector<std::string> bias = quantized_bias(to, node);
+  if (op_as<QuantizedLinearOp>(node) != nullptr) return write_product(to, node, bias, input_of, weight_of, finished);
+  std::vector<std::string> inputs{input_of(to.maps(node.inputs[0])), weight_of(to.variable(weight), 0)};
+  inputs.insert(inputs.end(), bias.begin(), bias.end());
+  to.set_maps(node.outputs[0], finished(convolved(to, op->conv(), std::move(inputs))));
+}
+
+void write_quantize(Exporter& to, const Node& node) {
+  to.set_alike(node, [&](const std::vector<std::string>& inputs, int64_t) {
+    return to.quantized(inputs[0], op_as<QuantizeOp>(node)->quantization());
+  });
+}
+
+void write_dequantize(Exporter& to, const Node& node) {
+  to.set_alike(node, [&](const std::vector<std::string>& inputs, int64_t) {
+    return to.dequantized(inputs[0], op_as<DequantizeOp>(node)->quantization());
+  });
 }
 
 void write_batch_norm(Exporter& to, const Node& node) {
@@ -574,6 +685,10 @@ const std::map<std::string_view, void (*)(Exporter&, const Node&)>& writers() {
   static const std::map<std::string_view, void (*)(Exporter&, const Node&)> kWriters{
       {Conv2dOp::kName, write_convolution},
       {LinearOp::kName, write_linear},
+      {QuantizedConv2dOp::kName, write_quantized},
+      {QuantizedLinearOp::kName, write_quantized},
+      {QuantizeOp::kName, write_quantize},
+      {DequantizeOp::kName, write_dequantize},
       {BatchNormOp::kName, write_batch_norm},
       {LayerNormOp::kName, write_layer_norm},
       {GroupNormOp::kName, write_group_norm},

@@ -22,6 +22,7 @@
 #include "inference/model_file.h"
 #include "ops/activation/activation.h"
 #include "plan/network_graph.h"
+#include "plan/quantized_testing.h"
 
 namespace convoy {
 namespace {
@@ -117,6 +118,54 @@ TEST(OnnxGraph, BroadcastingAndFunctionsHaveTheirForms) {
     ASSERT_NE(find("Shape"), model.nodes.end());
     EXPECT_THAT(find("Expand")->inputs, testing::ElementsAre("bias", find("Shape")->outputs[0]));
   }
+}
+
+template <class T>
+std::vector<T> elements_of(const OnnxModel& model, const std::string& name) {
+  const OnnxTensor& tensor = *std::ranges::find(model.tensors, name, &OnnxTensor::name);
+  std::vector<T> values(tensor.bytes.size() / sizeof(T));
+  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  return values;
+}
+
+TEST(OnnxGraph, QuantisedLayersAreBetweenDequantizeAndQuantize) {
+  Graph graph(Mode::inference);
+  const Value images(&graph, graph.add_input("images", {{1, 6, 6, 3}}));
+  graph.set_output("logits", quantized_net(Builder(graph), images, {.num_classes = 4}).id());
+  Variables variables;
+  draw_quantized(graph, variables);
+  const auto exported_now = [&] {
+    return to_onnx(graph, [&](const std::string& name, std::span<float> into) { variables.read(name, into); }, {});
+  };
+  const OnnxModel model = exported_now();
+  const auto node = [&](const std::string& output) -> const OnnxNode& {
+    return *std::ranges::find_if(model.nodes, [&](const OnnxNode& n) { return n.outputs[0] == output; });
+  };
+  const auto conv = std::ranges::find(model.nodes, "Conv", &OnnxNode::op);
+  const OnnxNode &input = node(conv->inputs[0]), &weight = node(conv->inputs[1]), &bias = node(conv->inputs[2]);
+  for (const OnnxNode* made : {&input, &weight, &bias}) EXPECT_EQ(made->op, "DequantizeLinear");
+  EXPECT_THAT(input.inputs, testing::ElementsAre("quantize_0/QuantizeLinear", "number_0.02", "byte_128"));
+  EXPECT_EQ(elements_of<uint8_t>(model, "byte_128"), std::vector<uint8_t>{128});
+  EXPECT_THAT(weight.inputs, testing::ElementsAre("conv.weight", "conv.weight_scale", "zeros_I8_12"));
+  EXPECT_THAT(bias.inputs, testing::ElementsAre("conv.bias.quantized", "conv.bias.scale", "zeros_I32_12"));
+  // Output 4, input 1, row 1, column 2 of {12, 3, 3, 3}; inside {3, 3, 3, 12}.
+  EXPECT_EQ(elements_of<int8_t>(model, "conv.weight")[((4 * 3 + 1) * 3 + 1) * 3 + 2],
+            variables.read("conv.weight")[((1 * 3 + 2) * 3 + 1) * 12 + 4]);
+  const std::vector<float> scale = variables.read("conv.weight_scale"), numbers = variables.read("conv.bias");
+  const auto whole = elements_of<int32_t>(model, "conv.bias.quantized");
+  for (size_t c = 0; c < 12; ++c) {
+    EXPECT_NEAR(whole[c], numbers[c] / (double{0.02F} * scale[c]), 0.51) << c;
+    EXPECT_FLOAT_EQ(elements_of<float>(model, "conv.bias.scale")[c], 0.02F * scale[c]);
+  }
+  EXPECT_EQ(std::ranges::count(model.nodes, "Gemm", &OnnxNode::op), 1);
+  EXPECT_EQ(std::ranges::count(model.nodes, "QuantizeLinear", &OnnxNode::op), 4);
+
+  // A bias of more steps than 32 bits hold.
+  std::vector<float> tiny = scale;
+  tiny[3] = 1e-20F;
+  variables.write("conv.weight_scale", tiny);
+  const OnnxModel wide = exported_now();
+  EXPECT_EQ(std::ranges::find(wide.nodes, "Conv", &OnnxNode::op)->inputs[2], "conv.bias");
 }
 
 struct Twice : OpOf<Twice> {

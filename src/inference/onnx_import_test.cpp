@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 
+#include "convoy/error.h"
 #include "inference/onnx_testing.h"
 
 namespace convoy {
@@ -288,6 +289,51 @@ TEST(OnnxImport, FunctionsOfSeveralNodesAreOneAndWhatIsUnusedIsLeftOut) {
     }
     return averaged(y);
   });
+}
+
+OnnxModel quantising_model(OnnxTensor zero_point, std::vector<OnnxNode> last) {
+  std::vector<OnnxNode> nodes{node("QuantizeLinear", {"x", "scale", "zero"}, "q")};
+  nodes.insert(nodes.end(), last.begin(), last.end());
+  return model_of(kAny, std::move(nodes), {number("scale", 0.006F), std::move(zero_point), floats("w", {4, 3, 1, 1})});
+}
+
+const std::vector<OnnxNode> kDequantised{node("DequantizeLinear", {"q", "scale", "zero"}, "d"),
+                                         node("Conv", {"d", "w"}, "c"), node("GlobalAveragePool", {"c"}, "g"),
+                                         node("Flatten", {"g"}, "y")};
+
+TEST(OnnxImport, ActivationsAreRoundedToBytes) {
+  for (const int zero_point : {120, -3}) {
+    const bool has_sign = zero_point < 0;
+    const OnnxTensor zero = has_sign ? tensor<int8_t>("zero", DType::i8, {}, {static_cast<int8_t>(zero_point)})
+                                     : tensor<uint8_t>("zero", DType::u8, {}, {static_cast<uint8_t>(zero_point)});
+    const OnnxModel model = quantising_model(zero, kDequantised);
+    EXPECT_THAT(ops_of(onnx_network(model)), testing::IsSupersetOf({"quantize", "dequantize"}));
+    expect_logits(model, [&](Maps x) {
+      for (double& v : x.values) {
+        const double q = std::nearbyint(v / double{0.006F}) + zero_point;
+        v = double{0.006F} * (std::clamp(q, has_sign ? -128.0 : 0.0, has_sign ? 127.0 : 255.0) - zero_point);
+      }
+      return averaged(convolved(x, "w", {.out = 4, .kh = 1, .kw = 1}));
+    });
+  }
+}
+
+TEST(OnnxImport, OtherQuantisationsAreRefused) {
+  const auto refused = [](const OnnxModel& model, const char* why) {
+    EXPECT_THAT([&] { onnx_network(model); }, testing::ThrowsMessage<Error>(testing::HasSubstr(why)));
+  };
+  const OnnxTensor zero = tensor<uint8_t>("zero", DType::u8, {}, {0});
+  OnnxModel by_channel = quantising_model(zero, kDequantised);
+  by_channel.tensors[0] = tensor<float>("scale", DType::f32, {3}, {1, 2, 3});
+  refused(by_channel, "expected one known scale and zero point for all elements");
+  refused(quantising_model(tensor<int32_t>("zero", DType::i32, {}, {0}), kDequantised),
+          "expected a zero point of 8 bits among the initializers");
+  OnnxModel of_nothing = quantising_model(zero, kDequantised);
+  of_nothing.tensors[0] = number("scale", 0);
+  refused(of_nothing, "quantize: expected a scale above 0");
+  OnnxModel of_floats = quantising_model(zero, kDequantised);
+  of_floats.nodes[1].inputs[0] = "x";
+  refused(of_floats, "expected the output of a QuantizeLinear");
 }
 
 }  // namespace
