@@ -7,8 +7,8 @@
 #include "cli/commands.h"
 #include "cli/network.h"
 #include "cli/output.h"
+#include "plan/batch_program.h"
 #include "plan/passes.h"
-#include "plan/program.h"
 #include "plan/reparameterise.h"
 #include "report/summary.h"
 #include "train/step.h"
@@ -30,9 +30,19 @@ struct Plan {
   std::string before;
   std::map<std::string_view, int> folded;  // what convolutions took in, by rule of reparameterise()
   std::vector<PassReport> passes;
-  const Program& program;
-  size_t variable_bytes = 0;
+  std::vector<ProgramRuns> programs;
+  size_t arena_bytes = 0, variable_bytes = 0;
 };
+
+// Calls visit(line, report) for every node as the graph prints it; the lines behind them have no report.
+void for_nodes(const Program& program,
+               const std::function<void(const std::string& line, const Program::NodeReport* report)>& visit) {
+  std::istringstream lines(program.graph().to_string());
+  std::string line;
+  for (size_t i = 0; std::getline(lines, line); ++i) {
+    visit(line, i < program.reports().size() ? &program.reports()[i] : nullptr);
+  }
+}
 
 void print_plan(const Plan& plan) {
   print("# {} {}, as written\n", plan.network.name, plan.network.input.to_string());
@@ -42,17 +52,18 @@ void print_plan(const Plan& plan) {
     print("{:<24} {:>5} rewrites {:>8.2f} ms\n", pass.name, pass.rewrites, pass.seconds * 1e3);
   }
   print("\n# as it runs, with the kernel of each node\n");
-  std::istringstream lines(plan.program.graph().to_string());
-  std::string line;
-  for (const Program::NodeReport& report : plan.program.reports()) {
-    std::getline(lines, line);
-    print("{}  [{}]\n", line, report.kernel);
-    for (const std::string& refused : report.refused) print("    not {}\n", refused);
+  for (const ProgramRuns& runs : plan.programs) {
+    if (runs.runs > 1) print("# {} times, for one image after the other, {} at once\n", runs.runs, runs.at_once);
+    if (runs.runs == 1 && plan.programs.size() > 1) print("# once, for all images\n");
+    for_nodes(*runs.program, [](const std::string& line, const Program::NodeReport* report) {
+      if (report == nullptr) return print("{}\n", line);
+      print("{}  [{}]\n", line, report->kernel);
+      for (const std::string& refused : report->refused) print("    not {}\n", refused);
+    });
   }
-  while (std::getline(lines, line)) print("{}\n", line);
   constexpr double kMebi = 1 << 20;
   print("\n# memory\n{:.1f} MiB of activations and gradients, {:.1f} MiB of parameters and optimizer state\n",
-        static_cast<double>(plan.program.arena_bytes()) / kMebi, static_cast<double>(plan.variable_bytes) / kMebi);
+        static_cast<double>(plan.arena_bytes) / kMebi, static_cast<double>(plan.variable_bytes) / kMebi);
 }
 
 nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
@@ -66,16 +77,17 @@ nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
     json["passes"].push_back({{"name", pass.name}, {"rewrites", pass.rewrites}, {"seconds", pass.seconds}});
   }
   json["nodes"] = nlohmann::ordered_json::array();
-  std::istringstream lines(plan.program.graph().to_string());
-  std::string line;
-  for (const Program::NodeReport& report : plan.program.reports()) {
-    std::getline(lines, line);
-    json["nodes"].push_back({{"node", line},
-                             {"kernel", report.kernel},
-                             {"refused", report.refused},
-                             {"workspace_bytes", report.workspace}});
+  for (const ProgramRuns& runs : plan.programs) {
+    for_nodes(*runs.program, [&](const std::string& line, const Program::NodeReport* report) {
+      if (report == nullptr) return;
+      json["nodes"].push_back({{"node", line},
+                               {"runs", runs.runs},
+                               {"kernel", report->kernel},
+                               {"refused", report->refused},
+                               {"workspace_bytes", report->workspace}});
+    });
   }
-  json["planned_bytes"] = plan.program.arena_bytes();
+  json["planned_bytes"] = plan.arena_bytes;
   json["variable_bytes"] = plan.variable_bytes;
   return json;
 }
@@ -90,12 +102,21 @@ void show(const Options& options, const Plan& plan) {
 
 void show_inference(const Options& options, const Network& network, const std::set<std::string>& disabled) {
   const Graph as_written = network.build();
-  Reparameterised folded = reparameterise(as_written);  // as eval and predict infer
-  std::vector<PassReport> passes = run_passes(folded.graph, forward_passes(), disabled);
-  const int64_t parameter_bytes = 4 * summarize(folded.graph).total.parameters;
-  const Program program(std::move(folded.graph), {.prepared = true});
-  show(options,
-       {network, as_written.to_string(), folded.rewrites, passes, program, static_cast<size_t>(parameter_bytes)});
+  std::map<std::string_view, int> folded;
+  std::vector<PassReport> passes;
+  int64_t parameters = 0;
+  const auto graph_of = [&](int64_t images) {
+    Network of_images = network;
+    of_images.input = {images, network.input[1], network.input[2], network.input[3]};
+    Reparameterised ready = reparameterise(of_images.build());  // as eval and predict infer
+    folded = ready.rewrites;
+    passes = run_passes(ready.graph, forward_passes(), disabled);
+    parameters = summarize(ready.graph).total.parameters;
+    return std::move(ready.graph);
+  };
+  const BatchProgram program(graph_of, network.input[0], {.prepared = true});
+  show(options, {network, as_written.to_string(), folded, passes, program.halves(), program.arena_bytes(),
+                 4 * static_cast<size_t>(parameters)});
 }
 
 void show_training(const Options& options, const Network& network, const std::set<std::string>& disabled) {
@@ -107,7 +128,13 @@ void show_training(const Options& options, const Network& network, const std::se
   step_options.disabled_passes = disabled;
   Variables variables;
   const TrainingStep step(step_options, variables, 0);
-  show(options, {network, step.plain_text(), {}, step.pass_reports(), step.program(), variables.bytes()});
+  show(options, {network,
+                 step.plain_text(),
+                 {},
+                 step.pass_reports(),
+                 {{&step.program()}},
+                 step.arena_bytes(),
+                 variables.bytes()});
 }
 
 std::vector<std::string> pass_names() {
