@@ -18,6 +18,7 @@
 #include "inference/metrics.h"
 #include "inference/model_file.h"
 #include "inference/onnx_file.h"
+#include "inference/quantized_values.h"
 #include "inference/sample_images.h"
 #include "plan/network_graph.h"
 #include "plan/passes.h"
@@ -81,6 +82,7 @@ Networks open_networks(const fs::path& a, const fs::path& b) {
 // Of what a layer makes, by the type of its weight.
 double tolerance_of(DType precision) {
   if (precision == DType::f32) return 1e-4;
+  if (precision == DType::i8) return 0.5;
   throw Error(fmt::format("no tolerance is known for layers of {}", to_string(precision)));
 }
 
@@ -98,7 +100,12 @@ class Probe {
     Graph graph =
         inference_graph(model_of(network.card), network.card.options, {batch_size, side, side, Image::kChannels});
     layers_ = layer_points(graph);
-    for (size_t i = 0; i < layers_.size(); ++i) graph.set_output(fmt::format("layer {}", i), layers_[i].value);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const auto maker = std::ranges::find_if(
+          graph.nodes(), [&](const Node& node) { return std::ranges::count(node.outputs, layers_[i].value) > 0; });
+      layers_[i].value = layer_output(graph, *maker);
+      graph.set_output(fmt::format("layer {}", i), layers_[i].value);
+    }
     run_passes(graph, forward_passes());
     program_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = true, .prepared = true});
   }

@@ -7,6 +7,7 @@
 
 #include "inference/arena.h"
 #include "ops/conv2d/conv2d.h"
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "plan/reparameterise.h"
 
 namespace convoy {
@@ -47,7 +48,8 @@ std::vector<LayerPoint> layer_points(const Graph& graph) {
     for (const ValueId id : node.inputs) {
       if (id != kNoValue) depth = std::max(depth, depths[static_cast<size_t>(id)]);
     }
-    const bool is_layer = op_as<Conv2dOp>(node) != nullptr && fused.graph.value(node.inputs[1]).is_variable();
+    const bool convolves = op_as<Conv2dOp>(node) != nullptr || op_as<QuantizedConv2dOp>(node) != nullptr;
+    const bool is_layer = convolves && fused.graph.value(node.inputs[1]).is_variable();
     if (is_layer) {
       const ValueInfo& weight = fused.graph.value(node.inputs[1]);
       const ValueId value = fused.originals.at(node.outputs[0]);

@@ -17,8 +17,7 @@
 #include "inference/arena.h"
 #include "inference/model_file.h"
 #include "inference/pixels.h"
-#include "ops/quantize/quantize.h"
-#include "ops/quantized_conv2d/quantized_conv2d.h"
+#include "inference/quantized_values.h"
 #include "plan/batch_program.h"
 #include "plan/network_graph.h"
 #include "plan/passes.h"
@@ -35,37 +34,25 @@ struct FoldedWeights {
   PreparedWeights prepared;
 };
 
-// The value, or the numbers that its bytes stand for.
-ValueId as_floats(Graph& graph, ValueId id, const Quantization& quantization) {
-  if (graph.value(id).type.dtype != DType::u8) return id;
-  return graph.add_node(std::make_shared<DequantizeOp>(quantization), {id})[0];
-}
-
-// What a node reads and writes where these are bytes.
-QuantizedLayer quantized_layer(const Node& node) {
-  const auto* op = op_as<QuantizedConv2dOp>(node);
-  return op == nullptr ? QuantizedLayer{} : op->layer();
-}
-
 // The input of the layer that makes the logits.
 ValueId features_of(Graph& graph) {
   for (const Node& node : graph.nodes()) {
     const bool is_head =
         node.inputs.size() > 1 && node.inputs[1] != kNoValue && graph.value(node.inputs[1]).role == Role::head_weight;
-    if (is_head) return as_floats(graph, node.inputs[0], quantized_layer(node).input);
+    if (is_head) return layer_input(graph, node);
   }
   throw UsageError("outputs: the network does not say which of its layers is the head, so it has no features");
 }
 
 // What the layer with the weight "<name>.weight" makes.
-ValueId layer_output(Graph& graph, const std::string& name) {
+ValueId output_of(Graph& graph, const std::string& name) {
   std::vector<std::string> names{std::string(kLogits), std::string(kFeatures)};
   for (const Node& node : graph.nodes()) {
     if (node.inputs.size() < 2 || node.inputs[1] == kNoValue) continue;
     const std::string& weight = graph.value(node.inputs[1]).name;
     if (!weight.ends_with(".weight")) continue;
     names.push_back(weight.substr(0, weight.rfind('.')));
-    if (names.back() == name) return as_floats(graph, node.outputs[0], quantized_layer(node).output);
+    if (names.back() == name) return layer_output(graph, node);
   }
   throw UsageError(fmt::format("outputs: {}", unknown_name("layer", name, names)));
 }
@@ -198,7 +185,7 @@ Session::Session(const TrainedNetwork& network, const SessionOptions& options) :
     Graph graph = inference_graph(model_of(card), card.options, {images, side, side, Image::kChannels});
     for (const std::string& output : options.outputs) {
       if (output == kLogits) continue;
-      graph.set_output(output, output == kFeatures ? features_of(graph) : layer_output(graph, output));
+      graph.set_output(output, output == kFeatures ? features_of(graph) : output_of(graph, output));
     }
     return graph;
   };
