@@ -31,6 +31,6 @@ export -f fuzz
 find build/fuzz/tests/fuzz -maxdepth 1 -name 'fuzz_*' -type f -perm -u+x | sort | xargs -P "$jobs" -I {} bash -c 'fuzz {}'
 
 cmake --preset tsan "-DCONVOY_ISAS=$isas" ${CMAKE_FLAGS-}
-cmake --build build/tsan --parallel "$jobs" --target core_test data_test inference_test
+cmake --build build/tsan --parallel "$jobs" --target core_test data_test inference_test plan_test
 ctest --test-dir build/tsan --parallel 1 --output-on-failure --timeout 900 \
-  -R 'ThreadTeam|ParallelFor|SessionTest|ClassifierTest|Loader|Contents'
+  -R 'ThreadTeam|ParallelFor|BatchProgram|SessionTest|ClassifierTest|Loader|Contents'

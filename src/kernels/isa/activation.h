@@ -1,17 +1,19 @@
-// Activation functions and their derivatives on one register. NaN propagates through the functions.
+// Activation functions and their derivatives on a register, or on a Pair of them. NaN propagates through the functions.
 #pragma once
 
 #include "convoy/activation.h"
+#include "kernels/isa/pair.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
 // To about 1 ulp; 0 below -104, infinity above 88.73. x = k ln 2 + r, |r| <= ln 2 / 2, and Cephes' polynomial for e^r.
-inline Vec exp(Vec x) {
+template <class V>
+inline V exp(V x) {
   x = min(broadcast(90.0F), max(broadcast(-105.0F), x));
-  const Vec k = round(x * broadcast(1.44269504F));
-  const Vec r = fnma(k, broadcast(-2.12194440e-4F), fnma(k, broadcast(0.693359375F), x));
-  Vec p = broadcast(1.9875691500e-4F);
+  const V k = round(x * broadcast(1.44269504F));
+  const V r = fnma(k, broadcast(-2.12194440e-4F), fnma(k, broadcast(0.693359375F), x));
+  V p = broadcast(1.9875691500e-4F);
   p = fma(p, r, broadcast(1.3981999507e-3F));
   p = fma(p, r, broadcast(8.3334519073e-3F));
   p = fma(p, r, broadcast(4.1665795894e-2F));
@@ -20,23 +22,29 @@ inline Vec exp(Vec x) {
   return ldexp(fma(p, r * r, r) + broadcast(1.0F), k);
 }
 
-inline Vec sigmoid(Vec x) { return broadcast(1.0F) / (broadcast(1.0F) + exp(zero() - x)); }
+template <class V>
+inline V sigmoid(V x) {
+  return broadcast(1.0F) / (broadcast(1.0F) + exp(zero() - x));
+}
 
 // sigmoid(x) and its derivative sigmoid(x) (1 - sigmoid(x)), without the cancellation of 1 - sigmoid(x).
+template <class V>
 struct SigmoidAndSlope {
-  Vec value, slope;
+  V value, slope;
 };
-inline SigmoidAndSlope sigmoid_and_slope(Vec x) {
-  const Vec e = exp(zero() - abs(x));
-  const Vec upper = broadcast(1.0F) / (broadcast(1.0F) + e), lower = e * upper;
+template <class V>
+inline SigmoidAndSlope<V> sigmoid_and_slope(V x) {
+  const V e = exp(zero() - abs(x));
+  const V upper = broadcast(1.0F) / (broadcast(1.0F) + e), lower = e * upper;
   return {select(x < zero(), lower, upper), upper * lower};
 }
 
 // The normal distribution's upper tail 1 - Phi(a) for a >= 0, given bell = exp(-a^2 / 2): bell times a polynomial in
 // 1 / (1 + 0.21 a), fitted for the least greatest error of the tail and of a times the tail (4e-8).
-inline Vec normal_tail(Vec a, Vec bell) {
-  const Vec t = broadcast(1.0F) / fma(a, broadcast(0.21F), broadcast(1.0F));
-  Vec p = broadcast(0.496399849653244F);
+template <class V>
+inline V normal_tail(V a, V bell) {
+  const V t = broadcast(1.0F) / fma(a, broadcast(0.21F), broadcast(1.0F));
+  V p = broadcast(0.496399849653244F);
   p = fma(p, t, broadcast(-0.8247190713882446F));
   p = fma(p, t, broadcast(0.8920360803604126F));
   p = fma(p, t, broadcast(-0.3219907283782959F));
@@ -52,8 +60,8 @@ inline constexpr float kLeak = 0.01F;
 inline constexpr float kGeluLinear = 1.59576912F;
 inline constexpr float kGeluCubic = 0.0713548162726F;
 
-template <Activation A>
-inline Vec activate(Vec x) {
+template <Activation A, class V>
+inline V activate(V x) {
   const Vec one = broadcast(1.0F), three = broadcast(3.0F), six = broadcast(6.0F), sixth = broadcast(1.0F / 6.0F);
   switch (A) {
     case Activation::none: return x;
@@ -65,7 +73,7 @@ inline Vec activate(Vec x) {
     case Activation::hard_sigmoid: return min(six, max(zero(), x + three)) * sixth;
     case Activation::sigmoid: return sigmoid(x);
     case Activation::gelu: {
-      const Vec a = min(broadcast(20.0F), abs(x));  // the tail is 0 beyond, and infinity times 0 must not be met
+      const V a = min(broadcast(20.0F), abs(x));  // the tail is 0 beyond, and infinity times 0 must not be met
       return fnma(a, normal_tail(a, exp(a * a * broadcast(-0.5F))), max(zero(), x));
     }
     case Activation::gelu_tanh: return x * sigmoid(x * fma(x * x, broadcast(kGeluCubic), broadcast(kGeluLinear)));
@@ -89,8 +97,8 @@ constexpr bool is_cheap(Activation activation) {
 // Derivative at the pre-activation x; at a kink it is what PyTorch gives: the slope of the saturated side, but that of
 // the upper piece for hard_swish. Beyond 20 the derivatives of gelu and gelu_tanh are 0 and 1 to the last bit: there x
 // is held, so that its powers stay finite.
-template <Activation A>
-inline Vec activate_grad(Vec x) {
+template <Activation A, class V>
+inline V activate_grad(V x) {
   const Vec one = broadcast(1.0F), three = broadcast(3.0F), half = broadcast(0.5F), sixth = broadcast(1.0F / 6.0F);
   switch (A) {
     case Activation::none: return one;
@@ -102,20 +110,20 @@ inline Vec activate_grad(Vec x) {
       return fma(x, slope, s);
     }
     case Activation::hard_swish: {
-      const Vec inner = select(x < three, fma(x, broadcast(1.0F / 3.0F), half), one);
+      const V inner = select(x < three, fma(x, broadcast(1.0F / 3.0F), half), one);
       return select(x > zero() - three, inner, zero());
     }
     case Activation::hard_sigmoid: return select((x > zero() - three) & (x < three), sixth, zero());
     case Activation::sigmoid: return sigmoid_and_slope(x).slope;
     case Activation::gelu: {
       x = min(broadcast(20.0F), max(broadcast(-20.0F), x));
-      const Vec a = abs(x), bell = exp(a * a * broadcast(-0.5F)), tail = normal_tail(a, bell);
-      const Vec density = bell * broadcast(0.398942280F);
+      const V a = abs(x), bell = exp(a * a * broadcast(-0.5F)), tail = normal_tail(a, bell);
+      const V density = bell * broadcast(0.398942280F);
       return fma(x, density, select(x < zero(), tail, one - tail));
     }
     case Activation::gelu_tanh: {
       x = min(broadcast(20.0F), max(broadcast(-20.0F), x));
-      const Vec square = x * x;
+      const V square = x * x;
       const auto [s, slope] = sigmoid_and_slope(x * fma(square, broadcast(kGeluCubic), broadcast(kGeluLinear)));
       return fma(x * fma(square, broadcast(3.0F * kGeluCubic), broadcast(kGeluLinear)), slope, s);
     }

@@ -89,6 +89,9 @@ inline void write_activated(const ResultTile& tile, Activation activation, float
       const float* from = tile.data + tile.offsets[pixel];
       float* to = activated + tile.offsets[pixel];
       int64_t c = 0;
+      for (; c + 2 * kLanes <= tile.channels; c += 2 * kLanes) {
+        store(to + c, activate<decltype(tag)::value>(load_pair(from + c)));
+      }
       for (; c + kLanes <= tile.channels; c += kLanes) {
         store(to + c, activate<decltype(tag)::value>(load(from + c)));
       }

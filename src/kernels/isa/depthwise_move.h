@@ -14,6 +14,10 @@ inline void activate_pixels(Activation activation, const float* in, int64_t in_s
       const float* const x = in + p * in_step;
       float* const y = out + p * out_step;
       int64_t c = 0;
+      for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+        const Pair a = activate<decltype(tag)::value>(load_pair(x + c));
+        streamed ? stream(y + c, a) : store(y + c, a);
+      }
       for (; c + kLanes <= channels; c += kLanes) {
         const Vec a = activate<decltype(tag)::value>(load(x + c));
         streamed ? stream(y + c, a) : store(y + c, a);

@@ -9,7 +9,7 @@ namespace {
 void activation(Activation kind, int64_t count, const float* input, float* output) {
   const bool streamed = streams(count, output, input);
   with_activation(kind, [&](auto tag) {
-    parallel_each_register(count, streamed, [&](int64_t i, auto part) {
+    parallel_each_pair(count, streamed, [&](int64_t i, auto part) {
       part.store(output + i, activate<decltype(tag)::value>(part.load(input + i)));
     });
   });
@@ -21,12 +21,12 @@ void activation_backward(Activation kind, int64_t count, const float* input, con
   with_activation(kind, [&](auto tag) {
     constexpr Activation A = decltype(tag)::value;
     if (addend != nullptr) {
-      parallel_each_register(count, streamed, [&](int64_t i, auto part) {
-        const Vec slope = activate_grad<A>(part.load(input + i));
+      parallel_each_pair(count, streamed, [&](int64_t i, auto part) {
+        const auto slope = activate_grad<A>(part.load(input + i));
         part.store(grad_input + i, fma(part.load(grad_output + i), slope, part.load(addend + i)));
       });
     } else {
-      parallel_each_register(count, streamed, [&](int64_t i, auto part) {
+      parallel_each_pair(count, streamed, [&](int64_t i, auto part) {
         part.store(grad_input + i, part.load(grad_output + i) * activate_grad<A>(part.load(input + i)));
       });
     }

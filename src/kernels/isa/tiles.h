@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/parallel.h"
+#include "kernels/isa/pair.h"
 #include "kernels/isa/streaming.h"
 
 namespace convoy::kernels::CONVOY_ISA {
@@ -39,6 +40,18 @@ inline void parallel_each_register(int64_t count, bool streamed, const Body& bod
 template <class Body>
 inline void parallel_each_register(int64_t count, const Body& body) {
   parallel_each_register(count, false, body);
+}
+
+// The same for long computations, with pairs of registers first.
+template <class Body>
+inline void parallel_each_pair(int64_t count, bool streamed, const Body& body) {
+  parallel_for(ceil_div(count, kTile), [&](int64_t tile, int) {
+    const int64_t end = smaller(count, (tile + 1) * kTile);
+    int64_t i = tile * kTile;
+    for (; i + 2 * kLanes <= end; i += 2 * kLanes) streamed ? body(i, StreamedPair{}) : body(i, PairOfRegisters{});
+    each_register(i, end, streamed, body);
+    stream_end();
+  });
 }
 
 }  // namespace convoy::kernels::CONVOY_ISA
