@@ -133,6 +133,11 @@ void export_model(const fs::path& model_file, const ExportOptions& options, cons
     throw Error(fmt::format("{}: is fused; export the model file that it was made of", model_file.string()));
   }
   const Graph graph = graph_of(card, model_file);
+  for (const ValueId weight : graph.parameters()) {
+    if (graph.value(weight).type.dtype == DType::f32) continue;
+    throw Error(fmt::format("{}: is quantised; export it as .onnx, or the model file that it was made of",
+                            model_file.string()));
+  }
   const Target target = find_target(options.to, card, graph);
   if (target.network) result.network = target.network->name;
 

@@ -9,6 +9,7 @@
 #include "formats/safetensors.h"
 #include "inference/integer_buffer.h"
 #include "inference/model_file.h"
+#include "inference/quantized_testing.h"
 #include "plan/network_graph.h"
 
 namespace convoy {
@@ -51,6 +52,12 @@ class Export : public testing::Test {
   const std::filesystem::path model_ = testing::TempDir() + "to_export.safetensors";
   const std::filesystem::path output_ = testing::TempDir() + "exported.safetensors";
 };
+
+TEST_F(Export, QuantisedNetworksHaveNoWeightsForLibraries) {
+  write_quantized(model_, quantized_card(3, 8));
+  EXPECT_EQ(problem({}), model_.string() + ": is quantised; export it as .onnx, or the model file that it was made of");
+  EXPECT_FALSE(std::filesystem::exists(output_));
+}
 
 TEST_F(Export, WritesTheLibrarysNamesShapesAndIntegers) {
   ExportReport report;

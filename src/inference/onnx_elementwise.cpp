@@ -332,6 +332,19 @@ void lower_cast(OnnxCall& call) {
   call.set(0, call.computed_input(0));
 }
 
+// The type of an initializer, an input or a Constant; none: it is another node's.
+std::optional<DType> type_of(const OnnxTracer& tracer, const std::string& name) {
+  const OnnxModel& model = tracer.model();
+  const auto tensor = std::ranges::find(model.tensors, name, &OnnxTensor::name);
+  if (tensor != model.tensors.end()) return tensor->type;
+  const auto input = std::ranges::find(model.inputs, name, &OnnxValue::name);
+  if (input != model.inputs.end()) return input->type;
+  const OnnxNode* node = tracer.producer(name);
+  if (node == nullptr || node->op != "Constant" || node->attributes.size() != 1) return std::nullopt;
+  const auto* value = std::get_if<OnnxTensor>(&node->attributes[0].value);
+  return value == nullptr ? std::nullopt : std::optional(value->type);
+}
+
 // Whether a QuantizeLinear makes bytes with a sign, as the type of its zero point says.
 bool is_signed(const OnnxCall& call, const OnnxNode& quantize) {
   if (quantize.inputs.size() < 3 || quantize.inputs[2].empty()) {
@@ -339,11 +352,9 @@ bool is_signed(const OnnxCall& call, const OnnxNode& quantize) {
     if (std::ranges::any_of(quantize.attributes, is_type)) call.refuse("output_dtype is not supported");
     return false;
   }
-  const std::vector<OnnxTensor>& tensors = call.tracer().model().tensors;
-  const auto zero_point = std::ranges::find(tensors, quantize.inputs[2], &OnnxTensor::name);
-  const bool is_byte = zero_point != tensors.end() && (zero_point->type == DType::u8 || zero_point->type == DType::i8);
-  if (!is_byte) call.refuse("expected a zero point of 8 bits among the initializers");
-  return zero_point->type == DType::i8;
+  const std::optional<DType> type = type_of(call.tracer(), quantize.inputs[2]);
+  if (type != DType::u8 && type != DType::i8) call.refuse("expected a known zero point of 8 bits");
+  return type == DType::i8;
 }
 
 // Of all elements. Bytes with a sign are kept as those without, 128 higher.
