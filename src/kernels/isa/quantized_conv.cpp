@@ -208,6 +208,10 @@ void quantized_conv_forward(const ConvGeometry& g, const QuantizedConvArgs& args
         for (int64_t i = 0; i < count; ++i) {
           widen_pixel(g, layout, args.input, args.in.zero_point, group, first + i, numbers + i * layout.pitch);
         }
+        // What the microkernels read behind the last pixel.
+        for (int64_t i = count; i < smaller(layout.tile, count + kRows<1> - 1); ++i) {
+          Pixel{numbers + i * layout.pitch}.add_zeros(2 * layout.pairs);
+        }
       }
       run_panel(g, layout, epilogue, column, packed, {.pixels = numbers, .first = first, .count = count});
     }
