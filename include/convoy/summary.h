@@ -40,9 +40,10 @@ struct LayerSummary {
   std::string op;
   Shape input;
   Shape output;
-  int64_t parameters = 0;     // trained; those that several layers share count where they are first used
-  int64_t statistics = 0;     // not trained, such as running means
-  int64_t multiply_adds = 0;  // of the whole input, as papers count them: one for a product and its sum
+  int64_t parameters = 0;       // trained; those that several layers share count where they are first used
+  int64_t parameter_bytes = 0;  // of these, in a model file
+  int64_t statistics = 0;       // not trained, such as running means
+  int64_t multiply_adds = 0;    // of the whole input, as papers count them: one for a product and its sum
   TorchstatCounts torchstat;
 };
 

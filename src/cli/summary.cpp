@@ -80,7 +80,7 @@ void print_totals(const Network& network, const NetworkSummary& summary) {
   const auto billions = [](int64_t number) { return static_cast<double>(number) * 1e-9; };
   print("\n{} on {}\n", network.name, network.input.to_string());
   print("parameters     {} ({:.1f} MB), and {} running statistics\n", grouped(total.parameters),
-        mebibytes(4 * total.parameters), grouped(total.statistics));
+        mebibytes(total.parameter_bytes), grouped(total.statistics));
   print("multiply-adds  {:.3f} G, of convolutions and matrix products alone\n", billions(total.multiply_adds));
   print("MAdd           {:.2f} G\n", billions(counts.madd));
   print("FLOPs          {:.2f} G\n", billions(counts.flops));

@@ -18,7 +18,9 @@ void count_variables(const Graph& graph, const Node& node, std::set<ValueId>& co
     if (!info.is_variable()) continue;
     if (layer.name.empty()) layer.name = info.name.substr(0, info.name.rfind('.'));
     if (!counted.insert(id).second) continue;
-    (info.kind == ValueKind::parameter ? layer.parameters : layer.statistics) += info.type.shape.elements();
+    const int64_t elements = info.type.shape.elements();
+    (info.kind == ValueKind::parameter ? layer.parameters : layer.statistics) += elements;
+    if (info.kind == ValueKind::parameter) layer.parameter_bytes += elements * size_of(info.type.dtype);
   }
 }
 
@@ -40,6 +42,7 @@ NetworkSummary summarize(const Graph& graph) {
     layer.torchstat = counts[i];
 
     summary.total.parameters += layer.parameters;
+    summary.total.parameter_bytes += layer.parameter_bytes;
     summary.total.statistics += layer.statistics;
     summary.total.multiply_adds += layer.multiply_adds;
     summary.total.torchstat += layer.torchstat;

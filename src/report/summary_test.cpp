@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "convoy/ops.h"
+#include "plan/quantized_testing.h"
 
 namespace convoy {
 namespace {
@@ -29,6 +30,18 @@ TEST(Summarize, CountsParametersAndWorkOfEveryLayer) {
   EXPECT_EQ(summary.total.statistics, 0);
   EXPECT_EQ(summary.total.multiply_adds, 2 * 4 * 4 * 16 * 27 + 2 * 4 * 4 * 160);
   EXPECT_EQ(summary.activation_bytes, 4 * 2 * 4 * 4 * (16 + 10));
+}
+
+TEST(Summarize, WeightsOfBytesAreSmall) {
+  Graph graph(Mode::inference);
+  const Value images(&graph, graph.add_input("images", {{1, 6, 6, 3}}));
+  quantized_net(Builder(graph), images, {.num_classes = 4});
+  const NetworkSummary summary = summarize(graph);
+  EXPECT_EQ(summary.layers[1].name, "conv");
+  EXPECT_EQ(summary.layers[1].parameters, 3 * 3 * 3 * 12 + 12 + 12);
+  EXPECT_EQ(summary.layers[1].parameter_bytes, 3 * 3 * 3 * 12 + 4 * (12 + 12));
+  EXPECT_EQ(summary.layers[1].multiply_adds, 36 * 27 * 12);
+  EXPECT_EQ(summary.total.parameter_bytes, 324 + 96 + 108 + 96 + 48 + 16);
 }
 
 TEST(Summarize, AParameterThatTwoLayersShareCountsOnce) {
