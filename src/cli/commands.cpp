@@ -13,9 +13,9 @@
 namespace convoy::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array kCommands = {&kTrain,  &kFindLr, &kEval,       &kCompare, &kPredict, &kData,
-                                           &kImport, &kExport, &kFuse,       &kSummary, &kModels,  &kPlan,
-                                           &kBench,  &kVerify, &kCompletion, &kManual};
+  static constexpr std::array kCommands = {&kTrain,  &kFindLr, &kEval,   &kCompare,    &kPredict, &kData,
+                                           &kImport, &kExport, &kFuse,   &kQuantize,   &kSummary, &kModels,
+                                           &kPlan,   &kBench,  &kVerify, &kCompletion, &kManual};
   return kCommands;
 }
 

@@ -26,6 +26,7 @@ extern const Command kPredict;
 extern const Command kImport;
 extern const Command kExport;
 extern const Command kFuse;
+extern const Command kQuantize;
 extern const Command kModels;
 extern const Command kSummary;
 extern const Command kPlan;

@@ -255,7 +255,7 @@ void warn_of_differences(const Networks& networks, AgreementReport& report) {
 std::vector<int> known_classes(const Networks& networks, const EvaluationData& data, AgreementReport& report) {
   const StoredNetwork& network = networks[networks[0].card.class_names.empty() ? 1 : 0];
   try {
-    return match_classes(*data.images, data.source, network.card.class_names, network.path);
+    return class_numbers(*data.images, data.source, network.card.class_names, network.path);
   } catch (const Error& error) {
     report.warnings.push_back(fmt::format("{}; which answers are right is not told", error.what()));
     return {};

@@ -238,7 +238,7 @@ EvaluationReport Classifier::evaluate(const std::filesystem::path& data, const E
                                                      skip ? BadFolder::problem : BadFolder::error_unless_empty);
   const DatasetPtr& dataset = chosen.images;
   const std::vector<std::string>& names = parts_->card.class_names;
-  const std::vector<int> class_of = match_classes(*dataset, chosen.source, names, parts_->path);
+  const std::vector<int> class_of = class_numbers(*dataset, chosen.source, names, parts_->path);
   const auto loader = parts_->prepare(dataset, options.on_bad_image);
   ClassificationSums sums;
   std::vector<ImageOutcome> outcomes;

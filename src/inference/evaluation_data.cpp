@@ -131,12 +131,10 @@ EvaluationData part_of(const Source& source, EvaluationPart part) {
   return {all, source.data, fmt::format("all {} images of {}", all->size(), data), source.warnings};
 }
 
-}  // namespace
-
-EvaluationData open_evaluation_data(const fs::path& data, EvaluationPart part,
-                                    const std::optional<TrainingRecord>& record, const fs::path& model_file,
-                                    BadFolder bad_folder) {
-  if (!data.empty()) return part_of(open_source(data, record, bad_folder), part);
+// The data of that name; where there is no name, that of the training.
+Source open_named_or_trained(const fs::path& data, const std::optional<TrainingRecord>& record,
+                             const fs::path& model_file, BadFolder bad_folder) {
+  if (!data.empty()) return open_source(data, record, bad_folder);
   if (!record) {
     throw Error(fmt::format("{}: does not say what it was trained on; name a folder of images", model_file.string()));
   }
@@ -146,11 +144,37 @@ EvaluationData open_evaluation_data(const fs::path& data, EvaluationPart part,
         fmt::format("{}: these are no longer the images that {} was trained on; name a folder to evaluate all the same",
                     record->data, model_file.string()));
   }
-  return part_of(source, part);
+  return source;
 }
 
-std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::path& data,
-                               const std::vector<std::string>& names, const std::filesystem::path& model_file) {
+}  // namespace
+
+EvaluationData open_evaluation_data(const fs::path& data, EvaluationPart part,
+                                    const std::optional<TrainingRecord>& record, const fs::path& model_file,
+                                    BadFolder bad_folder) {
+  return part_of(open_named_or_trained(data, record, model_file, bad_folder), part);
+}
+
+SeparateData open_separate_data(const fs::path& data, const std::optional<TrainingRecord>& record,
+                                const fs::path& model_file, uint64_t seed) {
+  const Source source = open_named_or_trained(data, record, model_file, BadFolder::error_unless_empty);
+  if (source.train != nullptr && source.val != nullptr) {
+    return {part_of(source, EvaluationPart::train), part_of(source, EvaluationPart::val)};
+  }
+  const EvaluationData all = part_of(source, EvaluationPart::all);
+  const TrainVal halves = split_off_val(all.images, 0.5, seed);
+  const auto half = [&](const DatasetPtr& images) {
+    return EvaluationData{images, all.source,
+                          fmt::format("{} images, one half of {} (seed {})", images->size(), all.description, seed),
+                          all.warnings};
+  };
+  SeparateData separate{half(halves.train), half(halves.val)};
+  separate.trained_on = source.trained;
+  return separate;
+}
+
+std::vector<int> class_numbers(const Dataset& dataset, const fs::path& data, const std::vector<std::string>& names,
+                               const fs::path& model_file) {
   std::vector<int> numbers;
   for (const std::string& name : dataset.class_names()) {
     const auto found = std::ranges::find(names, name);

@@ -28,9 +28,20 @@ EvaluationData open_evaluation_data(const std::filesystem::path& data, Evaluatio
                                     const std::filesystem::path& model_file,
                                     BadFolder bad_folder = BadFolder::error_unless_empty);
 
+// Images to choose by, and others to judge what was chosen by.
+struct SeparateData {
+  EvaluationData to_choose, to_judge;
+  bool trained_on = false;  // the network is known to have been trained on both
+};
+
+// The training and the validation part of the data that open_evaluation_data() finds; where one of them is missing, two
+// halves of all images, which `seed` draws from each class. Throws Error as it does, and where a class has one image.
+SeparateData open_separate_data(const std::filesystem::path& data, const std::optional<TrainingRecord>& record,
+                                const std::filesystem::path& model_file, uint64_t seed);
+
 // The number that a network gives to each class of the dataset, matched by name among `names`. Throws Error, which
 // names both sources, for a class that is none of them.
-std::vector<int> match_classes(const Dataset& dataset, const std::filesystem::path& data,
+std::vector<int> class_numbers(const Dataset& dataset, const std::filesystem::path& data,
                                const std::vector<std::string>& names, const std::filesystem::path& model_file);
 
 }  // namespace convoy

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/parallel.h"
+#include "graph/copy.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/channel_scale/channel_scale.h"
 #include "ops/sum/sum.h"
@@ -270,20 +271,8 @@ class Rewriter {
   ValueId place_of(ValueId id) {
     if (id == kNoValue) return kNoValue;
     const auto [place, is_new] = places_.emplace(id, kNoValue);
-    if (!is_new) return place->second;
-    const ValueInfo& info = graph_.value(id);
-    switch (info.kind) {
-      case ValueKind::input: place->second = result_.graph.add_input(info.name, info.type); break;
-      case ValueKind::parameter:
-        place->second = result_.graph.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role,
-                                                    info.type.dtype);
-        break;
-      case ValueKind::state:
-        place->second = result_.graph.add_state(info.name, info.type.shape, info.start, info.layout);
-        break;
-      case ValueKind::constant: place->second = result_.graph.add_constant(info.type.shape, info.start.value); break;
-      case ValueKind::activation: break;  // made by a node before
-    }
+    // What a node makes is there before it is asked for.
+    if (is_new) place->second = add_copy(result_.graph, graph_.value(id));
     return place->second;
   }
 

@@ -1,0 +1,95 @@
+// `convoy quantize` as a user meets it, and its result in the other commands.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "formats/csv_table.h"
+#include "inference/model_file.h"
+#include "inference/testing.h"
+#include "plan/network_graph.h"
+#include "tests/support/process.h"
+#include "tests/support/train_cli.h"
+
+namespace convoy {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class QuantizeCommand : public testing::Test {
+ protected:
+  QuantizeCommand() {
+    ModelCard card{.architecture = "resnet9",
+                   .options = {.num_classes = 3},
+                   .preprocessing = {.image_size = 32},
+                   .class_names = {"class0", "class1", "class2"},
+                   .metrics = {},
+                   .training = {}};
+    const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
+    Variables variables;
+    variables.add(graph, 1);
+    write_model_file(model_, card, graph, "", variables);
+    write_dataset(folder_ / "photos", 8);
+  }
+
+  Finished quantize(const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"quantize", model_, "-o", int8_, "--data", folder_ / "photos"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_convoy(words);
+  }
+
+  TemporaryFolder folder_;
+  std::string model_ = folder_ / "model.safetensors";
+  std::string int8_ = folder_ / "int8.safetensors";
+};
+
+TEST_F(QuantizeCommand, ItsFileIsAModelFileLikeAnyOther) {
+  const Finished done = quantize({"--max-drop", "100"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, AllOf(HasSubstr("calibrated on 12 of 12 images, one half of all 24 images"),
+                              HasSubstr("\nlayer "), HasSubstr("layers in int8, 0 in float32\n"), HasSubstr("wrote ")));
+  const auto table = parse_csv(text_of(int8_ + ".csv"), "table");
+  EXPECT_EQ(table[0][0], "layer");
+  EXPECT_EQ(table[1][2], "int8");
+  EXPECT_EQ(table.size(), 10U);  // nine layers
+  const Finished eval = run_convoy({"eval", int8_, folder_ / "photos", "--json"});
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  EXPECT_EQ(json::parse(eval.out).at("images"), 24);
+  const Finished again = run_convoy({"quantize", int8_, "-o", folder_ / "twice", "--data", folder_ / "photos"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("is quantised already"));
+}
+
+TEST_F(QuantizeCommand, PrintsOneJsonObject) {
+  const Finished done = quantize({"--max-drop", "100", "--json", "--calibration", "kl", "--limit", "5"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  const json report = json::parse(done.out);
+  EXPECT_EQ(report.at("layers").size(), 9U);
+  EXPECT_EQ(report.at("measured_images"), 5);
+  EXPECT_GT(report.at("bytes_before").get<int64_t>(), 3 * report.at("bytes_after").get<int64_t>());
+}
+
+TEST_F(QuantizeCommand, RefusesWrongUseInOneLine) {
+  const auto expect_refused = [&](const std::vector<std::string>& more, int code, const std::string& what) {
+    const Finished done = quantize(more);
+    EXPECT_EQ(done.code, code);
+    EXPECT_THAT(done.err, AllOf(StartsWith("convoy quantize: "), HasSubstr(what)));
+    EXPECT_EQ(std::ranges::count(done.err, '\n'), 1) << done.err;
+    EXPECT_FALSE(std::filesystem::exists(int8_));
+  };
+  expect_refused({"--calibration", "klx"}, 2, "calibration");
+  expect_refused({"--max-drop", "-1"}, 2, "--max-drop");
+  expect_refused({"--calibration-images", "0"}, 2, "--calibration-images");
+  EXPECT_EQ(run_convoy({"quantize", model_}).code, 2);
+  const Finished absent = run_convoy({"quantize", folder_ / "absent", "-o", int8_});
+  EXPECT_EQ(absent.code, 1);
+  const Finished nothing = run_convoy({"quantize", model_, "-o", int8_});
+  EXPECT_EQ(nothing.code, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("does not say what it was trained on"));
+}
+
+}  // namespace
+}  // namespace convoy
