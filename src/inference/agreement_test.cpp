@@ -14,6 +14,7 @@
 #include "convoy/session.h"
 #include "inference/model_file.h"
 #include "inference/onnx_import.h"
+#include "inference/quantized_testing.h"
 #include "inference/testing.h"
 
 namespace convoy {
@@ -189,6 +190,23 @@ TEST_F(Agreement, AnErrorIsAShareOfTheLargestMagnitudeOfTheFirst) {
   const fs::path d = changed(file, "fc.bias", [](auto& values) { values = {1, 2.00025F, -4}; });
   EXPECT_FALSE(measure_agreement(a, c).logits.agrees());  // 1.9e-4
   EXPECT_TRUE(measure_agreement(a, d).logits.agrees());   // 6e-5
+}
+
+// What its layers make are bytes in the file's graph, or floats.
+TEST_F(Agreement, QuantisedLayersAreCompared) {
+  const fs::path file = root_ / "quantised.safetensors";
+  write_quantized(file, quantized_card(kClasses, kSide));
+  const AgreementReport same = measure_agreement(file, file, {.most_images = 3});
+  EXPECT_THAT(names_of(same), ElementsAre("conv", "mix", "fc"));
+  EXPECT_EQ(worst_of(same), 0);
+  EXPECT_EQ(same.layers[1].tolerance, 0.5);
+  const fs::path other = changed(file, "mix.weight_scale", [](auto& values) {
+    for (float& x : values) x *= 3;
+  });
+  const AgreementReport report = measure_agreement(file, other, {.most_images = 3});
+  ASSERT_NE(report.first_departure(), nullptr);
+  EXPECT_EQ(report.first_departure()->a, "mix");
+  EXPECT_EQ(report.layers[0].error, 0);
 }
 
 TEST_F(Agreement, WhatIsNotFiniteDeparts) {
