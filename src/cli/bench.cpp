@@ -46,12 +46,21 @@ void print_layers(BenchmarkResult result) {
   }
 }
 
+// Of the weights: int8 where a layer is quantised.
+std::string_view precision_of(const Network& network) {
+  const Graph graph = network.build();
+  const std::vector<ValueId> parameters = graph.parameters();
+  const bool quantized =
+      std::ranges::any_of(parameters, [&](ValueId id) { return graph.value(id).type.dtype == DType::i8; });
+  return quantized ? "int8" : "fp32";
+}
+
 nlohmann::ordered_json to_json(const Options& options, const Network& network, const BenchmarkResult& result) {
   nlohmann::ordered_json json = {{"model", network.name},
                                  {"train", options.bench.train},
                                  {"batch_size", options.bench.step.batch_size},
                                  {"img_size", options.bench.step.image_size},
-                                 {"precision", options.precision},
+                                 {"precision", precision_of(network)},
                                  {"threads", thread_count()},
                                  {"isa", to_string(active_isa())},
                                  {"median_img_per_s", result.median_img_per_s},
@@ -94,7 +103,8 @@ int run(Options& options) {
   }
   constexpr double kMebi = 1 << 20;
   print("{} {}, batch {}, {}x{}, {}, {} threads, {}\n", network.name, options.bench.train ? "training" : "inference",
-        step.batch_size, step.image_size, step.image_size, options.precision, thread_count(), to_string(active_isa()));
+        step.batch_size, step.image_size, step.image_size, precision_of(network), thread_count(),
+        to_string(active_isa()));
   print("  {:.2f} img/s median, {:.2f} best of {} steps; {:.0f} % of the peak measured here\n", result.median_img_per_s,
         result.best_img_per_s, options.bench.steps, 100 * result.peak_share);
   print("  first step after {:.2f} s; {:.0f} MiB planned, {:.0f} MiB at most in use\n", result.first_step_s,
