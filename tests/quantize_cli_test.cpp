@@ -58,9 +58,24 @@ TEST_F(QuantizeCommand, ItsFileIsAModelFileLikeAnyOther) {
   const Finished eval = run_convoy({"eval", int8_, folder_ / "photos", "--json"});
   ASSERT_EQ(eval.code, 0) << eval.err;
   EXPECT_EQ(json::parse(eval.out).at("images"), 24);
+  const json bench = json::parse(run_convoy({"bench", int8_, "--steps", "1", "--json"}).out);
+  EXPECT_EQ(bench.at("precision"), "int8");
+  const json total = json::parse(run_convoy({"summary", int8_, "--json"}).out).at("total");
+  EXPECT_GT(total.at("madd"), total.at("multiply_adds"));
+  EXPECT_LT(total.at("parameter_bytes"), 2 * total.at("parameters").get<int64_t>());
   const Finished again = run_convoy({"quantize", int8_, "-o", folder_ / "twice", "--data", folder_ / "photos"});
   EXPECT_EQ(again.code, 1);
   EXPECT_THAT(again.err, HasSubstr("is quantised already"));
+}
+
+// Equalised channels are another size.
+TEST_F(QuantizeCommand, ItsFileIsTheSameNetworkButForRounding) {
+  ASSERT_EQ(quantize({"--max-drop", "100"}).code, 0);
+  const Finished verify = run_convoy({"verify", model_, int8_, "--data", folder_ / "photos", "--json"});
+  ASSERT_EQ(verify.code, 0) << verify.out << verify.err;
+  const json report = json::parse(verify.out);
+  EXPECT_EQ(report.at("layers").size(), 9U);
+  for (const json& layer : report.at("layers")) EXPECT_LT(layer.at("error"), 0.2) << layer;
 }
 
 TEST_F(QuantizeCommand, PrintsOneJsonObject) {

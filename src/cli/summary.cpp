@@ -43,7 +43,7 @@ nlohmann::ordered_json to_json(const Network& network, const NetworkSummary& sum
     add_counts(object, layer);
   }
   add_counts(json["total"], summary.total);
-  json["total"]["parameter_bytes"] = 4 * summary.total.parameters;
+  json["total"]["parameter_bytes"] = summary.total.parameter_bytes;
   json["total"]["activation_bytes"] = summary.activation_bytes;
   return json;
 }

@@ -141,14 +141,29 @@ class Probe {
   Buffer arena_;
 };
 
+// The factors that make each channel of `b` most like that of `a`, by least squares; 1 where none does.
+std::vector<double> channel_factors(std::span<const float> a, std::span<const float> b, size_t channels) {
+  std::vector<double> products(channels), squares(channels), factors(channels, 1);
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = a[i], y = b[i];
+    products[i % channels] += x * y;
+    squares[i % channels] += y * y;
+  }
+  for (size_t c = 0; c < channels; ++c) {
+    if (products[c] > 0) factors[c] = products[c] / squares[c];
+  }
+  return factors;
+}
+
 // How far apart two tensors are.
 struct Distance {
   double largest_difference = 0;
-  double largest_magnitude = 0;  // of the first
+  double largest_magnitude = 0;       // of the first
+  std::vector<double> factors = {1};  // of the second's channels
 
   void add(std::span<const float> a, std::span<const float> b) {
     for (size_t i = 0; i < a.size(); ++i) {
-      const double x = a[i], difference = std::abs(x - static_cast<double>(b[i]));
+      const double x = a[i], difference = std::abs(x - factors[i % factors.size()] * static_cast<double>(b[i]));
       if (!(difference <= largest_difference)) {
         largest_difference = std::isfinite(difference) ? difference : std::numeric_limits<double>::infinity();
       }
@@ -182,7 +197,14 @@ class Comparison {
     b_.run(images);
     parallel_for(std::ssize(pairs_), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
-      distances_[i].add(a_.layer(pairs_[i].a, count), b_.layer(pairs_[i].b, count));
+      const LayerPoint &point_a = a_.layers()[pairs_[i].a], &point_b = b_.layers()[pairs_[i].b];
+      const std::span<const float> layer_a = a_.layer(pairs_[i].a, count), layer_b = b_.layer(pairs_[i].b, count);
+      const bool may_be_equalised = point_a.weight.dtype != point_b.weight.dtype;
+      if (images_ == 0 && may_be_equalised) {
+        distances_[i].factors =
+            channel_factors(layer_a, layer_b, static_cast<size_t>(point_a.weight.shape.extents().back()));
+      }
+      distances_[i].add(layer_a, layer_b);
     });
     const std::span<const float> a = a_.logits(count), b = b_.logits(count);
     logits_.add(a, b);

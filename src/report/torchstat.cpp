@@ -11,6 +11,7 @@
 #include "ops/group_norm/group_norm.h"
 #include "ops/layer_norm/layer_norm.h"
 #include "ops/pool/pool.h"
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "ops/reshape/reshape.h"
 #include "ops/softmax/softmax.h"
 #include "plan/graph_index.h"
@@ -43,9 +44,10 @@ TorchstatCounts with_traffic(int64_t madd, int64_t flops, const Sizes& sizes) {
           .written_bytes = kElementBytes * sizes.output};
 }
 
-TorchstatCounts of_product(const Graph& graph, const Node& node, const Sizes& sizes) {
+TorchstatCounts of_product(const Graph& graph, const Node& node, const Sizes& sizes, size_t bias_slot) {
   const int64_t products = multiply_adds(graph, node);
-  const bool biased = op_as<LinearOp>(node) == nullptr && node.inputs[2] != kNoValue;
+  const bool is_linear = op_as<LinearOp>(node) != nullptr || op_as<QuantizedLinearOp>(node) != nullptr;
+  const bool biased = !is_linear && node.inputs[bias_slot] != kNoValue;
   const int64_t bias = biased ? sizes.output : 0;
   return with_traffic(2 * products - sizes.output + bias, products + bias, sizes);
 }
@@ -82,7 +84,8 @@ bool is_flatten(const Graph& graph, const GraphIndex& index, const Node& node) {
 TorchstatCounts counts_of(const Graph& graph, const GraphIndex& index, const Node& node) {
   const Sizes sizes = sizes_of(graph, node);
   const TorchstatCounts memory_alone{.memory_bytes = kElementBytes * sizes.output};
-  if (op_as<Conv2dOp>(node) != nullptr) return of_product(graph, node, sizes);
+  if (op_as<Conv2dOp>(node) != nullptr) return of_product(graph, node, sizes, 2);
+  if (op_as<QuantizedConv2dOp>(node) != nullptr) return of_product(graph, node, sizes, QuantizedConv2dOp::kBias);
   if (op_as<BatchNormOp>(node) != nullptr) {
     TorchstatCounts counts = with_traffic(4 * sizes.output, 2 * sizes.output, sizes);
     if (!read_by<ActivationOp>(graph, index, node)) counts.memory_bytes *= 2;
