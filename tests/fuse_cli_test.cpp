@@ -4,8 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "inference/model_file.h"
-#include "plan/network_graph.h"
+#include "tests/support/drawn_model.h"
 #include "tests/support/process.h"
 
 namespace convoy {
@@ -15,18 +14,7 @@ using testing::HasSubstr;
 
 class FuseCommand : public testing::Test {
  protected:
-  FuseCommand() {
-    ModelCard card{.architecture = "resnet9",
-                   .options = {.num_classes = 3},
-                   .preprocessing = {.image_size = 32},
-                   .class_names = {"a", "b", "c"},
-                   .metrics = {},
-                   .training = {}};
-    const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
-    Variables variables;
-    variables.add(graph, 1);
-    write_model_file(model_, card, graph, "", variables);
-  }
+  FuseCommand() { write_drawn_resnet9(model_, {"a", "b", "c"}); }
 
   TemporaryFolder folder_;
   std::string model_ = folder_ / "model.safetensors";

@@ -5,9 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "formats/csv_table.h"
-#include "inference/model_file.h"
 #include "inference/testing.h"
-#include "plan/network_graph.h"
+#include "tests/support/drawn_model.h"
 #include "tests/support/process.h"
 #include "tests/support/train_cli.h"
 
@@ -22,16 +21,7 @@ using testing::StartsWith;
 class QuantizeCommand : public testing::Test {
  protected:
   QuantizeCommand() {
-    ModelCard card{.architecture = "resnet9",
-                   .options = {.num_classes = 3},
-                   .preprocessing = {.image_size = 32},
-                   .class_names = {"class0", "class1", "class2"},
-                   .metrics = {},
-                   .training = {}};
-    const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
-    Variables variables;
-    variables.add(graph, 1);
-    write_model_file(model_, card, graph, "", variables);
+    write_drawn_resnet9(model_, {"class0", "class1", "class2"});
     write_dataset(folder_ / "photos", 8);
   }
 

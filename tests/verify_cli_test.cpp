@@ -7,7 +7,7 @@
 #include "convoy/export.h"
 #include "convoy/fuse.h"
 #include "convoy/session.h"
-#include "inference/model_file.h"
+#include "tests/support/drawn_model.h"
 #include "tests/support/process.h"
 
 namespace convoy {
@@ -21,17 +21,8 @@ using testing::Not;
 class VerifyCommand : public testing::Test {
  protected:
   VerifyCommand() {
-    ModelCard card{.architecture = "resnet9",
-                   .options = {.num_classes = 3},
-                   .preprocessing = {.image_size = 32},
-                   .class_names = {"a", "b", "c"},
-                   .metrics = {},
-                   .training = {}};
-    const Graph graph = graph_of(card, model_);
-    Variables variables;
-    variables.add(graph, 1);
     std::filesystem::create_directories(run_);
-    write_model_file(model_, card, graph, "", variables);
+    write_drawn_resnet9(model_, {"a", "b", "c"});
     fuse_model(model_, {.tolerance = 1e-3, .measure = false}, fused_);
     export_onnx(model_, {}, onnx_);
     TrainedNetwork network(model_);
