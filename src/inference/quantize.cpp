@@ -162,10 +162,11 @@ class Quantizer {
 
   // Finds the ranges of the layers' inputs, after equalisation.
   void calibrate() {
-    if (const std::vector<LayerPair> pairs = equalizable_pairs(graph_, layers_); options_.equalize && !pairs.empty()) {
+    if (const std::vector<EqualizablePair> pairs = equalizable_pairs(graph_, layers_);
+        options_.equalize && !pairs.empty()) {
       tell(fmt::format("equalising {} pairs of layers", pairs.size()));
       std::set<ValueId> maps;
-      for (const LayerPair& pair : pairs) maps.insert(layers_[pair.second].input);
+      for (const EqualizablePair& pair : pairs) maps.insert(layers_[pair.second].input);
       equalize(pairs, layers_, channel_ranges(graph_, variables_, maps, *images_), variables_);
       report_.equalized = static_cast<int64_t>(pairs.size());
     }

@@ -58,11 +58,11 @@ void change(const Variables& variables, const std::string& name, const std::func
 
 }  // namespace
 
-std::vector<LayerPair> equalizable_pairs(const Graph& graph, std::span<const QuantizableLayer> layers) {
+std::vector<EqualizablePair> equalizable_pairs(const Graph& graph, std::span<const QuantizableLayer> layers) {
   const GraphIndex index(graph);
   std::map<ValueId, size_t> makers;
   for (size_t i = 0; i < layers.size(); ++i) makers[layers[i].output] = i;
-  std::vector<LayerPair> pairs;
+  std::vector<EqualizablePair> pairs;
   for (size_t second = 0; second < layers.size(); ++second) {
     ValueId map = layers[second].input;
     while (index.read_once(map) && !makers.contains(map)) {
@@ -96,9 +96,9 @@ std::vector<double> equalizing_factors(std::span<const float> channel_ranges, st
   return factors;
 }
 
-void equalize(std::span<const LayerPair> pairs, std::span<const QuantizableLayer> layers,
+void equalize(std::span<const EqualizablePair> pairs, std::span<const QuantizableLayer> layers,
               const std::map<ValueId, std::vector<float>>& ranges, const Variables& variables) {
-  for (const LayerPair& pair : pairs) {
+  for (const EqualizablePair& pair : pairs) {
     const QuantizableLayer &first = layers[pair.first], &second = layers[pair.second];
     const std::vector<double> factors =
         equalizing_factors(ranges.at(second.input), variables.read(second.weight), second);

@@ -13,13 +13,13 @@ namespace convoy {
 
 // Two layers, by their positions among the layers, between which nothing stands but activation functions and pooling
 // that are positively homogeneous, f(s x) = s f(x) for s > 0, through values with one reader each.
-struct LayerPair {
+struct EqualizablePair {
   size_t first = 0, second = 0;
 
-  friend bool operator==(const LayerPair&, const LayerPair&) = default;
+  friend bool operator==(const EqualizablePair&, const EqualizablePair&) = default;
 };
 
-std::vector<LayerPair> equalizable_pairs(const Graph& graph, std::span<const QuantizableLayer> layers);
+std::vector<EqualizablePair> equalizable_pairs(const Graph& graph, std::span<const QuantizableLayer> layers);
 
 // By what the channels of a map are divided, and the input channels of the layer that reads it multiplied. The greatest
 // magnitudes m of a channel and w of its weights both become sqrt(m w), up to a factor that all channels share; the
@@ -31,7 +31,7 @@ std::vector<double> equalizing_factors(std::span<const float> channel_ranges, st
 
 // Scales the weights and biases of each pair; the network computes the same. ranges: the greatest magnitude of each
 // channel of the second layers' inputs.
-void equalize(std::span<const LayerPair> pairs, std::span<const QuantizableLayer> layers,
+void equalize(std::span<const EqualizablePair> pairs, std::span<const QuantizableLayer> layers,
               const std::map<ValueId, std::vector<float>>& ranges, const Variables& variables);
 
 }  // namespace convoy

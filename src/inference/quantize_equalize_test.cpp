@@ -49,9 +49,9 @@ struct Network {
   }
 
   void equalize_all() {
-    const std::vector<LayerPair> pairs = equalizable_pairs(graph, layers);
+    const std::vector<EqualizablePair> pairs = equalizable_pairs(graph, layers);
     std::map<ValueId, std::vector<float>> found;
-    for (const LayerPair& pair : pairs) found[layers[pair.second].input] = ranges(pair.second);
+    for (const EqualizablePair& pair : pairs) found[layers[pair.second].input] = ranges(pair.second);
     equalize(pairs, layers, found, variables);
   }
 
@@ -98,7 +98,7 @@ TEST(QuantizeEqualize, FindsPairsWithOneReaderAndHomogeneousFunctionsBetween) {
     return linear(b / "g", global_avg_pool(relu(x)), {.out_features = 4});                         // f, g
   });
   EXPECT_THAT(equalizable_pairs(network.graph, network.layers),
-              ElementsAre(LayerPair{0, 1}, LayerPair{1, 2}, LayerPair{5, 6}));
+              ElementsAre(EqualizablePair{0, 1}, EqualizablePair{1, 2}, EqualizablePair{5, 6}));
 }
 
 TEST(QuantizeEqualize, TheNetworkComputesTheSame) {
