@@ -37,9 +37,9 @@ struct Gather {
 
 // With fewer input channels than this a kernel row is reduced in one run of channels.
 inline constexpr int64_t kWindowChannels = 16;
-// Channels that a task of the weight gradient takes: the panel's gradients stay in the L2 cache. No window is cut, as
-// those over the edge are copied from their first channel on.
-inline constexpr int64_t kChannelChunk = 256;
+// And no longer run than this: the weight gradient cuts no window, as those over the edge are copied from their first
+// channel on.
+inline constexpr int64_t kWindowFloats = 256;
 
 inline GatherAxis forward_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
   return {out, 0, 1, out, stride, in, kernel, 0, 1, -pad, dilation};
@@ -56,7 +56,7 @@ inline Gather forward_gather(const ConvGeometry& g) {
                 false,
                 1};
   if (g.groups == 1 && g.in_c < kWindowChannels && g.kernel_w > 1 && g.dilation_w == 1 &&
-      g.in_c * g.kernel_w <= kChannelChunk) {
+      g.in_c * g.kernel_w <= kWindowFloats) {
     gather.windows = true;
     gather.window_pixels = g.kernel_w;
     gather.channels *= g.kernel_w;

@@ -1,5 +1,9 @@
 // Weight gradient: grad_weight[t][c][o] = sum over output pixels p of input[pixel(p, t)][c] * grad_output[p][o], in
 // registers kRows input channels by kVectors vectors of output channels, reduced over a block of pixels at a time.
+//
+// A task has some channels and some panels of outputs, whose gradients stay in the L2 cache while it goes through the
+// pixels. Of each block it packs the panels of grad_output and, for each tap, the input's channels in strips, so that
+// the product reads both in order: rows of the input lie apart, often by powers of two.
 #include "kernels/isa/conv_grad_weight.h"
 
 #include "core/parallel.h"
@@ -15,121 +19,174 @@ namespace {
 // Tasks that a problem should have at least, and pixels that a task should have at least.
 constexpr int64_t kTasks = 16;
 constexpr int64_t kTaskPixels = 4 * kOuterPixels;
+// Input channels and gradients that a task has at most, but for those of one channel chunk with one panel.
+constexpr int64_t kTaskChannels = 128;
+constexpr int64_t kTaskGradients = 48 * 1024;
 
 using Table = GatherTable<kOuterPixels>;
 
-// Tasks: groups x channel chunks x panels x splits of the pixels. With several splits each sums into its own copy of
-// the gradients in the workspace, and the copies are added up in order.
+// Tasks: groups x chunks of channels x chunks of panels x splits of the pixels. With several splits each sums into its
+// own copy of the gradients in the workspace, and the copies are added up in order.
 struct Partition {
   Gather gather;
   Panels panels;
-  int64_t chunks, splits;
+  int64_t channel_chunks, panel_chunks, splits;
 
-  explicit Partition(const ConvGeometry& geometry)
-      : gather(forward_gather(geometry)), panels{gather.outputs}, chunks(ceil_div(gather.channels, kChannelChunk)) {
-    const int64_t columns = gather.groups * chunks * panels.count();
-    splits = larger<int64_t>(1, smaller(ceil_div(kTasks, columns), gather.pixels() / kTaskPixels));
+  explicit Partition(const ConvGeometry& geometry) : gather(forward_gather(geometry)), panels{gather.outputs} {
+    const int64_t taps = gather.taps();
+    const int64_t channels = gather.windows ? gather.channels : ceil_div(kTaskChannels, taps > 4 ? 2 : 1);
+    channel_chunks = ceil_div(gather.channels, channels);
+    const int64_t panel_gradients = taps * ceil_div(gather.channels, channel_chunks) * kPanelVectors * kLanes;
+    panel_chunks = ceil_div(panels.count(), larger<int64_t>(1, kTaskGradients / panel_gradients));
+    splits = larger<int64_t>(1, smaller(ceil_div(kTasks, columns()), gather.pixels() / kTaskPixels));
   }
 
+  int64_t columns() const { return gather.groups * channel_chunks * panel_chunks; }
+  int64_t first_channel(int64_t chunk) const { return gather.channels * chunk / channel_chunks; }
+  int64_t first_panel(int64_t chunk) const { return panels.count() * chunk / panel_chunks; }
   int64_t gradients() const { return gather.taps() * gather.channels * gather.result_pitch(); }
 };
 
-void sum_pixels(const PixelBlock& block, int vectors, int last_lanes, float* bias) {
-  for (int v = 0; v < vectors; ++v) {
-    const int lanes = v + 1 == vectors ? last_lanes : kLanes;
-    Vec sum = zero();
-    for (int64_t pixel = 0; pixel < block.pixels; ++pixel) {
-      sum = sum + load(block.packed + (pixel * vectors + v) * kLanes);
-    }
-    store_n(bias + v * kLanes, block.first ? sum : sum + load_n(bias + v * kLanes, lanes), lanes);
-  }
-}
-
-// A worker's memory: the addresses for a block of pixels and for the one after it, the block's panel of grad_output,
-// and the sums of the task's gradients [tap][channel][panel's lanes].
+// A worker's memory: the addresses for a block of pixels and for the one after it, the block's panels of grad_output,
+// its channels for one tap, and the sums of the task's gradients [tap][panel][channel][panel's lanes].
 struct Scratch {
   Table tables[2];
-  float* panel;
-  float* gradients;
+  float *panels, *channels, *gradients;
 
-  static size_t bytes(const Partition& partition) {
-    const Gather& gather = partition.gather;
-    const int64_t rows = kOuterPixels + gather.taps() * smaller(kChannelChunk, gather.channels);
-    return align(2 * Table::bytes(gather)) + static_cast<size_t>(rows * kPanelVectors * kLanes) * sizeof(float);
+  static int64_t panel_lanes(const Partition& partition) {
+    return ceil_div(partition.panels.count(), partition.panel_chunks) * kPanelVectors * kLanes;
   }
-  Scratch(const Gather& gather, std::byte* memory)
-      : tables{Table(gather, memory), Table(gather, memory + Table::bytes(gather))},
-        panel(reinterpret_cast<float*>(memory + align(2 * Table::bytes(gather)))),
-        gradients(panel + kOuterPixels * kPanelVectors * kLanes) {}
+  static Strips strips(const Partition& partition) {
+    return {ceil_div(partition.gather.channels, partition.channel_chunks), strip_rows(partition.panels.widest())};
+  }
+  static size_t bytes(const Partition& partition) {
+    const Strips strips = Scratch::strips(partition);
+    const int64_t rows = kOuterPixels + partition.gather.taps() * strips.channels();
+    return align(2 * Table::bytes(partition.gather)) +
+           align(sizeof(float) * static_cast<size_t>(strips.count() * strips.floats())) +
+           static_cast<size_t>(rows * panel_lanes(partition)) * sizeof(float);
+  }
+  Scratch(const Partition& partition, std::byte* memory)
+      : tables{Table(partition.gather, memory), Table(partition.gather, memory + Table::bytes(partition.gather))},
+        panels(reinterpret_cast<float*>(memory + align(2 * Table::bytes(partition.gather)))),
+        gradients(panels + kOuterPixels * panel_lanes(partition)) {
+    const Strips most = strips(partition);
+    channels = gradients + partition.gather.taps() * most.channels() * panel_lanes(partition);
+  }
 };
 
 // One task: its part of the gradients and, where not null, of grad_bias goes to `gradients` and `bias`.
 class Task {
  public:
-  Task(const Partition& partition, int64_t column, int64_t split)
-      : partition_(partition), gather_(partition.gather), split_(split) {
-    const Panels& panels = partition.panels;
-    const int64_t panel = column % panels.count();
-    const int64_t chunk = column / panels.count() % partition.chunks;
-    const int64_t group = column / panels.count() / partition.chunks;
-    first_channel_ = gather_.channels * chunk / partition.chunks;
-    channels_ = gather_.channels * (chunk + 1) / partition.chunks - first_channel_;
-    input_ = group * gather_.channels + first_channel_;
-    output_ = group * gather_.outputs + panels.first_vector(panel) * kLanes;
-    vectors_ = panels.width(panel);
-    last_lanes_ = panels.last_lanes(panel);
-  }
+  Task(const Partition& partition, int64_t group, int64_t channel_chunk, int64_t panel_chunk)
+      : partition_(partition),
+        gather_(partition.gather),
+        panels_(partition.panels),
+        first_channel_(partition.first_channel(channel_chunk)),
+        strips_(partition.first_channel(channel_chunk + 1) - first_channel_, strip_rows(panels_.widest())),
+        first_panel_(partition.first_panel(panel_chunk)),
+        end_panel_(partition.first_panel(panel_chunk + 1)),
+        lanes_((panels_.first_vector(end_panel_) - panels_.first_vector(first_panel_)) * kLanes),
+        input_(group * gather_.channels + first_channel_),
+        output_(group * gather_.outputs) {}
 
-  void run(const ConvGradWeightArgs& args, const float* zeros, Scratch& scratch, float* gradients, float* bias) const {
+  void run(const ConvGradWeightArgs& args, const float* zeros, int64_t split, Scratch& scratch, float* gradients,
+           float* bias) const {
     const int64_t blocks = ceil_div(gather_.pixels(), kOuterPixels);
-    const int64_t first = blocks * split_ / partition_.splits, last = blocks * (split_ + 1) / partition_.splits;
+    const int64_t first = blocks * split / partition_.splits, last = blocks * (split + 1) / partition_.splits;
+    const auto pixels = [&](int64_t b) { return smaller(kOuterPixels, gather_.pixels() - b * kOuterPixels); };
     const auto fill = [&](int64_t b) {
-      const int64_t count = smaller(kOuterPixels, gather_.pixels() - b * kOuterPixels);
-      scratch.tables[b % 2].fill(gather_, args.input + input_, zeros, b * kOuterPixels, count);
+      scratch.tables[b % 2].fill(gather_, args.input + input_, zeros, b * kOuterPixels, pixels(b));
     };
     fill(first);
-    PixelBlock block{};
-    block.packed = scratch.panel;
+    const int64_t calls = (end_panel_ - first_panel_) * strips_.count();
     for (int64_t b = first; b < last; ++b) {
+      const int64_t next_pixels = b + 1 < last ? pixels(b + 1) : 0;
       if (b + 1 < last) fill(b + 1);
-      block.pixels = smaller(kOuterPixels, gather_.pixels() - b * kOuterPixels);
-      block.first = b == first;
-      pack(args.grad_output + b * kOuterPixels * gather_.result_pitch() + output_, block.pixels, scratch.panel);
-      if (bias != nullptr && first_channel_ == 0) sum_pixels(block, vectors_, last_lanes_, bias + output_);
+      const float* grad_output = args.grad_output + b * kOuterPixels * gather_.result_pitch() + output_;
+      pack_panels(grad_output, pixels(b), scratch.panels);
+      if (bias != nullptr && first_channel_ == 0) sum_pixels(scratch.panels, pixels(b), b == first, bias + output_);
+      const float* next_rows[kOuterPixels];
+      for (int64_t p = 0; p < next_pixels; ++p) {
+        next_rows[p] =
+            grad_output + (kOuterPixels + p) * gather_.result_pitch() + panels_.first_vector(first_panel_) * kLanes;
+      }
+      RowFetch fetch_rows(next_rows, next_pixels, lanes_, gather_.taps() * calls);
       for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
-        block.sources = scratch.tables[b % 2].sources + tap * kOuterPixels;
-        block.next_sources = b + 1 < last ? scratch.tables[(b + 1) % 2].sources + tap * kOuterPixels : block.sources;
-        block.gradients = scratch.gradients + tap * channels_ * vectors_ * kLanes;
-        multiply_block(block, vectors_, channels_);
+        pack_channels(scratch.tables[b % 2].sources + tap * kOuterPixels, pixels(b), strips_, scratch.channels);
+        RowFetch fetch_sources(scratch.tables[(b + 1) % 2].sources + tap * kOuterPixels, next_pixels,
+                               strips_.channels(), calls);
+        multiply(scratch, pixels(b), b == first, scratch.gradients + tap * strips_.channels() * lanes_, [&] {
+          fetch_sources.next();
+          fetch_rows.next();
+        });
       }
     }
     unpack(scratch.gradients, gradients);
   }
 
  private:
-  // The block's panel, while the next block's comes into the cache.
-  void pack(const float* grad_output, int64_t pixels, float* panel) const {
-    const int64_t pitch = gather_.result_pitch();
-    for (int64_t pixel = kOuterPixels; pixel < 2 * kOuterPixels; ++pixel) {
-      for (int v = 0; v < vectors_; ++v) __builtin_prefetch(grad_output + pixel * pitch + v * kLanes, 0, 2);
+  // Calls body(panel, floats of its rows, floats of a row of the panels before it).
+  template <class Body>
+  void each_panel(const Body& body) const {
+    const int64_t first = panels_.first_vector(first_panel_);
+    for (int64_t panel = first_panel_; panel < end_panel_; ++panel) {
+      body(panel, panels_.width(panel), (panels_.first_vector(panel) - first) * kLanes);
     }
-    pack_rows(grad_output, pitch, pixels, vectors_, last_lanes_, panel);
+  }
+
+  // gradients[panel][channel] of one tap, from the block's packed panels and channels.
+  template <class Fetch>
+  void multiply(const Scratch& scratch, int64_t pixels, bool first, float* gradients, const Fetch& fetch) const {
+    each_panel([&](int64_t, int vectors, int64_t before) {
+      multiply_panel({scratch.channels, scratch.panels + before * kOuterPixels, pixels,
+                      gradients + before * strips_.channels(), first},
+                     strips_, vectors, panels_.widest(), fetch);
+    });
+  }
+
+  void pack_panels(const float* grad_output, int64_t pixels, float* packed) const {
+    each_panel([&](int64_t panel, int vectors, int64_t before) {
+      pack_rows(grad_output + panels_.first_vector(panel) * kLanes, gather_.result_pitch(), pixels, vectors,
+                panels_.last_lanes(panel), packed + before * kOuterPixels);
+    });
+  }
+
+  void sum_pixels(const float* packed, int64_t pixels, bool first, float* bias) const {
+    each_panel([&](int64_t panel, int vectors, int64_t before) {
+      for (int v = 0; v < vectors; ++v) {
+        const int lanes = v + 1 == vectors ? panels_.last_lanes(panel) : kLanes;
+        Vec sum = zero();
+        for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+          sum = sum + load(packed + before * kOuterPixels + (pixel * vectors + v) * kLanes);
+        }
+        float* at = bias + (panels_.first_vector(panel) + v) * kLanes;
+        store_n(at, first ? sum : sum + load_n(at, lanes), lanes);
+      }
+    });
   }
 
   void unpack(const float* sums, float* gradients) const {
-    for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
-      for (int64_t c = 0; c < channels_; ++c, sums += vectors_ * kLanes) {
-        float* row = gradients + (tap * gather_.channels + first_channel_ + c) * gather_.result_pitch() + output_;
-        for (int v = 0; v + 1 < vectors_; ++v) store(row + v * kLanes, load(sums + v * kLanes));
-        store_n(row + (vectors_ - 1) * kLanes, load(sums + (vectors_ - 1) * kLanes), last_lanes_);
-      }
+    for (int64_t tap = 0; tap < gather_.taps(); ++tap, sums += strips_.channels() * lanes_) {
+      each_panel([&](int64_t panel, int vectors, int64_t before) {
+        const float* from = sums + before * strips_.channels();
+        float* row = gradients + (tap * gather_.channels + first_channel_) * gather_.result_pitch() + output_ +
+                     panels_.first_vector(panel) * kLanes;
+        for (int64_t c = 0; c < strips_.channels(); ++c, from += vectors * kLanes, row += gather_.result_pitch()) {
+          for (int v = 0; v + 1 < vectors; ++v) store(row + v * kLanes, load(from + v * kLanes));
+          const int last = (vectors - 1) * kLanes;
+          store_n(row + last, load(from + last), panels_.last_lanes(panel));
+        }
+      });
     }
   }
 
   const Partition& partition_;
   const Gather& gather_;
-  int64_t split_, first_channel_, channels_, input_, output_;
-  int vectors_, last_lanes_;
+  const Panels& panels_;
+  int64_t first_channel_;
+  Strips strips_;
+  int64_t first_panel_, end_panel_, lanes_, input_, output_;
 };
 
 // Workspace: a row of zeros, the copies [split][gradients + biases], each worker's Scratch.
@@ -174,14 +231,17 @@ void conv_grad_weight(const ConvGeometry& geometry, const ConvGradWeightArgs& ar
   const int64_t gradients = partition.gradients();
   const int64_t copy_stride = gradients + partition.gather.result_pitch();
   const bool direct = partition.splits == 1;
-  const int64_t columns = partition.gather.groups * partition.chunks * partition.panels.count();
+  const int64_t columns = partition.columns();
   parallel_for(columns * partition.splits, [&](int64_t index, int worker) {
+    const int64_t panel_chunk = index % partition.panel_chunks;
+    const int64_t channel_chunk = index / partition.panel_chunks % partition.channel_chunks;
+    const int64_t group = index / partition.panel_chunks / partition.channel_chunks % partition.gather.groups;
     const int64_t split = index / columns;
-    const Task task(partition, index % columns, split);
-    Scratch scratch(partition.gather, memory + layout.workers + layout.worker_stride * static_cast<size_t>(worker));
+    const Task task(partition, group, channel_chunk, panel_chunk);
+    Scratch scratch(partition, memory + layout.workers + layout.worker_stride * static_cast<size_t>(worker));
     float* copy = copies + split * copy_stride;
     float* bias = args.grad_bias == nullptr ? nullptr : (direct ? args.grad_bias : copy + gradients);
-    task.run(args, zeros, scratch, direct ? args.grad_weight : copy, bias);
+    task.run(args, zeros, split, scratch, direct ? args.grad_weight : copy, bias);
   });
   if (direct) return;
   add_copies(copies, partition.splits, copy_stride, gradients, args.grad_weight);

@@ -164,6 +164,8 @@ struct Panels {
 
   int64_t vectors() const { return ceil_div(channels, kLanes); }
   int64_t count() const { return ceil_div(vectors(), kPanelVectors); }
+  // Of the widest panel.
+  int widest() const { return static_cast<int>(ceil_div(vectors(), count())); }
   int64_t first_vector(int64_t panel) const { return vectors() * panel / count(); }
   int width(int64_t panel) const { return static_cast<int>(first_vector(panel + 1) - first_vector(panel)); }
   int last_lanes(int64_t panel) const {

@@ -17,13 +17,17 @@ constexpr int64_t kRunBytes = int64_t{8} << 20;
 constexpr int64_t kTaskTiles = 8;
 constexpr int64_t kPositions = kWinogradPositions;
 
+// Input channels and panels that a task multiplies at most.
+constexpr int64_t kTaskChannels = 128, kTaskPanels = 8;
+
 // Workspace: a row of zeros; inputs [position][tile][in_c]; grad_outputs [position][panel][tile][panel's lanes];
-// gradients [panel][position][in_c][panel's lanes]; each worker's addresses of a run's tiles. in_c and out_c in whole
-// vectors.
+// gradients [panel][position][in_c][panel's lanes]; each worker's addresses of a run's tiles
+// and packed channels of a block of them. in_c and out_c in whole vectors.
 struct Plan {
   WinogradMaps maps;
   Panels panels;
   int64_t in_c, out_c, run_tiles;
+  int64_t channel_chunks, panel_chunks;
   int64_t input_stride, grad_stride;  // floats of a position
   size_t inputs, grads, sums, workers, worker_stride, total;
 
@@ -31,6 +35,8 @@ struct Plan {
       : maps(forward_maps(g)), panels{g.out_c}, in_c(whole_vectors(g.in_c)), out_c(whole_vectors(g.out_c)) {
     const int64_t blocks = kRunBytes / (kPositions * (in_c + out_c) * 4 * kOuterPixels);
     run_tiles = smaller(larger<int64_t>(1, blocks), ceil_div(maps.tiles(), kOuterPixels)) * kOuterPixels;
+    channel_chunks = ceil_div(g.in_c, kTaskChannels);
+    panel_chunks = ceil_div(panels.count(), kTaskPanels);
     input_stride = run_tiles * in_c + 16;
     grad_stride = run_tiles * out_c + 16;
     const auto floats = [](int64_t count) { return align(static_cast<size_t>(count) * sizeof(float)); };
@@ -38,9 +44,12 @@ struct Plan {
     grads = inputs + floats(kPositions * input_stride);
     sums = grads + floats(kPositions * grad_stride);
     workers = sums + floats(kPositions * maps.in_c * out_c);
-    worker_stride = align(static_cast<size_t>(run_tiles) * sizeof(float*));
+    const Strips strips(ceil_div(g.in_c, channel_chunks), strip_rows(panels.widest()));
+    worker_stride = rows_bytes() + floats(strips.count() * strips.floats());
     total = workers + worker_stride * static_cast<size_t>(thread_count());
   }
+
+  size_t rows_bytes() const { return align(static_cast<size_t>(run_tiles) * sizeof(float*)); }
 };
 
 struct GradPlace {
@@ -74,29 +83,39 @@ void transform_run(const Plan& plan, const ConvGradWeightArgs& args, std::byte* 
   });
 }
 
-// sums[panel][position] += inputs * grad_outputs over the run's tiles.
+// sums[panel][position] += inputs * grad_outputs over the run's tiles. A task has some channels and panels of a
+// position, whose sums stay in the L2 cache.
 void multiply_run(const Plan& plan, std::byte* memory, int64_t tiles, bool first_run) {
   const Panels& panels = plan.panels;
-  parallel_for(panels.count() * kPositions, [&](int64_t task, int worker) {
-    const int64_t panel = task / kPositions, position = task % kPositions;
-    const int width = panels.width(panel);
-    const int64_t vector = panels.first_vector(panel);
-    const auto* inputs = reinterpret_cast<const float*>(memory + plan.inputs) + position * plan.input_stride;
-    const auto* grads = reinterpret_cast<const float*>(memory + plan.grads) + position * plan.grad_stride +
-                        vector * plan.run_tiles * kLanes;
-    auto** rows =
-        reinterpret_cast<const float**>(memory + plan.workers + plan.worker_stride * static_cast<size_t>(worker));
-    for (int64_t i = 0; i < plan.run_tiles; ++i) rows[i] = inputs + smaller(i, tiles - 1) * plan.in_c;
-    PixelBlock block{};
-    block.gradients = reinterpret_cast<float*>(memory + plan.sums) +
-                      (vector * kPositions + position * width) * plan.maps.in_c * kLanes;
+  const int64_t in_c = plan.maps.in_c;
+  const int64_t columns = plan.channel_chunks * plan.panel_chunks;
+  parallel_for(kPositions * columns, [&](int64_t task, int worker) {
+    const int64_t position = task / columns;
+    const int64_t channel_chunk = task % columns / plan.panel_chunks, panel_chunk = task % plan.panel_chunks;
+    const int64_t first_channel = in_c * channel_chunk / plan.channel_chunks;
+    const Strips strips(in_c * (channel_chunk + 1) / plan.channel_chunks - first_channel, strip_rows(panels.widest()));
+    const int64_t first_panel = panels.count() * panel_chunk / plan.panel_chunks;
+    const int64_t end_panel = panels.count() * (panel_chunk + 1) / plan.panel_chunks;
+    const float* inputs =
+        reinterpret_cast<const float*>(memory + plan.inputs) + position * plan.input_stride + first_channel;
+    const float* grads = reinterpret_cast<const float*>(memory + plan.grads) + position * plan.grad_stride;
+    auto* sums = reinterpret_cast<float*>(memory + plan.sums);
+    std::byte* scratch = memory + plan.workers + plan.worker_stride * static_cast<size_t>(worker);
+    auto** rows = reinterpret_cast<const float**>(scratch);
+    auto* channels = reinterpret_cast<float*>(scratch + plan.rows_bytes());
+    for (int64_t i = 0; i < tiles; ++i) rows[i] = inputs + i * plan.in_c;
     for (int64_t tile = 0; tile < tiles; tile += kOuterPixels) {
-      block.sources = rows + tile;
-      block.next_sources = tile + kOuterPixels < tiles ? block.sources + kOuterPixels : block.sources;
-      block.packed = grads + tile * width * kLanes;
-      block.pixels = smaller(kOuterPixels, tiles - tile);
-      block.first = first_run && tile == 0;
-      multiply_block(block, width, plan.maps.in_c);
+      const int64_t count = smaller(kOuterPixels, tiles - tile);
+      pack_channels(rows + tile, count, strips, channels);
+      RowFetch fetch(rows + tile + count, smaller(kOuterPixels, tiles - tile - count), strips.channels(),
+                     (end_panel - first_panel) * strips.count());
+      for (int64_t panel = first_panel; panel < end_panel; ++panel) {
+        const int64_t width = panels.width(panel), vector = panels.first_vector(panel);
+        multiply_panel({channels, grads + (vector * plan.run_tiles + tile * width) * kLanes, count,
+                        sums + ((vector * kPositions + position * width) * in_c + first_channel * width) * kLanes,
+                        first_run && tile == 0},
+                       strips, panels.width(panel), panels.widest(), [&] { fetch.next(); });
+      }
     }
   });
 }
