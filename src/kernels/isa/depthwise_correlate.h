@@ -10,8 +10,6 @@ namespace convoy::kernels::CONVOY_ISA {
 // Results of a task, at least, so that tasks reread few rows of their neighbours.
 inline constexpr int64_t kTaskPixels = 1024;
 
-inline constexpr int64_t kMaxChannelBlock = 256;
-
 // Rows of a block, counted through all images: few enough that the results are still in the cache when they are
 // activated.
 inline int64_t block_rows(int64_t width) { return larger<int64_t>(1, kDepthwiseTilePixels / width); }
@@ -102,17 +100,21 @@ inline void correlate_row(const Correlation& k, const Block& block, const Axis& 
   run.source_pixel_step = block.source_step;
   run.weight_tap_step = x.weight_step * block.source_step;
   run.result_step = x.result_step * k.channels;
+  float held[kHeldFloats];
   run.streamed = block.streamed;
+  run.held = held;
   run.activation = block.activation;
   run.sums = block.sums ? block.sums + c : nullptr;
   run.shifts = block.shifts + c;
-  run.statistics_step = k.channels;
   run.columns = width;
   run.taps = x.taps;
   run.stride = x.stride;
   run.dilation = x.dilation;
+  // Pixels that a power of two lies between share few sets of the first cache: the fewer go together the better, and
+  // runs of 4 take whole lines.
+  const bool crowded = block.source_step % 256 == 0 && x.count % 4 == 0;
   for (int64_t begin = 0, length; begin < x.count; begin += length) {
-    length = run_length(x.count - begin);
+    length = crowded ? smaller<int64_t>(4, run_length(x.count - begin)) : run_length(x.count - begin);
     const int64_t pixel = (row - block.row_begin) * k.width() + x.result_first + x.result_step * begin;
     run.result = block.result + pixel * k.channels + c;
     run.addend = block.addend ? block.addend + pixel * k.channels + c : nullptr;
@@ -141,7 +143,7 @@ inline void correlate_block(const Correlation& k, const Block& block) {
 inline void correlate_task(const Correlation& k, const CorrelationArgs& args, int64_t row_begin, int64_t row_end,
                            int64_t c, int64_t channels, float* scratch) {
   const int64_t height = block_rows(k.width()), floats = k.rows() * k.width() * k.channels;
-  float shifts[kMaxChannelBlock];
+  float shifts[kMaxChannelBlock], sums[2 * kMaxChannelBlock];
   float* const packed_weight = scratch + k.packed_source_floats();
 
   Block block;
@@ -150,12 +152,12 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
   block.weight = args.weight + c;
   block.source_step = k.channels;
   block.bias = args.bias ? args.bias + c : nullptr;
-  block.sums = nullptr;
+  block.sums = args.statistics ? sums : nullptr;
   block.shifts = shifts;
   const bool in_registers = args.activates_in_registers(), activated_later = args.activated && !in_registers;
   block.activation = in_registers ? args.activation : Activation::none;
   // Activations are taken from results that are in the cache.
-  block.streamed = !activated_later && streams_rows(floats, k.channels, args.result, args.addend);
+  block.streamed = !activated_later && k.channels % kLineFloats == 0 && streams(floats, args.result, args.addend);
   if (k.packed()) {
     pack_pixels(args.weight + c, k.channels, k.taps(), channels, packed_weight);
     block.weight = packed_weight;
@@ -178,11 +180,16 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
     block.addend = args.addend ? args.addend + at : nullptr;
     block.result = args.result + at;
     if (args.statistics) {
-      block.sums = args.statistics + row / height * 2 * k.channels + c;
-      for (int64_t i = 0; i < channels; ++i) block.sums[i] = block.sums[k.channels + i] = 0.0F;
+      for (float& sum : sums) sum = 0.0F;
     }
     correlate_block(k, block);
-    for (int64_t i = 0; args.statistics && i < channels; ++i) block.sums[i] += static_cast<float>(pixels) * shifts[i];
+    if (args.statistics) {
+      float* const statistics = args.statistics + row / height * 2 * k.channels + c;
+      for (int64_t i = 0; i < channels; ++i) {
+        statistics[i] = sums[i] + static_cast<float>(pixels) * shifts[i];
+        statistics[k.channels + i] = sums[kMaxChannelBlock + i];
+      }
+    }
     if (activated_later) {
       const bool streamed = streams_rows(floats, k.channels, args.activated, args.result);
       activate_pixels(args.activation, block.result, k.channels, args.activated + at, k.channels, pixels, channels,

@@ -15,14 +15,14 @@ struct Run {
   const float* bias;    // or null
   const float* addend;  // like result, or null
   float* result;
-  bool streamed;          // results go around the caches: whole registers, aligned
+  bool streamed;          // results go around the caches: whole lines, aligned
+  float* held;            // kHeldFloats: the first halves of lines until the second ones are there
   Activation activation;  // of the results, a cheap one; none with statistics
-  // Statistics of the tile, or null: sums of x - shift, and statistics_step behind squared deviations from their mean.
+  // Statistics of the tile, or null: sums of x - shift, and kMaxChannelBlock behind squared deviations from their mean.
   // With n pixels before this run and k in it, earlier_share = 1 / n and merge_weight = n k / (n + k); 0 for the first
   // run, which sets the shifts.
   float* sums;
   float* shifts;
-  int64_t statistics_step;
   float earlier_share, merge_weight;
   int64_t channels;
   int64_t tap_rows, source_row_step, weight_row_step;
@@ -32,7 +32,12 @@ struct Run {
   int64_t taps, stride, dilation;  // along the row
 };
 
+inline constexpr int64_t kMaxChannelBlock = 256;
+
 using RunKernel = void (*)(const Run&);
+
+inline constexpr int64_t kLineFloats = 64 / sizeof(float);
+inline constexpr int64_t kHeldFloats = 8 * kLanes;  // of the longest run
 
 template <int kRun, int kVectors, bool kPartial>
 inline void start_results(const Run& run, int64_t c, int lanes, Vec (&sums)[kRun][kVectors]) {
@@ -42,35 +47,58 @@ inline void start_results(const Run& run, int64_t c, int lanes, Vec (&sums)[kRun
   });
 }
 
+// part(0) + ... + part(kEnd - 1), in pairs: short chains.
+template <int kBegin, int kEnd, class Part>
+inline Vec sum_pairs(const Part& part) {
+  if constexpr (kEnd - kBegin == 1) {
+    return part(kBegin);
+  } else {
+    constexpr int kMiddle = (kBegin + kEnd + 1) / 2;
+    return sum_pairs<kBegin, kMiddle>(part) + sum_pairs<kMiddle, kEnd>(part);
+  }
+}
+
 // Merges the sum of the run and its squared deviations from its own mean into those of the earlier runs of the tile
 // (Chan, Golub and LeVeque, 1983), all of x - shift, where shift is the mean of the tile's first run: however far from
 // zero a channel is, its deviations keep their digits.
 template <int kRun, int kVectors, bool kPartial>
-[[gnu::noinline]] void add_statistics(const Run& run, int64_t c, int lanes, const Vec (&results)[kRun][kVectors]) {
+inline void add_statistics(const Run& run, int64_t c, int lanes, const Vec (&results)[kRun][kVectors]) {
   const Vec share = broadcast(1.0F / kRun);
   unroll<0, kVectors>([&](auto v) {
     float* const shifts = run.shifts + c + v * kLanes;
     float* const sums = run.sums + c + v * kLanes;
-    float* const squares = sums + run.statistics_step;
-    Vec shift = zero(), sum = zero();
+    float* const squares = sums + kMaxChannelBlock;
+    Vec shift;
     if (run.earlier_share == 0.0F) {
-      for (int r = 0; r < kRun; ++r) shift = shift + results[r][v];
-      shift = shift * share;
+      shift = sum_pairs<0, kRun>([&](int r) { return results[r][v]; }) * share;
       store_lanes<kPartial>(shifts, shift, lanes);
     } else {
       shift = load_lanes<kPartial>(shifts, lanes);
     }
-    for (int r = 0; r < kRun; ++r) sum = sum + (results[r][v] - shift);
+    const Vec sum = sum_pairs<0, kRun>([&](int r) { return results[r][v] - shift; });
     const Vec mean = sum * share, earlier = load_lanes<kPartial>(sums, lanes);
     const Vec distance = fnma(earlier, broadcast(run.earlier_share), mean);
-    Vec square = distance * distance * broadcast(run.merge_weight);
-    for (int r = 0; r < kRun; ++r) {
-      const Vec deviation = results[r][v] - shift - mean;
-      square = fma(deviation, deviation, square);
-    }
+    const Vec centre = shift + mean;
+    const Vec square = sum_pairs<0, kRun>([&](int r) {
+      const Vec deviation = results[r][v] - centre;
+      return deviation * deviation;
+    });
     store_lanes<kPartial>(sums, earlier + sum, lanes);
-    store_lanes<kPartial>(squares, load_lanes<kPartial>(squares, lanes) + square, lanes);
+    store_lanes<kPartial>(
+        squares, load_lanes<kPartial>(squares, lanes) + fma(distance * distance, broadcast(run.merge_weight), square),
+        lanes);
   });
+}
+
+// Streams a register of result r: whole lines at once, as half lines are slow where others are written in between.
+inline void stream_part(const Run& run, int r, int64_t c, Vec part) {
+  float* const at = run.result + r * run.result_step + c;
+  if constexpr (2 * kLanes == kLineFloats) {
+    float* const held = run.held + r * kLanes;
+    if (c % kLineFloats == 0) return store(held, part);
+    stream(at - kLanes, load(held));
+  }
+  stream(at, part);
 }
 
 template <int kRun, int kVectors, bool kPartial>
@@ -82,18 +110,14 @@ inline void store_results(const Run& run, int64_t c, int lanes, Vec (&results)[k
         if (run.addend) results[r][v] = results[r][v] + load_lanes<kPartial>(run.addend + at, lanes);
         const Vec activated = activate<decltype(activation)::value>(results[r][v]);
         if (run.streamed) {
-          stream(run.result + at, activated);
+          stream_part(run, r, c + v * kLanes, activated);
         } else {
           store_lanes<kPartial>(run.result + at, activated, lanes);
         }
       });
     });
   });
-  if (run.sums) {
-    Vec copy[kRun][kVectors];  // in memory, so that `results` need not be
-    unroll<0, kRun>([&](auto r) { unroll<0, kVectors>([&](auto v) { copy[r][v] = results[r][v]; }); });
-    add_statistics<kRun, kVectors, kPartial>(run, c, lanes, copy);
-  }
+  if (run.sums) add_statistics<kRun, kVectors, kPartial>(run, c, lanes, results);
 }
 
 // kTaps taps in a row, dilation 1: each source vector is loaded once for a tap row and serves every result that sees
@@ -113,7 +137,11 @@ inline void run_unrolled(const Run& run, uint32_t inside, int64_t c, int lanes) 
       tap += run.weight_tap_step;
     });
     const float* pixel = source_row;
+    const bool fetches = row + kStride >= run.tap_rows && c % kLineFloats == 0;  // rows that the next results see first
     unroll<0, kColumns>([&](auto j) {
+      if constexpr (kTaps * kTaps <= kSmallKernel && j.value < kRun * kStride) {  // which are as fast as memory
+        if (fetches) __builtin_prefetch(pixel + kStride * run.source_row_step, 0, 2);
+      }
       if ((inside >> j) & 1U) [[likely]] {
         unroll<0, kVectors>([&](auto v) {
           const Vec x = load_lanes<kPartial>(pixel + v * kLanes, lanes);

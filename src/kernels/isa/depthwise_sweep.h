@@ -76,7 +76,7 @@ inline void sweep_unrolled(const Sweep& sweep, int64_t first_row, int64_t c, int
             const Vec in = load_lanes<kPartial>(pixel, lanes);
             unroll<0, kRun>([&](auto o) {
               constexpr int k = j.value - o.value * kStride;
-              if constexpr (k >= 0 && k < kTaps) sums[i][k] = fma(in, grad[o], sums[i][k]);
+              if constexpr (k >= 0 && k < kTaps) sums[i][k] = add_product(sums[i][k], in, grad[o]);
             });
           }
           pixel += step;
