@@ -40,7 +40,10 @@ inline void merge_partials(const float* partials, int64_t tiles, int64_t channel
 }
 
 // activation(scale * input + shift): the forward pass, and the same bits again in the backward pass.
-inline Vec normalise(Vec input, Vec scale, Vec shift) { return fma(input, scale, shift); }
+template <class Register>
+inline Register normalise(Register input, Register scale, Register shift) {
+  return fma(input, scale, shift);
+}
 
 inline void spread_scale(const Fold& fold, const float* mean, const float* inv_std, const float* weight,
                          const float* bias, float* scale, float* shift) {
@@ -60,9 +63,9 @@ struct Apply {
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
-    const Vec s = load(scale + column), t = load(shift + column);
+    const auto s = part.load(scale + column), t = part.load(shift + column);
     for (int row = 0; row < kRows; ++row, offset += stride) {
-      Vec y = normalise(part.load(input + offset), s, t);
+      auto y = normalise(part.load(input + offset), s, t);
       if constexpr (kResidual) y = y + part.load(residual + offset);
       part.store(output + offset, activate<kActivation>(y));
     }
@@ -116,12 +119,13 @@ struct GradApply {
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
-    const Vec scale = load(row.scale + column), shift = load(row.shift + column), mean = load(row.mean + column);
-    const Vec slope = load(row.slope + column), constant = load(row.constant + column);
+    const auto scale = part.load(row.scale + column), shift = part.load(row.shift + column);
+    const auto mean = part.load(row.mean + column), slope = part.load(row.slope + column);
+    const auto constant = part.load(row.constant + column);
     for (int r = 0; r < kRows; ++r, offset += stride) {
-      const Vec x = part.load(input + offset);
-      const Vec g = part.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
-      Vec grad = fma(g, scale, fma(x - mean, slope, constant));
+      const auto x = part.load(input + offset);
+      const auto g = part.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
+      auto grad = fma(g, scale, fma(x - mean, slope, constant));
       if (addend != nullptr) grad = grad + part.load(addend + offset);
       part.store(grad_input + offset, grad);
     }

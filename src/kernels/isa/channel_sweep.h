@@ -42,33 +42,47 @@ inline void spread(const Fold& fold, const float* values, float* row) {
 
 // Calls body.run<kRows>(offset, stride, column, part) for the registers of kRows rows: the first row's is at `offset`
 // in the map, the others `stride` further each, their constants and sums at `column`.
-template <int kRows, class Whole, class Body>
+template <int kRows, class Body>
 inline void sweep_rows(int64_t offset, int64_t stride, int64_t width, const Body& body) {
-  each_register<Whole>(
-      0, width, [&](int64_t column, auto part) { body.template run<kRows>(offset + column, stride, column, part); });
+  each_register(0, width,
+                [&](int64_t column, auto part) { body.template run<kRows>(offset + column, stride, column, part); });
 }
 
 // Sweeps `pixels` pixels of the map from `first_pixel` on.
-template <class Whole = WholeRegister, class Body>
+template <class Body>
 inline void sweep(const Fold& fold, int64_t first_pixel, int64_t pixels, const Body& body) {
   const int64_t rows = pixels / fold.pixels;
   const int64_t rest = (pixels - rows * fold.pixels) * fold.channels;
   int64_t offset = first_pixel * fold.channels;
   int64_t row = 0;
   for (; row + kRowGroup <= rows; row += kRowGroup) {
-    sweep_rows<kRowGroup, Whole>(offset, fold.width, fold.width, body);
+    sweep_rows<kRowGroup>(offset, fold.width, fold.width, body);
     offset += kRowGroup * fold.width;
   }
   for (; row < rows; ++row) {
-    sweep_rows<1, Whole>(offset, fold.width, fold.width, body);
+    sweep_rows<1>(offset, fold.width, fold.width, body);
     offset += fold.width;
   }
-  sweep_rows<1, Whole>(offset, fold.width, rest, body);
+  sweep_rows<1>(offset, fold.width, rest, body);
 }
-// streamed: body's stores go around the caches, and stream_end() is to follow before the task ends.
+// The same for a body whose stores go around the caches: pixel by pixel, as half lines are slow to stream where others
+// are written in between. stream_end() is to follow before the task ends.
+template <class Body>
+inline void sweep_streamed(const Fold& fold, int64_t first_pixel, int64_t pixels, const Body& body) {
+  const auto row = [&](int64_t offset, int64_t width) {
+    int64_t column = 0;
+    for (; column + 2 * kLanes <= width; column += 2 * kLanes) {
+      body.template run<1>(offset + column, 0, column, StreamedPair{});
+    }
+    each_register<StreamedRegister>(column, width,
+                                    [&](int64_t i, auto part) { body.template run<1>(offset + i, 0, i, part); });
+  };
+  const int64_t begin = first_pixel * fold.channels, end = begin + pixels * fold.channels;
+  for (int64_t offset = begin; offset < end; offset += fold.width) row(offset, smaller(fold.width, end - offset));
+}
 template <class Body>
 inline void sweep(const Fold& fold, int64_t first_pixel, int64_t pixels, bool streamed, const Body& body) {
-  streamed ? sweep<StreamedRegister>(fold, first_pixel, pixels, body) : sweep(fold, first_pixel, pixels, body);
+  streamed ? sweep_streamed(fold, first_pixel, pixels, body) : sweep(fold, first_pixel, pixels, body);
 }
 
 // Sums of x - shift and of its square.

@@ -1,32 +1,24 @@
-// Each task makes one row of the result; backward kernels gather, so that no two tasks write the same element.
+// Each task makes one row of the result; backward kernels gather, so that no two tasks write the same element. Windows
+// are gone through one by one with all channels of a pixel in order, as they lie in memory.
 #include "kernels/pooling.h"
 
 #include "core/parallel.h"
+#include "kernels/isa/integers.h"
 #include "kernels/isa/simd.h"
+#include "kernels/isa/tiles.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-int lanes_from(int64_t c, int64_t channels) { return static_cast<int>(smaller<int64_t>(kLanes, channels - c)); }
-
-void max_pixel(const PoolGeometry& g, const float* image, int64_t oy, int64_t ox, float* output, uint8_t* taps) {
-  const int64_t top = oy * g.rows.stride - g.rows.pad;
-  const int64_t left = ox * g.columns.stride - g.columns.pad;
-  for (int64_t c = 0; c < g.channels; c += kLanes) {
-    const int n = lanes_from(c, g.channels);
-    Vec best = broadcast(-__builtin_inff());
-    Vec where = zero();
-    for (int64_t y = g.rows.start(oy); y < g.rows.end(oy); ++y) {
-      for (int64_t x = g.columns.start(ox); x < g.columns.end(ox); ++x) {
-        const Vec value = load_n(image + (y * g.columns.in + x) * g.channels + c, n);
-        const auto tap = static_cast<float>((y - top) * g.columns.kernel + x - left);
-        const Mask larger = (value > best) | is_nan(value);
-        best = select(larger, value, best);
-        where = select(larger, broadcast(tap), where);
-      }
+// Calls body(pixel, tap) for each pixel of the window (oy, ox), as indices within the image and the kernel.
+template <class Body>
+inline void each_pixel(const PoolGeometry& g, int64_t oy, int64_t ox, const Body& body) {
+  const int64_t top = oy * g.rows.stride - g.rows.pad, left = ox * g.columns.stride - g.columns.pad;
+  const int64_t x_begin = g.columns.start(ox), x_end = g.columns.end(ox), y_end = g.rows.end(oy);
+  for (int64_t y = g.rows.start(oy); y < y_end; ++y) {
+    for (int64_t x = x_begin; x < x_end; ++x) {
+      body(y * g.columns.in + x, (y - top) * g.columns.kernel + x - left);
     }
-    store_n(output + c, best, n);
-    if (taps != nullptr) store_bytes(taps + c, where, n);
   }
 }
 
@@ -34,42 +26,68 @@ void max(const PoolGeometry& g, const float* input, float* output, uint8_t* taps
   parallel_for(g.batch * g.rows.out, [&](int64_t row, int) {
     const float* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
     for (int64_t ox = 0; ox < g.columns.out; ++ox) {
-      const int64_t pixel = (row * g.columns.out + ox) * g.channels;
-      max_pixel(g, image, row % g.rows.out, ox, output + pixel, taps == nullptr ? nullptr : taps + pixel);
+      const int64_t result = (row * g.columns.out + ox) * g.channels;
+      each_register(0, g.channels, [&](int64_t c, auto part) {
+        Vec best = broadcast(-__builtin_inff());
+        Vec where = zero();
+        each_pixel(g, row % g.rows.out, ox, [&](int64_t pixel, int64_t tap) {
+          const Vec value = part.load(image + pixel * g.channels + c);
+          const Mask larger = (value > best) | is_nan(value);
+          best = select(larger, value, best);
+          where = select(larger, broadcast(static_cast<float>(tap)), where);
+        });
+        part.store(output + result + c, best);
+        if (taps != nullptr) store_bytes(taps + result + c, where, part);
+      });
     }
   });
 }
 
-// Each element of grad_input is the sum of part(y, x, oy, ox, from, lanes) over the windows (oy, ox) that hold it,
+// Each element of grad_input is the sum of share(y, x, oy, ox)(from, part) over the windows (oy, ox) that hold it,
 // whose gradients for some channels begin at `from`.
-template <class Part>
-void sum_windows(const PoolGeometry& g, float* grad_input, const Part& part) {
+template <class Share>
+void sum_windows(const PoolGeometry& g, const float* grad_output, float* grad_input, const Share& share) {
+  const bool streamed =
+      streams_rows(g.batch * g.rows.in * g.columns.in * g.channels, g.channels, grad_input, grad_output);
   parallel_for(g.batch * g.rows.in, [&](int64_t row, int) {
-    const int64_t n = row / g.rows.in;
-    const int64_t y = row % g.rows.in;
+    const int64_t n = row / g.rows.in, y = row % g.rows.in;
+    const int64_t oy_begin = g.rows.first_window(y), oy_end = g.rows.last_window(y) + 1;
     for (int64_t x = 0; x < g.columns.in; ++x) {
       float* result = grad_input + (row * g.columns.in + x) * g.channels;
-      for (int64_t c = 0; c < g.channels; c += kLanes) {
-        const int lanes = lanes_from(c, g.channels);
-        Vec sum = zero();
-        for (int64_t oy = g.rows.first_window(y); oy <= g.rows.last_window(y); ++oy) {
-          for (int64_t ox = g.columns.first_window(x); ox <= g.columns.last_window(x); ++ox) {
-            const int64_t from = ((n * g.rows.out + oy) * g.columns.out + ox) * g.channels + c;
-            sum = sum + part(y, x, oy, ox, from, lanes);
-          }
+      const int64_t ox_begin = g.columns.first_window(x), ox_end = g.columns.last_window(x) + 1;
+      const auto from = [&](int64_t oy, int64_t ox) {
+        return ((n * g.rows.out + oy) * g.columns.out + ox) * g.channels;
+      };
+      if (oy_end - oy_begin == 1 && ox_end - ox_begin == 1) {
+        const auto sole = share(y, x, oy_begin, ox_begin);
+        const int64_t window = from(oy_begin, ox_begin);
+        each_register(0, g.channels, streamed,
+                      [&](int64_t c, auto part) { part.store(result + c, sole(window + c, part)); });
+        continue;
+      }
+      each_register(0, g.channels, [&](int64_t c, auto part) { part.store(result + c, zero()); });
+      for (int64_t oy = oy_begin; oy < oy_end; ++oy) {
+        for (int64_t ox = ox_begin; ox < ox_end; ++ox) {
+          const auto next = share(y, x, oy, ox);
+          const int64_t window = from(oy, ox);
+          each_register(0, g.channels, [&](int64_t c, auto part) {
+            part.store(result + c, part.load(result + c) + next(window + c, part));
+          });
         }
-        store_n(result + c, sum, lanes);
       }
     }
+    stream_end();
   });
 }
 
 void max_backward(const PoolGeometry& g, const float* grad_output, const uint8_t* taps, float* grad_input) {
-  sum_windows(g, grad_input, [&](int64_t y, int64_t x, int64_t oy, int64_t ox, int64_t from, int lanes) {
+  sum_windows(g, grad_output, grad_input, [&](int64_t y, int64_t x, int64_t oy, int64_t ox) {
     const int64_t tap =
         (y - oy * g.rows.stride + g.rows.pad) * g.columns.kernel + x - ox * g.columns.stride + g.columns.pad;
-    const Vec distance = abs(load_bytes(taps + from, lanes) - broadcast(static_cast<float>(tap)));
-    return select(distance < broadcast(0.5F), load_n(grad_output + from, lanes), zero());
+    return [=, sought = broadcast(static_cast<float>(tap))](int64_t from, auto part) {
+      const Vec distance = abs(load_bytes(taps + from, part) - sought);
+      return select(distance < broadcast(0.5F), part.load(grad_output + from), zero());
+    };
   });
 }
 
@@ -86,24 +104,25 @@ void average(const PoolGeometry& g, const float* input, float* output) {
     const float* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
     for (int64_t ox = 0; ox < g.columns.out; ++ox) {
       float* result = output + (row * g.columns.out + ox) * g.channels;
+      each_register(0, g.channels, [&](int64_t c, auto part) { part.store(result + c, zero()); });
+      each_pixel(g, oy, ox, [&](int64_t pixel, int64_t) {
+        const float* from = image + pixel * g.channels;
+        each_register(0, g.channels, [&](int64_t c, auto part) {
+          part.store(result + c, part.load(result + c) + part.load(from + c));
+        });
+      });
       const Vec count = broadcast(divisor(g, oy, ox));
-      for (int64_t c = 0; c < g.channels; c += kLanes) {
-        const int n = lanes_from(c, g.channels);
-        Vec sum = zero();
-        for (int64_t y = g.rows.start(oy); y < g.rows.end(oy); ++y) {
-          for (int64_t x = g.columns.start(ox); x < g.columns.end(ox); ++x) {
-            sum = sum + load_n(image + (y * g.columns.in + x) * g.channels + c, n);
-          }
-        }
-        store_n(result + c, sum / count, n);
-      }
+      each_register(0, g.channels,
+                    [&](int64_t c, auto part) { part.store(result + c, part.load(result + c) / count); });
     }
   });
 }
 
 void average_backward(const PoolGeometry& g, const float* grad_output, float* grad_input) {
-  sum_windows(g, grad_input, [&](int64_t, int64_t, int64_t oy, int64_t ox, int64_t from, int lanes) {
-    return load_n(grad_output + from, lanes) / broadcast(divisor(g, oy, ox));
+  sum_windows(g, grad_output, grad_input, [&](int64_t, int64_t, int64_t oy, int64_t ox) {
+    return [=, count = broadcast(divisor(g, oy, ox))](int64_t from, auto part) {
+      return part.load(grad_output + from) / count;
+    };
   });
 }
 
