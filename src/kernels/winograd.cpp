@@ -12,12 +12,10 @@ bool winograd_takes(const ConvGeometry& g) {
 }
 
 bool winograd_is_faster(const ConvGeometry& g, bool prepared) {
-  struct Least {
-    int64_t channels, tiles;
-  };
-  const Least least = prepared ? Least{16, 16} : Least{32, 200};
+  constexpr int64_t kLeastChannels = 16;
+  const int64_t least_tiles = prepared ? 16 : 48;  // over which transforming the weights is spread
   const int64_t tiles = g.batch * ((g.out_h + 3) / 4) * ((g.out_w + 3) / 4);
-  return winograd_takes(g) && g.in_c >= least.channels && g.out_c >= least.channels && tiles >= least.tiles;
+  return winograd_takes(g) && g.in_c >= kLeastChannels && g.out_c >= kLeastChannels && tiles >= least_tiles;
 }
 
 }  // namespace convoy::kernels
