@@ -4,6 +4,7 @@
 
 #include "kernels/isa/activation.h"
 #include "kernels/isa/depthwise_axis.h"
+#include "kernels/isa/streaming.h"
 #include "kernels/isa/unroll.h"
 
 namespace convoy::kernels::CONVOY_ISA {
@@ -36,7 +37,6 @@ inline constexpr int64_t kMaxChannelBlock = 256;
 
 using RunKernel = void (*)(const Run&);
 
-inline constexpr int64_t kLineFloats = 64 / sizeof(float);
 inline constexpr int64_t kHeldFloats = 8 * kLanes;  // of the longest run
 
 template <int kRun, int kVectors, bool kPartial>
