@@ -98,11 +98,9 @@ Image resize_nearest(ImageView input, const ResizeWindow& window) {
 
 // Horizontal pass over the columns [columns.begin, columns.end) of an image.
 Image resample_rows(ImageView input, const Taps& columns) {
-  const auto resample = kernels::resample_kernels().row;
   Image output(columns.outputs(), input.height);
-  for (int y = 0; y < input.height; ++y) {
-    resample(input.row(y), input.width, columns.pointers(), columns.outputs(), output.row(y));
-  }
+  kernels::resample_kernels().rows(input.pixels, input.stride, input.height, input.width, columns.pointers(),
+                                   columns.outputs(), output.row(0));
   return output;
 }
 

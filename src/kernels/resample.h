@@ -19,9 +19,10 @@ struct ResampleTaps {
 };
 
 struct ResampleKernels {
-  // One row: `output` has `output_width` RGB pixels, `input` has `input_width`.
-  void (*row)(const uint8_t* input, int64_t input_width, const ResampleTaps& taps, int64_t output_width,
-              uint8_t* output);
+  // `rows` rows of `input_width` RGB pixels that are `stride` bytes apart; those of `output` have `output_width` pixels
+  // and lie without gaps.
+  void (*rows)(const uint8_t* input, ptrdiff_t stride, int64_t rows, int64_t input_width, const ResampleTaps& taps,
+               int64_t output_width, uint8_t* output);
   // One row out of `count` rows that are `stride` bytes apart: output[i] is the weighted sum over the rows of byte i.
   void (*column)(const uint8_t* input, ptrdiff_t stride, int64_t count, const int32_t* weights, int64_t bytes,
                  uint8_t* output);
