@@ -231,7 +231,7 @@ class Archive::Indexer {
 
 Archive::Archive(std::filesystem::path file, const std::function<bool(std::string_view path)>& wanted,
                  size_t memory_limit)
-    : file_(std::move(file)), descriptor_(::open(file_.c_str(), O_RDONLY | O_CLOEXEC)) {
+    : file_(std::move(file)), descriptor_(::open(file_.c_str(), O_RDONLY | O_CLOEXEC)), stamp_(stamp_of(file_)) {
   struct stat status {};
   if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) {
     const int error = errno;
@@ -280,6 +280,13 @@ std::vector<uint8_t> Archive::read(const std::string& path) const {
     throw Error(fmt::format("{}: is larger than {} MiB, the most that is read", name(path), kMost >> 20));
   }
   return read_bytes(path, entry, entry.size);
+}
+
+std::optional<FileStamp> Archive::stamp(const std::string& path) const {
+  if (!stamp_ || !has(path)) return std::nullopt;
+  FileStamp stamp = *stamp_;
+  stamp.file.append(":").append(path);
+  return stamp;
 }
 
 std::vector<uint8_t> Archive::read_bytes(const std::string& path, const Entry& entry, uint64_t most) const {

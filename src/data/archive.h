@@ -34,6 +34,7 @@ class Archive : public FileTree {
   // "photos.tar:cat/1.jpg", "photos.tar" for the root.
   std::string name(const std::string& path) const override;
   std::vector<uint8_t> read(const std::string& path) const override;
+  std::optional<FileStamp> stamp(const std::string& path) const override;
 
  private:
   struct Entry {
@@ -50,6 +51,7 @@ class Archive : public FileTree {
 
   std::filesystem::path file_;
   int descriptor_ = -1;
+  std::optional<FileStamp> stamp_;  // of the archive when it was opened
   std::vector<uint8_t> contents_;
   std::map<std::string, Entry> entries_;
 };

@@ -66,15 +66,6 @@ void flip_vertically(Image& image) {
   }
 }
 
-// Whether this sample is mirrored in this epoch.
-bool draw_flip(const Augmentation& augmentation, const SampleKey& key) {
-  if (augmentation.flip_mode == FlipMode::random) {
-    return key.stream("flip").uniform() < augmentation.horizontal_flip;
-  }
-  const bool at_first = RandomStream(key.seed, "flip", 0, key.index).uniform() < augmentation.horizontal_flip;
-  return at_first != (key.epoch % 2 == 1);
-}
-
 void jitter_colors(Image& image, const Augmentation& augmentation, RandomStream random) {
   struct Change {
     float strength;
@@ -142,6 +133,27 @@ Augmenter::Augmenter(const Preprocessing& preprocessing, Augmentation augmentati
   erases_last_ = augmentation_.order.back() == Step::erase;
   std::ranges::copy_if(augmentation_.order, std::back_inserter(steps_), [&](Step step) { return is_on(step); });
   if (erases_last_ && is_on(Step::erase)) steps_.pop_back();
+  only_flips_ = augmentation_.crop != TrainCrop::padded && steps_.front() == Step::crop &&
+                std::all_of(steps_.begin() + 1, steps_.end(),
+                            [](Step step) { return step == Step::horizontal_flip || step == Step::vertical_flip; });
+}
+
+bool Augmenter::draw_horizontal_flip(const SampleKey& key) const {
+  if (augmentation_.flip_mode == FlipMode::random) {
+    return key.stream("flip").uniform() < augmentation_.horizontal_flip;
+  }
+  const bool at_first = RandomStream(key.seed, "flip", 0, key.index).uniform() < augmentation_.horizontal_flip;
+  return is_on(Step::horizontal_flip) && at_first != (key.epoch % 2 == 1);
+}
+
+bool Augmenter::draw_vertical_flip(const SampleKey& key) const {
+  return key.stream("vertical flip").uniform() < augmentation_.vertical_flip;
+}
+
+Image Augmenter::crop(const Resizer& resizer, ImageView part, const SampleKey& key) const {
+  Image image = resizer(part);
+  if (augmentation_.crop != TrainCrop::padded) return image;
+  return shifted(image, augmentation_, key.stream("crop"));
 }
 
 bool Augmenter::is_on(Step step) const {
@@ -161,12 +173,16 @@ bool Augmenter::is_on(Step step) const {
 
 void Augmenter::apply(Step step, const SampleKey& key, Image& image) const {
   switch (step) {
-    case Step::crop: image = random_crop(image.view(), preprocessing_, augmentation_, key.stream("crop")); break;
+    case Step::crop: {
+      const Resizer resizer = random_resizer(image.width(), image.height(), key);
+      image = crop(resizer, image.view().crop(resizer.part()), key);
+      break;
+    }
     case Step::horizontal_flip:
-      if (draw_flip(augmentation_, key)) flip_horizontally(image);
+      if (draw_horizontal_flip(key)) flip_horizontally(image);
       break;
     case Step::vertical_flip:
-      if (key.stream("vertical flip").uniform() < augmentation_.vertical_flip) flip_vertically(image);
+      if (draw_vertical_flip(key)) flip_vertically(image);
       break;
     case Step::rotate:
       image = rotate(image.view(), augmentation_.rotation * (2.0 * key.stream("rotate").uniform() - 1.0));
@@ -181,18 +197,39 @@ void Augmenter::apply(Step step, const SampleKey& key, Image& image) const {
   }
 }
 
-Image Augmenter::pixels(ImageView image, const SampleKey& key) const {
-  const bool crops_first = steps_.front() == Step::crop;
-  Image output = crops_first ? random_crop(image, preprocessing_, augmentation_, key.stream("crop")) : copy_of(image);
-  for (size_t i = crops_first ? 1 : 0; i < steps_.size(); ++i) apply(steps_[i], key, output);
+Image Augmenter::pixels_of(ImageView part, const std::optional<Resizer>& first_crop, const SampleKey& key) const {
+  Image output = first_crop ? crop(*first_crop, part, key) : copy_of(part);
+  for (size_t i = first_crop ? 1 : 0; i < steps_.size(); ++i) apply(steps_[i], key, output);
   return output;
 }
 
-void Augmenter::operator()(ImageView image, const SampleKey& key, float* output) const {
-  normalizer_(pixels(image, key), output);
-  if (erases_last_ && is_on(Step::erase)) {
-    erase_values(output, preprocessing_.image_size, augmentation_, key.stream("erase"));
+Resizer Augmenter::random_resizer(int width, int height, const SampleKey& key) const {
+  return crop_resizer(width, height, preprocessing_, augmentation_, key.stream("crop"));
+}
+
+std::optional<Resizer> Augmenter::first_crop(int width, int height, const SampleKey& key) const {
+  if (steps_.front() != Step::crop) return std::nullopt;
+  return random_resizer(width, height, key);
+}
+
+Image Augmenter::pixels(ImageView image, const SampleKey& key) const {
+  const std::optional<Resizer> crop = first_crop(image.width, image.height, key);
+  return pixels_of(crop ? image.crop(crop->part()) : image, crop, key);
+}
+
+void Augmenter::operator()(ImageView part, const std::optional<Resizer>& first_crop, const SampleKey& key,
+                           ResizeScratch& scratch, float* output) const {
+  const int size = preprocessing_.image_size;
+  if (only_flips_) {
+    const bool mirrored = draw_horizontal_flip(key), upside_down = draw_vertical_flip(key);
+    (*first_crop)(part, scratch, [&](int y, const uint8_t* row) {
+      const int64_t to = upside_down ? size - 1 - y : y;
+      normalizer_.row(row, size, mirrored, output + to * size * 3);
+    });
+  } else {
+    normalizer_(pixels_of(part, first_crop, key), output);
   }
+  if (erases_last_ && is_on(Step::erase)) erase_values(output, size, augmentation_, key.stream("erase"));
 }
 
 }  // namespace convoy

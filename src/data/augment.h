@@ -73,15 +73,26 @@ class Augmenter {
   // Throws Error that names the field when one is out of range.
   Augmenter(const Preprocessing& preprocessing, Augmentation augmentation);
 
-  // The image_size x image_size pixels before normalisation; erasing that comes last is left out.
-  Image pixels(ImageView image, const SampleKey& key) const;
+  // How the sample, an image of that size, is cropped and resized; nullopt: not first, but after other steps, which
+  // need the whole image.
+  std::optional<Resizer> first_crop(int width, int height, const SampleKey& key) const;
 
-  // What the network reads, unmixed: {image_size, image_size, 3}.
-  void operator()(ImageView image, const SampleKey& key, float* output) const;
+  // What the network reads, unmixed: {image_size, image_size, 3}. part: the pixels of first_crop's part(), or the whole
+  // image without one.
+  void operator()(ImageView part, const std::optional<Resizer>& first_crop, const SampleKey& key,
+                  ResizeScratch& scratch, float* output) const;
+
+  // The image_size x image_size pixels of a whole image before normalisation; erasing that comes last is left out.
+  Image pixels(ImageView image, const SampleKey& key) const;
 
  private:
   bool is_on(Augmentation::Step step) const;
+  bool draw_horizontal_flip(const SampleKey& key) const;
+  bool draw_vertical_flip(const SampleKey& key) const;
+  Resizer random_resizer(int width, int height, const SampleKey& key) const;
+  Image crop(const Resizer& resizer, ImageView part, const SampleKey& key) const;
   void apply(Augmentation::Step step, const SampleKey& key, Image& image) const;
+  Image pixels_of(ImageView part, const std::optional<Resizer>& first_crop, const SampleKey& key) const;
 
   Preprocessing preprocessing_;
   Augmentation augmentation_;
@@ -90,6 +101,7 @@ class Augmenter {
   Warp warp_;
   std::vector<Augmentation::Step> steps_;  // on pixels
   bool erases_last_ = false;
+  bool only_flips_ = false;  // what steps_ does after a crop that is first and not padded
 };
 
 }  // namespace convoy

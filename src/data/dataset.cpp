@@ -30,9 +30,10 @@ class Subset : public Dataset {
   std::string name(int64_t index) const override { return base_->name(at(index)); }
   std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return base_->encoded(at(index)); }
   Image load(int64_t index) const override { return base_->load(at(index)); }
-  Image load_with_damage(int64_t index, std::string& damage) const override {
-    return base_->load_with_damage(at(index), damage);
+  Image load_with_damage(int64_t index, const DecodeOptions& options, std::string& damage) const override {
+    return base_->load_with_damage(at(index), options, damage);
   }
+  std::optional<FileStamp> stamp(int64_t index) const override { return base_->stamp(at(index)); }
   bool in_memory() const override { return base_->in_memory(); }
 
  private:
@@ -54,9 +55,10 @@ class Renumbered : public Dataset {
   std::string name(int64_t index) const override { return base_->name(index); }
   std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return base_->encoded(index); }
   Image load(int64_t index) const override { return base_->load(index); }
-  Image load_with_damage(int64_t index, std::string& damage) const override {
-    return base_->load_with_damage(index, damage);
+  Image load_with_damage(int64_t index, const DecodeOptions& options, std::string& damage) const override {
+    return base_->load_with_damage(index, options, damage);
   }
+  std::optional<FileStamp> stamp(int64_t index) const override { return base_->stamp(index); }
   bool in_memory() const override { return base_->in_memory(); }
 
  private:

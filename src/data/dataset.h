@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "convoy/data.h"
+#include "data/file_stamp.h"
 #include "data/image.h"
 
 namespace convoy {
@@ -27,12 +28,14 @@ class Dataset {
   virtual std::optional<std::vector<uint8_t>> encoded(int64_t /*index*/) const { return std::nullopt; }
   // Throws Error that begins with name(index) when the sample cannot be decoded.
   virtual Image load(int64_t index) const = 0;
-  // As load(); `damage` becomes what is wrong with a file that is read all the same, a line that begins with
-  // name(index), and empty where nothing is.
-  virtual Image load_with_damage(int64_t index, std::string& damage) const {
+  // As load(), what `options` say of it; `damage` becomes what is wrong with a file that is read all the same, a line
+  // that begins with name(index), and empty where nothing is.
+  virtual Image load_with_damage(int64_t index, const DecodeOptions& options, std::string& damage) const {
     damage.clear();
-    return load(index);
+    return part_of(load(index), options.part);
   }
+  // What tells whether a stored sample is still the same; nullopt where samples are not files, or the file is missing.
+  virtual std::optional<FileStamp> stamp(int64_t /*index*/) const { return std::nullopt; }
   // Whether the pixels are in memory already, so that keeping what load() gives saves no time.
   virtual bool in_memory() const { return false; }
 };

@@ -96,6 +96,7 @@ class FolderTree : public FileTree {
     return path.empty() ? root_.string() : (root_ / path).string();
   }
   std::vector<uint8_t> read(const std::string& path) const override { return read_file(root_ / path); }
+  std::optional<FileStamp> stamp(const std::string& path) const override { return stamp_of(root_ / path); }
 
  private:
   fs::path root_;

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "data/file_stamp.h"
 #include "data/listing.h"
 
 namespace convoy {
@@ -23,6 +25,8 @@ class FileTree {
   virtual std::string name(const std::string& path) const = 0;
   // The whole content. Throws Error that begins with name(path) when it cannot be read.
   virtual std::vector<uint8_t> read(const std::string& path) const = 0;
+  // Of the file as it is now; nullopt where it is missing.
+  virtual std::optional<FileStamp> stamp(const std::string& path) const = 0;
 };
 
 using FileTreePtr = std::shared_ptr<const FileTree>;

@@ -11,6 +11,7 @@
 
 #include "convoy/error.h"
 #include "data/decoders.h"
+#include "data/orientation.h"
 
 namespace convoy {
 namespace {
@@ -27,9 +28,7 @@ std::string describe_start(std::span<const uint8_t> bytes) {
 
 // Turns an image upright: output pixel (x, y) is input pixel origin + x * step_x + y * step_y.
 Image orient(const Image& image, int orientation) {
-  const bool transposed = orientation >= 5;
-  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const auto [from_right, from_bottom, transposed] = Turn(orientation);
   const ptrdiff_t column = from_right ? -3 : 3;
   const ptrdiff_t row = from_bottom ? -image.stride() : image.stride();
   const uint8_t* origin =
@@ -51,6 +50,13 @@ Image copy_of(ImageView image) {
   Image copy(image.width, image.height);
   for (int y = 0; y < image.height; ++y) std::copy_n(image.row(y), copy.stride(), copy.row(y));
   return copy;
+}
+
+Image part_of(Image image, const PartChooser& choose) {
+  if (!choose) return image;
+  const Rectangle part = choose(image.width(), image.height());
+  if (part == Rectangle{0, 0, image.width(), image.height()}) return image;
+  return copy_of(image.view().crop(part));
 }
 
 void check_image_size(int64_t width, int64_t height, std::string_view name, const DecodeOptions& options) {
@@ -92,8 +98,8 @@ Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const 
   if (damage != nullptr && !decoded.damage.empty()) {
     *damage = fmt::format("{}: damaged {}: {}", name, to_string(decoded.format), decoded.damage);
   }
-  if (decoded.orientation == 1) return std::move(decoded.image);
-  return orient(decoded.image, decoded.orientation);
+  Image image = decoded.orientation == 1 ? std::move(decoded.image) : orient(decoded.image, decoded.orientation);
+  return decoded.is_part ? std::move(image) : part_of(std::move(image), options.part);
 }
 
 std::vector<uint8_t> read_file(const std::filesystem::path& file) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,6 +17,16 @@
 
 namespace convoy {
 
+// Pixels [left, left + width) of the rows [top, top + height).
+struct Rectangle {
+  int left = 0;
+  int top = 0;
+  int width = 0;
+  int height = 0;
+
+  friend bool operator==(const Rectangle&, const Rectangle&) = default;
+};
+
 // A rectangle of somebody else's 8-bit RGB pixels; rows are `stride` bytes apart.
 struct ImageView {
   const uint8_t* pixels = nullptr;
@@ -24,9 +35,9 @@ struct ImageView {
   ptrdiff_t stride = 0;
 
   const uint8_t* row(int y) const { return pixels + y * stride; }
-  // The part that starts at (left, top); it must lie inside.
-  ImageView crop(int left, int top, int crop_width, int crop_height) const {
-    return {row(top) + ptrdiff_t{3} * left, crop_width, crop_height, stride};
+  // The part must lie inside.
+  ImageView crop(const Rectangle& part) const {
+    return {row(part.top) + ptrdiff_t{3} * part.left, part.width, part.height, stride};
   }
 };
 
@@ -37,11 +48,16 @@ class Image {
 
   Image() = default;
   // Pixels start undefined.
-  Image(int width, int height)
-      : width_(width),
-        height_(height),
-        pixels_(std::make_unique_for_overwrite<uint8_t[]>(kChannels * static_cast<size_t>(width) *
-                                                          static_cast<size_t>(height))) {}
+  Image(int width, int height) { reshape(width, height); }
+
+  // Pixels become undefined. The memory stays where it suffices.
+  void reshape(int width, int height) {
+    width_ = width;
+    height_ = height;
+    if (pixels_ && bytes() <= capacity_) return;
+    pixels_ = std::make_unique_for_overwrite<uint8_t[]>(bytes());
+    capacity_ = bytes();
+  }
 
   int width() const { return width_; }
   int height() const { return height_; }
@@ -54,14 +70,25 @@ class Image {
  private:
   int width_ = 0;
   int height_ = 0;
+  size_t capacity_ = 0;
   std::unique_ptr<uint8_t[]> pixels_;
 };
 
 Image copy_of(ImageView image);
 
+// Which part of an image is wanted, asked once, when its size is known; not empty, and within the image.
+using PartChooser = std::function<Rectangle(int width, int height)>;
+
+// What `choose` wants of the image; without it, all.
+Image part_of(Image image, const PartChooser& choose);
+
 struct DecodeOptions {
   // Larger images are refused before any memory is allocated for them.
   int64_t max_pixels = int64_t{1} << 28;
+  // Of the upright image; empty: all of it. JPEGs are decoded faster where that is less.
+  PartChooser part = {};
+  // Its pixels are given up: JPEGs are decoded into its memory.
+  Image* recycled = nullptr;
 };
 
 // An image that is sound, but of a kind that is not read.
@@ -72,7 +99,8 @@ class UnsupportedImage : public Error {
 
 // Decodes an image file of any FileFormat, told apart by their first bytes; of an animation, the first frame. Pixels
 // are those of Pillow 13's ImageOps.exif_transpose(Image.open(file)).convert("RGB"): gray and CMYK converted, alpha
-// dropped, palettes resolved, the orientation applied; docs/formats.md lists what differs. Damage that leaves all of
+// dropped, palettes resolved, the orientation applied; docs/formats.md lists what differs. What part is wanted changes
+// neither its pixels nor what is said of damage. Damage that leaves all of
 // the pixels decodable is told in `damage`, where that is given, by a line that begins with `name`. Throws Error that
 // begins with `name` when the bytes are damaged beyond that, truncated, too large or something else.
 Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {},
@@ -89,7 +117,8 @@ struct DecodedImage {
   int orientation = 1;
   FileFormat format = FileFormat::jpeg;
   StoredColors colors = StoredColors::rgb;
-  std::string damage;  // what is wrong with the file, although its pixels could be decoded; empty: nothing
+  bool is_part = false;  // whether `image` is only what DecodeOptions::part asked for
+  std::string damage;    // what is wrong with the file, although its pixels could be decoded; empty: nothing
 };
 
 // decode_image without turning the pixels upright.

@@ -14,10 +14,11 @@ class ImageFiles : public Dataset {
   std::string name(int64_t index) const override { return tree_->name(at(index).path); }
   std::optional<std::vector<uint8_t>> encoded(int64_t index) const override { return tree_->read(at(index).path); }
   Image load(int64_t index) const override { return decode_image(tree_->read(at(index).path), name(index)); }
-  Image load_with_damage(int64_t index, std::string& damage) const override {
+  Image load_with_damage(int64_t index, const DecodeOptions& options, std::string& damage) const override {
     damage.clear();
-    return decode_image(tree_->read(at(index).path), name(index), {}, &damage);
+    return decode_image(tree_->read(at(index).path), name(index), options, &damage);
   }
+  std::optional<FileStamp> stamp(int64_t index) const override { return tree_->stamp(at(index).path); }
 
  private:
   const LabelledFile& at(int64_t index) const { return files_[static_cast<size_t>(index)]; }

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "convoy/error.h"
 #include "data/decoders.h"
@@ -150,6 +152,75 @@ int stored_orientation(const jpeg_decompress_struct& info) {
   return orientation_of(exif, xmp);
 }
 
+// Whether libjpeg makes up detail that a progressive file lacks, from blocks that may lie outside of a part.
+bool smooths(const jpeg_decompress_struct& info) {
+  if (info.progressive_mode == FALSE) return false;
+  const auto is_complete = [](const int(&bits)[DCTSIZE2]) {
+    return std::ranges::all_of(bits, [](int b) { return b == 0; });
+  };
+  return !std::all_of(info.coef_bits, info.coef_bits + info.num_components, is_complete);
+}
+
+// The rectangle of a stored image of that size that becomes `part` of the upright one.
+Rectangle stored_part(const Rectangle& part, int width, int height, const Turn& turn) {
+  Rectangle stored = part;
+  if (turn.transposed) stored = {part.top, part.left, part.height, part.width};
+  if (turn.from_right) stored.left = width - stored.left - stored.width;
+  if (turn.from_bottom) stored.top = height - stored.top - stored.height;
+  return stored;
+}
+
+// Reads a part of an image whose decompression has started. What lies outside is unpacked, so that damage is found
+// wherever it is, but not transformed. Upsampled colours depend on their neighbours: a block more on every side keeps
+// those of the part as they are.
+class PartReader {
+ public:
+  PartReader(jpeg_decompress_struct& info, const Rectangle& part, Image& image)
+      : info_(info), part_(part), image_(image) {}
+
+  // False where libjpeg suspends.
+  bool read() {
+    const int block_width = info_.max_h_samp_factor * DCTSIZE, block_height = info_.max_v_samp_factor * DCTSIZE;
+    const auto with_margin = [](int position, int block) { return std::max(0, (position / block - 1) * block); };
+    auto left = static_cast<JDIMENSION>(with_margin(part_.left, block_width));
+    const int right = ((part_.left + part_.width - 1) / block_width + 2) * block_width;
+    JDIMENSION columns = std::min(info_.output_width, static_cast<JDIMENSION>(right)) - left;
+    if (columns < info_.output_width) jpeg_crop_scanline(&info_, &left, &columns);
+    const auto components = static_cast<size_t>(info_.output_components);
+    buffer_.resize(columns * components);
+    const uint8_t* part_of_row = buffer_.data() + (static_cast<size_t>(part_.left) - left) * components;
+    const bool in_place = components == Image::kChannels && columns == static_cast<JDIMENSION>(part_.width);
+    skip_to(with_margin(part_.top, block_height));
+    while (row() < part_.top) {
+      if (!read_row(buffer_.data())) return false;
+    }
+    while (row() < part_.top + part_.height) {
+      uint8_t* pixels = image_.row(row() - part_.top);
+      if (!read_row(in_place ? pixels : buffer_.data())) return false;
+      if (components == 4) {
+        cmyk_to_rgb(part_of_row, pixels, part_.width);
+      } else if (!in_place) {
+        std::copy_n(part_of_row, image_.stride(), pixels);
+      }
+    }
+    const auto height = static_cast<int>(info_.output_height);
+    skip_to(height - 1);  // whoever skips the last row, too, leaves the rest of the file unread
+    return row() == height || read_row(buffer_.data());
+  }
+
+ private:
+  int row() const { return static_cast<int>(info_.output_scanline); }
+  void skip_to(int y) {
+    if (row() < y) jpeg_skip_scanlines(&info_, static_cast<JDIMENSION>(y - row()));
+  }
+  bool read_row(uint8_t* into) { return jpeg_read_scanlines(&info_, &into, 1) == 1; }
+
+  jpeg_decompress_struct& info_;
+  const Rectangle part_;
+  Image& image_;
+  std::vector<uint8_t> buffer_;
+};
+
 }  // namespace
 
 DecodedImage decode_jpeg(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options) {
@@ -175,20 +246,24 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, std::string_view name, 
     info.dct_method = JDCT_ISLOW;
     return jpeg_start_decompress(&info) != FALSE;
   });
-  DecodedImage decoded(FileFormat::jpeg,
-                       Image(static_cast<int>(info.output_width), static_cast<int>(info.output_height)));
+  const auto width = static_cast<int>(info.output_width), height = static_cast<int>(info.output_height);
+  Rectangle part{0, 0, width, height};
+  const bool is_part = options.part && !smooths(info);
+  if (is_part) {
+    const Turn turn(orientation);
+    part =
+        stored_part(turn.transposed ? options.part(height, width) : options.part(width, height), width, height, turn);
+  }
+  DecodedImage decoded(FileFormat::jpeg, options.recycled != nullptr ? std::move(*options.recycled) : Image());
+  decoded.image.reshape(part.width, part.height);
   decoded.orientation = orientation;
+  decoded.is_part = is_part;
   if (cmyk) decoded.colors = StoredColors::cmyk;
   if (info.num_components == 1) decoded.colors = StoredColors::gray;
-  std::vector<uint8_t> inks(cmyk ? size_t{4} * info.output_width : 0);
+  PartReader reader(info, part, decoded.image);
   bool ended = false;
   decompressor.attempt([&] {
-    while (info.output_scanline < info.output_height) {
-      uint8_t* pixels = decoded.image.row(static_cast<int>(info.output_scanline));
-      uint8_t* row = cmyk ? inks.data() : pixels;
-      if (jpeg_read_scanlines(&info, &row, 1) != 1) return false;
-      if (cmyk) cmyk_to_rgb(inks.data(), pixels, decoded.image.width());
-    }
+    if (!reader.read()) return false;
     ended = jpeg_finish_decompress(&info) != FALSE;
     return true;
   });

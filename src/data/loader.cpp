@@ -57,7 +57,8 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
       end_(options_.end_epoch > std::numeric_limits<int64_t>::max() / steps_per_epoch_
                ? std::numeric_limits<int64_t>::max()
                : options_.end_epoch * steps_per_epoch_),
-      cache_(dataset_, dataset_->in_memory() ? 0 : std::min(options_.cache_bytes, available_memory() / 4)) {
+      cache_(dataset_, dataset_->in_memory() ? 0 : std::min(options_.cache_bytes, available_memory() / 4),
+             options_.disk_cache) {
   consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
   opened_ = working_ = consumed_;
   const int64_t side = options_.preprocessing.image_size;
@@ -124,12 +125,12 @@ std::optional<Loader::Work> Loader::take_work(int64_t end) {
   return std::nullopt;
 }
 
-void Loader::run(const Work& work, std::unique_lock<std::mutex>& lock) {
+void Loader::run(const Work& work, std::unique_lock<std::mutex>& lock, Scratch& scratch) {
   lock.unlock();
   std::exception_ptr error;
   int64_t position = work.begin;
   try {
-    for (; position < work.end; ++position) prepare_sample(*work.slot, position);
+    for (; position < work.end; ++position) prepare_sample(*work.slot, position, scratch);
   } catch (...) {
     error = std::current_exception();
   }
@@ -162,21 +163,29 @@ void Loader::mix_samples(Slot& slot) const {
 
 void Loader::serve(const std::stop_token& stop) {
   lower_priority();
+  Scratch scratch;
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     std::optional<Work> work;
     if (!slot_freed_.wait(lock, stop, [&] { return (work = take_work(end_)).has_value(); })) return;
-    run(*work, lock);
+    run(*work, lock, scratch);
   }
 }
 
-bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
-  Image scratch;
-  ImageView view;
+bool Loader::load_into(Slot& slot, int64_t position, int64_t index, Scratch& scratch) {
+  Batch& batch = slot.batch;
+  const SampleKey key{options_.seed, static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index)};
+  std::optional<Resizer> crop;
+  const auto choose = [&](int width, int height) {
+    crop = augmenter_ ? augmenter_->first_crop(width, height, key)
+                      : evaluation_resizer(width, height, options_.preprocessing);
+    return crop ? crop->part() : Rectangle{0, 0, width, height};
+  };
+  ImageView part;
   std::string damage;
   const bool strict = options_.on_bad_image == OnBadImage::strict;
   try {
-    view = cache_.get(index, scratch, damage);
+    part = cache_.get(index, choose, scratch.image, damage);
   } catch (const Error& error) {
     if (options_.on_bad_image != OnBadImage::skip) throw;
     const std::scoped_lock lock(mutex_);
@@ -188,13 +197,14 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
     const std::scoped_lock lock(mutex_);
     damaged_images_.insert(damage);
   }
-  Batch& batch = slot.batch;
   const int64_t side = options_.preprocessing.image_size;
   float* floats = batch.images.floats() + position * side * side * 3;
   if (augmenter_) {
-    (*augmenter_)(view, {options_.seed, static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(index)}, floats);
+    (*augmenter_)(part, crop, key, scratch.resize, floats);
   } else {
-    normalizer_(prepare(view, options_.preprocessing), floats);
+    (*crop)(part, scratch.resize, [&](int y, const uint8_t* row) {
+      normalizer_.row(row, static_cast<int>(side), false, floats + y * side * 3);
+    });
   }
   const auto classes = static_cast<int64_t>(dataset_->class_names().size());
   const int label = dataset_->label(index);
@@ -206,13 +216,13 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index) {
   return true;
 }
 
-void Loader::prepare_sample(Slot& slot, int64_t position) {
+void Loader::prepare_sample(Slot& slot, int64_t position, Scratch& scratch) {
   const int64_t count = dataset_->size();
   const int64_t place = slot.batch.step * options_.batch_size + position;
   const int64_t tries = options_.replace_skipped ? count : 1;
   for (int64_t offset = 0; offset < tries; ++offset) {
     const int64_t index = (*slot.order)[static_cast<size_t>((place + offset) % count)];
-    slot.good[static_cast<size_t>(position)] = load_into(slot, position, index);
+    slot.good[static_cast<size_t>(position)] = load_into(slot, position, index, scratch);
     if (slot.good[static_cast<size_t>(position)]) return;
   }
   if (tries > 1)
@@ -244,7 +254,7 @@ const Batch& Loader::next() {
   Slot& slot = slot_of(consumed_);
   while (opened_ <= consumed_ || !slot.ready) {
     if (const auto work = take_work(consumed_ + 1)) {
-      run(*work, lock);
+      run(*work, lock, scratch_);
     } else if (!slot.ready) {
       batch_ready_.wait(lock);
     }

@@ -37,6 +37,7 @@ struct LoaderOptions {
   int batches_ahead = 3;
   // Decoded images are kept until they fill this, or a quarter of the free memory.
   size_t cache_bytes = size_t{512} << 20;
+  DiskCachePtr disk_cache = nullptr;  // and there, where it is given
   // Where the first next() stands, and the epoch at which the loader ends.
   int64_t first_epoch = 0;
   int64_t first_step = 0;
@@ -82,6 +83,11 @@ class Loader {
 
  private:
   using Order = std::shared_ptr<const std::vector<uint32_t>>;
+  // Memory of a thread that prepares samples.
+  struct Scratch {
+    Image image;
+    ResizeScratch resize;
+  };
   // A batch in the making, or made.
   struct Slot {
     Batch batch;
@@ -107,12 +113,12 @@ class Loader {
   // The next samples to prepare in the batches before number `end`, if any are left. The lock is held.
   std::optional<Work> take_work(int64_t end);
   // Prepares them; `lock` is held before and after, not meanwhile.
-  void run(const Work& work, std::unique_lock<std::mutex>& lock);
+  void run(const Work& work, std::unique_lock<std::mutex>& lock, Scratch& scratch);
   // What concerns the whole batch, once its samples are there.
   void mix_samples(Slot& slot) const;
-  void prepare_sample(Slot& slot, int64_t position);
+  void prepare_sample(Slot& slot, int64_t position, Scratch& scratch);
   // Decodes, transforms and stores one sample; false when it cannot be read and need not be.
-  bool load_into(Slot& slot, int64_t position, int64_t index);
+  bool load_into(Slot& slot, int64_t position, int64_t index, Scratch& scratch);
   void leave_out_bad(Slot& slot) const;
   void serve(const std::stop_token& stop);
 
@@ -123,6 +129,7 @@ class Loader {
   int64_t steps_per_epoch_ = 0;
   int64_t end_ = 0;  // number of the batch after the last
   ImageCache cache_;
+  Scratch scratch_;  // of who calls next()
   double wait_seconds_ = 0;
 
   mutable std::mutex mutex_;

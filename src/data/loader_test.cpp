@@ -10,6 +10,7 @@
 
 #include "convoy/error.h"
 #include "core/random.h"
+#include "data/erase.h"
 #include "data/image_folder.h"
 #include "tests/support/ppm.h"
 
@@ -181,6 +182,63 @@ TEST(Loader, ABadImageIsReplacedByTheNextOneAndReported) {
     EXPECT_THAT(copy(loader.next()).indices, ElementsAre(0, 1, 2, 5, 5, 5, 6));
     EXPECT_THAT(copy(loader.next()).indices, ElementsAre(7, 8, 9, 10, 11, 12, 0));
     EXPECT_THAT(loader.bad_images(), ElementsAre("image 13: damaged", "image 3: damaged", "image 4: damaged"));
+  }
+}
+
+// All JPEGs and other photos of the tests that are read.
+DatasetPtr photos() {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(testing::data_folder() / "images")) {
+    const std::filesystem::path& path = entry.path();
+    if (std::filesystem::exists(path.string() + ".ppm")) paths.push_back(path);
+  }
+  std::ranges::sort(paths);
+  std::vector<LabelledFile> files;
+  for (const auto& path : paths) files.push_back({path.string(), static_cast<int>(files.size() % 3)});
+  return make_image_files(make_folder_tree({}), {"a", "b", "c"}, files);
+}
+
+TEST(Loader, CachesAndThePartsThatCropsNeedChangeNoBit) {
+  const DatasetPtr dataset = photos();
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "loader_cache";
+  for (const TrainCrop crop : {TrainCrop::resized, TrainCrop::none, TrainCrop::padded}) {
+    LoaderOptions options = training_options(2);
+    options.augmentation->crop = crop;
+    options.augmentation->mixup_alpha = 0;
+    options.cache_bytes = 0;
+    const auto last = static_cast<int>(2 * ((dataset->size() + 6) / 7));
+    for (const bool only_flips : {true, false}) {
+      options.augmentation->rotation = only_flips ? 0 : 15;
+      // The images as a whole, step by step.
+      const Augmenter augmenter(options.preprocessing, *options.augmentation);
+      const Normalizer normalizer(options.preprocessing);
+      Loader plain(dataset, options);
+      const std::vector<Copy> expected = take(plain, last);
+      for (const Copy& batch : expected) {
+        for (size_t i = 0; i < batch.indices.size(); ++i) {
+          const SampleKey key{options.seed, static_cast<uint64_t>(batch.epoch),
+                              static_cast<uint64_t>(batch.indices[i])};
+          std::vector<float> floats(12 * 12 * 3);
+          normalizer(augmenter.pixels(dataset->load(batch.indices[i]).view(), key), floats.data());
+          erase_values(floats.data(), 12, *options.augmentation, key.stream("erase"));
+          ASSERT_TRUE(std::equal(floats.begin(), floats.end(), batch.images.begin() + static_cast<ptrdiff_t>(i) * 432))
+              << dataset->name(batch.indices[i]);
+        }
+      }
+      std::filesystem::remove_all(folder);
+      for (int time = 0; time < 2; ++time) {
+        options.disk_cache = std::make_shared<DiskCache>(folder, uint64_t{1} << 30);
+        Loader on_disk(dataset, options);
+        EXPECT_TRUE(take(on_disk, last) == expected) << "on disk, time " << time;
+      }
+      options.disk_cache = nullptr;
+      for (const size_t bytes : {size_t{20000}, size_t{1} << 30}) {
+        options.cache_bytes = bytes;
+        Loader in_memory(dataset, options);
+        EXPECT_TRUE(take(in_memory, last) == expected) << bytes << " bytes of memory";
+      }
+      options.cache_bytes = 0;
+    }
   }
 }
 

@@ -40,8 +40,8 @@ auto guarded(const std::string& name, const Call& call) try {
   throw Error(fmt::format("{}: threw something that is no std::exception", name));
 }
 
-Image to_image(const OwnImage& own, const std::string& name, std::string* damage) {
-  if (own.width == 0 && own.height == 0) return decode_image(own.bytes, name, {}, damage);
+Image to_image(const OwnImage& own, const std::string& name, const DecodeOptions& options, std::string* damage) {
+  if (own.width == 0 && own.height == 0) return decode_image(own.bytes, name, options, damage);
   if (own.width < 1 || own.height < 1) {
     throw Error(fmt::format("{}: expected 1x1 pixels at least, got {}x{}", name, own.width, own.height));
   }
@@ -52,7 +52,7 @@ Image to_image(const OwnImage& own, const std::string& name, std::string* damage
   }
   Image image(own.width, own.height);
   std::ranges::copy(own.bytes, image.row(0));
-  return image;
+  return part_of(std::move(image), options.part);
 }
 
 class OwnImages : public Dataset {
@@ -78,12 +78,12 @@ class OwnImages : public Dataset {
   }
   Image load(int64_t index) const override {
     const std::string called = name(index);
-    return to_image(read(index, called), called, nullptr);
+    return to_image(read(index, called), called, {}, nullptr);
   }
-  Image load_with_damage(int64_t index, std::string& damage) const override {
+  Image load_with_damage(int64_t index, const DecodeOptions& options, std::string& damage) const override {
     damage.clear();
     const std::string called = name(index);
-    return to_image(read(index, called), called, &damage);
+    return to_image(read(index, called), called, options, &damage);
   }
 
  private:

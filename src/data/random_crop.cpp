@@ -6,10 +6,6 @@
 namespace convoy {
 namespace {
 
-struct Rectangle {
-  int left, top, width, height;
-};
-
 // RandomResizedCrop.get_params of torchvision: ten tries at a share of the area and a log-uniform shape, then the
 // largest centred part within the bounds.
 Rectangle random_part(int width, int height, const Augmentation& augmentation, RandomStream& random) {
@@ -69,24 +65,20 @@ Image padded_crop(const Image& image, int padding, CropPaddingMode mode, int lef
 
 }  // namespace
 
-Image random_crop(ImageView image, const Preprocessing& preprocessing, const Augmentation& augmentation,
-                  RandomStream random) {
+Resizer crop_resizer(int width, int height, const Preprocessing& preprocessing, const Augmentation& augmentation,
+                     RandomStream random) {
   const int size = preprocessing.image_size;
-  switch (augmentation.crop) {
-    case TrainCrop::none: return prepare(image, preprocessing);
-    case TrainCrop::padded: {
-      const Image whole = resize(image, size, size, preprocessing.interpolation);
-      const auto positions = static_cast<uint32_t>(2 * augmentation.crop_padding + 1);
-      const auto top = static_cast<int>(random.below(positions));
-      const auto left = static_cast<int>(random.below(positions));
-      return padded_crop(whole, augmentation.crop_padding, augmentation.padding_mode, left, top);
-    }
-    case TrainCrop::resized: {
-      const Rectangle part = random_part(image.width, image.height, augmentation, random);
-      return resize(image.crop(part.left, part.top, part.width, part.height), size, size, preprocessing.interpolation);
-    }
-  }
-  return {};
+  if (augmentation.crop == TrainCrop::none) return evaluation_resizer(width, height, preprocessing);
+  Rectangle part{0, 0, width, height};
+  if (augmentation.crop == TrainCrop::resized) part = random_part(width, height, augmentation, random);
+  return {part, {size, size, 0, 0, size, size}, preprocessing.interpolation};
+}
+
+Image shifted(const Image& image, const Augmentation& augmentation, RandomStream random) {
+  const auto positions = static_cast<uint32_t>(2 * augmentation.crop_padding + 1);
+  const auto top = static_cast<int>(random.below(positions));
+  const auto left = static_cast<int>(random.below(positions));
+  return padded_crop(image, augmentation.crop_padding, augmentation.padding_mode, left, top);
 }
 
 }  // namespace convoy

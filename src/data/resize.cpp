@@ -29,27 +29,16 @@ double filter(Interpolation interpolation, double x) {
   return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
 }
 
-// Weights of a pass over the input positions [begin, end); kernels/resample.h says how they are stored.
-struct Taps {
-  int begin = 0;
-  int end = 0;
-  size_t capacity = 0;
-  std::vector<int32_t> first;
-  std::vector<int32_t> count;
-  std::vector<int32_t> weights;
-
-  int outputs() const { return static_cast<int>(first.size()); }
-  kernels::ResampleTaps pointers() const {
-    return {first.data(), count.data(), weights.data(), static_cast<int64_t>(capacity)};
-  }
-};
+kernels::ResampleTaps pointers(const ResizeTaps& taps) {
+  return {taps.first.data(), taps.count.data(), taps.weights.data(), static_cast<int64_t>(taps.capacity)};
+}
 
 // Weights of the output positions [begin, begin + outputs) when `input` positions become `output` ones.
-Taps make_taps(int input, int64_t output, int64_t begin, int outputs, Interpolation interpolation) {
+ResizeTaps make_taps(int input, int64_t output, int64_t begin, int outputs, Interpolation interpolation) {
   const double scale = static_cast<double>(input) / static_cast<double>(output);
   const double stretch = std::max(scale, 1.0);
   const double radius = support(interpolation) * stretch;
-  Taps result;
+  ResizeTaps result;
   result.capacity = static_cast<size_t>(std::min(input, static_cast<int>(std::ceil(radius)) * 2 + 1));
   result.weights.resize(static_cast<size_t>(outputs) * result.capacity);
   std::vector<double> weights(result.capacity);
@@ -78,49 +67,47 @@ Taps make_taps(int input, int64_t output, int64_t begin, int outputs, Interpolat
   return result;
 }
 
-Image resize_nearest(ImageView input, const ResizeWindow& window) {
-  const auto sources = [](int64_t begin, int count, int in, int64_t out) {
-    std::vector<int> positions;
-    for (const double centre : scaled_centres(begin, count, in / static_cast<double>(out))) {
-      positions.push_back(std::min(in - 1, static_cast<int>(centre)));
-    }
-    return positions;
-  };
-  const std::vector<int> rows = sources(window.top, window.height, input.height, window.full_height);
-  const std::vector<int> columns = sources(window.left, window.width, input.width, window.full_width);
-  Image output(window.width, window.height);
-  uint8_t* out = output.row(0);
-  for (const int y : rows) {
-    for (const int x : columns) out = std::copy_n(input.row(y) + ptrdiff_t{3} * x, 3, out);
+// Where the output positions [begin, begin + outputs) come from.
+ResizeTaps nearest_positions(int input, int64_t output, int64_t begin, int outputs) {
+  ResizeTaps result;
+  for (const double centre : scaled_centres(begin, outputs, input / static_cast<double>(output))) {
+    result.first.push_back(std::min(input - 1, static_cast<int>(centre)));
   }
-  return output;
+  result.begin = result.first.front();
+  result.end = result.first.back() + 1;
+  for (int32_t& first : result.first) first -= result.begin;
+  return result;
 }
 
-// Horizontal pass over the columns [columns.begin, columns.end) of an image.
-Image resample_rows(ImageView input, const Taps& columns) {
-  Image output(columns.outputs(), input.height);
-  kernels::resample_kernels().rows(input.pixels, input.stride, input.height, input.width, columns.pointers(),
-                                   columns.outputs(), output.row(0));
-  return output;
+// A direction that keeps its size needs no weights.
+ResizeTaps same_positions(int64_t begin, int outputs) {
+  ResizeTaps result;
+  result.begin = static_cast<int>(begin);
+  result.end = result.begin + outputs;
+  return result;
 }
 
-// Vertical pass over the rows [rows.begin, rows.end) of an image.
-Image resample_columns(ImageView input, const Taps& rows) {
-  const auto resample = kernels::resample_kernels().column;
-  Image output(input.width, rows.outputs());
-  const int32_t* weights = rows.weights.data();
-  for (size_t y = 0; y < rows.first.size(); ++y, weights += rows.capacity) {
-    resample(input.row(rows.first[y]), input.stride, rows.count[y], weights, output.stride(),
-             output.row(static_cast<int>(y)));
-  }
-  return output;
+// Horizontal pass over an image.
+ImageView resample_rows(ImageView input, const ResizeTaps& columns, int width, Image& output) {
+  output.reshape(width, input.height);
+  kernels::resample_kernels().rows(input.pixels, input.stride, input.height, input.width, pointers(columns), width,
+                                   output.row(0));
+  return output.view();
+}
+
+// Row `y` of the vertical pass over an image.
+void resample_row(ImageView input, const ResizeTaps& rows, int y, uint8_t* output) {
+  const auto at = static_cast<size_t>(y);
+  kernels::resample_kernels().column(input.row(rows.first[at]), input.stride, rows.count[at],
+                                     rows.weights.data() + at * rows.capacity,
+                                     ptrdiff_t{Image::kChannels} * input.width, output);
 }
 
 // Whether Pillow 13 begins with the vertical pass: where that takes away more than twice as many rows as the other
 // columns.
-bool vertical_first(ImageView input, const ResizeWindow& window) {
-  const int64_t fewer_rows = input.height - window.full_height;
-  return fewer_rows > 0 && fewer_rows > 2 * (input.width - window.full_width);
+bool goes_vertical_first(const Rectangle& source, const ResizeWindow& window) {
+  const int64_t fewer_rows = source.height - window.full_height;
+  return fewer_rows > 0 && fewer_rows > 2 * (source.width - window.full_width);
 }
 
 }  // namespace
@@ -144,24 +131,61 @@ std::vector<double> scaled_centres(int64_t begin, int count, double scale, doubl
   return centres;
 }
 
+Resizer::Resizer(const Rectangle& source, const ResizeWindow& window, Interpolation interpolation)
+    : width_(window.width), height_(window.height) {
+  const bool horizontal = window.full_width != source.width, vertical = window.full_height != source.height;
+  nearest_ = (horizontal || vertical) && interpolation == Interpolation::nearest;
+  const auto taps = [&](bool changes, int input, int64_t output, int64_t begin, int outputs) {
+    if (nearest_) return nearest_positions(input, output, begin, outputs);
+    return changes ? make_taps(input, output, begin, outputs, interpolation) : same_positions(begin, outputs);
+  };
+  columns_ = taps(horizontal, source.width, window.full_width, window.left, width_);
+  rows_ = taps(vertical, source.height, window.full_height, window.top, height_);
+  vertical_first_ = horizontal && goes_vertical_first(source, window);
+  part_ = {source.left + columns_.begin, source.top + rows_.begin, columns_.end - columns_.begin,
+           rows_.end - rows_.begin};
+}
+
+void Resizer::operator()(ImageView part, ResizeScratch& scratch, const TakeRow& take) const {
+  if (nearest_) {
+    scratch.first.reshape(width_, 1);
+    for (int y = 0; y < height_; ++y) {
+      const uint8_t* in = part.row(rows_.first[static_cast<size_t>(y)]);
+      uint8_t* out = scratch.first.row(0);
+      for (const int32_t x : columns_.first) out = std::copy_n(in + ptrdiff_t{3} * x, 3, out);
+      take(y, scratch.first.row(0));
+    }
+    return;
+  }
+  const bool horizontal = !columns_.first.empty(), vertical = !rows_.first.empty();
+  ImageView map = part;
+  if (vertical && vertical_first_) {
+    scratch.first.reshape(part.width, height_);
+    for (int y = 0; y < height_; ++y) resample_row(part, rows_, y, scratch.first.row(y));
+    map = scratch.first.view();
+  }
+  if (horizontal) map = resample_rows(map, columns_, width_, scratch.second);
+  if (vertical && !vertical_first_) {
+    scratch.first.reshape(width_, 1);
+    for (int y = 0; y < height_; ++y) {
+      resample_row(map, rows_, y, scratch.first.row(0));
+      take(y, scratch.first.row(0));
+    }
+  } else {
+    for (int y = 0; y < height_; ++y) take(y, map.row(y));
+  }
+}
+
+Image Resizer::operator()(ImageView part) const {
+  Image output(width_, height_);
+  ResizeScratch scratch;
+  (*this)(part, scratch, [&](int y, const uint8_t* row) { std::copy_n(row, output.stride(), output.row(y)); });
+  return output;
+}
+
 Image resize(ImageView input, const ResizeWindow& window, Interpolation interpolation) {
-  const bool horizontal = window.full_width != input.width;
-  const bool vertical = window.full_height != input.height;
-  if ((horizontal || vertical) && interpolation == Interpolation::nearest) return resize_nearest(input, window);
-  // A direction that keeps its size needs no weights.
-  Taps columns, rows;
-  columns.begin = static_cast<int>(window.left);
-  columns.end = columns.begin + window.width;
-  rows.begin = static_cast<int>(window.top);
-  rows.end = rows.begin + window.height;
-  if (horizontal) columns = make_taps(input.width, window.full_width, window.left, window.width, interpolation);
-  if (vertical) rows = make_taps(input.height, window.full_height, window.top, window.height, interpolation);
-  const ImageView part = input.crop(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin);
-  if (!horizontal && !vertical) return copy_of(part);
-  if (!vertical) return resample_rows(part, columns);
-  if (!horizontal) return resample_columns(part, rows);
-  if (vertical_first(input, window)) return resample_rows(resample_columns(part, rows).view(), columns);
-  return resample_columns(resample_rows(part, columns).view(), rows);
+  const Resizer resizer({0, 0, input.width, input.height}, window, interpolation);
+  return resizer(input.crop(resizer.part()));
 }
 
 }  // namespace convoy

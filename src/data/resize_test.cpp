@@ -71,7 +71,7 @@ TEST(Resize, ASquashedPhotoIsPillows) {
 }
 
 TEST(Resize, ACropIsResizedAsAnImageOfItsSize) {
-  testing::expect_same_pixels(resize(source().view().crop(4, 1, 17, 28), 16, 16, Interpolation::bilinear),
+  testing::expect_same_pixels(resize(source().view().crop({4, 1, 17, 28}), 16, 16, Interpolation::bilinear),
                               golden("resized_crop_1_4_28_17"), "resized crop");
 }
 
@@ -89,7 +89,7 @@ TEST(Resize, AWindowIsThatPartOfTheWhole) {
          {std::pair{20, 17}, {60, 41}, {37, 15}, {50, 29}, {37, 29}, {40, 14}, {37, 14}}) {
       const Image whole = resize(image.view(), width, height, interpolation);
       const Image part = resize(image.view(), {width, height, 3, 2, 11, 9}, interpolation);
-      const Image expected = resize(whole.view().crop(3, 2, 11, 9), 11, 9, Interpolation::nearest);
+      const Image expected = resize(whole.view().crop({3, 2, 11, 9}), 11, 9, Interpolation::nearest);
       testing::expect_same_pixels(part, expected, std::string(to_string(interpolation)));
     }
   }

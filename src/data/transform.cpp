@@ -35,23 +35,31 @@ void check(const Preprocessing& preprocessing) {
   }
 }
 
-Image prepare(ImageView image, const Preprocessing& preprocessing) {
+Resizer evaluation_resizer(int width, int height, const Preprocessing& preprocessing) {
   const int size = preprocessing.image_size;
-  if (preprocessing.resize_mode == ResizeMode::squash) return resize(image, size, size, preprocessing.interpolation);
+  const Rectangle whole{0, 0, width, height};
+  if (preprocessing.resize_mode == ResizeMode::squash) {
+    return {whole, {size, size, 0, 0, size, size}, preprocessing.interpolation};
+  }
   const auto shorter = static_cast<int64_t>(std::floor(size / preprocessing.crop_pct));
   const auto longer_of = [&](int longer, int other) {
     return static_cast<int64_t>(static_cast<double>(shorter * longer) / other);
   };
   ResizeWindow window{shorter, shorter, 0, 0, size, size};
-  if (image.width > image.height) window.full_width = longer_of(image.width, image.height);
-  if (image.height > image.width) window.full_height = longer_of(image.height, image.width);
+  if (width > height) window.full_width = longer_of(width, height);
+  if (height > width) window.full_height = longer_of(height, width);
   // Python's round: halves go to the even neighbour.
   const auto centred = [&](int64_t full) {
     return static_cast<int64_t>(std::nearbyint(static_cast<double>(full - size) / 2));
   };
   window.left = centred(window.full_width);
   window.top = centred(window.full_height);
-  return resize(image, window, preprocessing.interpolation);
+  return {whole, window, preprocessing.interpolation};
+}
+
+Image prepare(ImageView image, const Preprocessing& preprocessing) {
+  const Resizer resizer = evaluation_resizer(image.width, image.height, preprocessing);
+  return resizer(image.crop(resizer.part()));
 }
 
 Normalizer::Normalizer(const Preprocessing& preprocessing) {
@@ -63,11 +71,16 @@ Normalizer::Normalizer(const Preprocessing& preprocessing) {
 }
 
 void Normalizer::operator()(const Image& image, float* output) const {
-  const uint8_t* pixels = image.row(0);
-  for (size_t i = 0; i < image.bytes(); i += 3) {
-    output[i] = table_[0][pixels[i]];
-    output[i + 1] = table_[1][pixels[i + 1]];
-    output[i + 2] = table_[2][pixels[i + 2]];
+  for (int y = 0; y < image.height(); ++y, output += image.stride()) row(image.row(y), image.width(), false, output);
+}
+
+void Normalizer::row(const uint8_t* pixels, int width, bool mirrored, float* output) const {
+  const ptrdiff_t step = mirrored ? -3 : 3;
+  float* out = output + (mirrored ? ptrdiff_t{3} * (width - 1) : 0);
+  for (int x = 0; x < width; ++x, pixels += 3, out += step) {
+    out[0] = table_[0][pixels[0]];
+    out[1] = table_[1][pixels[1]];
+    out[2] = table_[2][pixels[2]];
   }
 }
 

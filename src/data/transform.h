@@ -33,7 +33,10 @@ struct Preprocessing {
 // Throws Error that names the field when one is out of range.
 void check(const Preprocessing& preprocessing);
 
-// The image_size x image_size pixels that evaluation sees.
+// How an image of that size becomes the image_size x image_size pixels that evaluation sees.
+Resizer evaluation_resizer(int width, int height, const Preprocessing& preprocessing);
+
+// Those pixels.
 // Equals torchvision's Resize(floor(image_size / crop_pct)) + CenterCrop(image_size), or Resize((image_size,
 // image_size)).
 Image prepare(ImageView image, const Preprocessing& preprocessing);
@@ -44,6 +47,8 @@ class Normalizer {
   explicit Normalizer(const Preprocessing& preprocessing);
   // output: {height, width, 3}, dense.
   void operator()(const Image& image, float* output) const;
+  // output: {width, 3}; mirrored: from right to left.
+  void row(const uint8_t* pixels, int width, bool mirrored, float* output) const;
 
  private:
   std::array<std::array<float, 256>, 3> table_;

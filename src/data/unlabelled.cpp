@@ -57,9 +57,9 @@ class Unlabelled : public Dataset {
     return sample.tree == nullptr ? sample.bytes : sample.tree->read(sample.path);
   }
   Image load(int64_t index) const override { return decode_image(*encoded(index), name(index)); }
-  Image load_with_damage(int64_t index, std::string& damage) const override {
+  Image load_with_damage(int64_t index, const DecodeOptions& options, std::string& damage) const override {
     damage.clear();
-    return decode_image(*encoded(index), name(index), {}, &damage);
+    return decode_image(*encoded(index), name(index), options, &damage);
   }
 
  private:

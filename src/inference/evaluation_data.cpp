@@ -39,8 +39,8 @@ class Joined : public Dataset {
     return part_of(index).images->encoded(index - part_of(index).first);
   }
   Image load(int64_t index) const override { return part_of(index).images->load(index - part_of(index).first); }
-  Image load_with_damage(int64_t index, std::string& damage) const override {
-    return part_of(index).images->load_with_damage(index - part_of(index).first, damage);
+  Image load_with_damage(int64_t index, const DecodeOptions& options, std::string& damage) const override {
+    return part_of(index).images->load_with_damage(index - part_of(index).first, options, damage);
   }
 
  private:
