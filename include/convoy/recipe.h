@@ -31,6 +31,7 @@ struct Recipe {
   using Resize = ResizeMode;
   using Interpolation = convoy::Interpolation;
   using OnBadImage = convoy::OnBadImage;
+  enum class Cache : uint8_t { ram, disk, none };
   enum class Padding : uint8_t { usual, symmetric, same };
   enum class FreezeStats : uint8_t { frozen, none, all };
 
@@ -156,9 +157,14 @@ struct Recipe {
   std::optional<double> save_best_above;  // best.safetensors is written only for a greater validation accuracy
   int64_t threads = 0;                    // 0: all processors
   int64_t workers = 2;                    // threads that prepare images
-  int64_t eval_interval = 1;              // epochs between validations
-  int64_t checkpoint_interval = 1;        // epochs between saves
-  int64_t log_interval = 50;              // steps between events
+  // Where decoded images are kept: in memory, up to 512 MiB and a quarter of what is free, or in files, which later
+  // runs find again as long as a source file has the same path, size and time.
+  Cache cache = Cache::ram;
+  std::string cache_dir;            // disk: the folder; empty: $XDG_CACHE_HOME/convoy, or ~/.cache/convoy
+  double cache_size = 20;           // disk: most gigabytes (1e9 bytes) in it; also half of what could be free
+  int64_t eval_interval = 1;        // epochs between validations
+  int64_t checkpoint_interval = 1;  // epochs between saves
+  int64_t log_interval = 50;        // steps between events
 
   friend bool operator==(const Recipe&, const Recipe&) = default;
 };

@@ -18,10 +18,11 @@ namespace {
 
 // What the losses of a sweep depend on, and how fast it is.
 constexpr std::string_view kFields[] = {
-    "val-split",       "on-bad-image", "Network",       "batch-size",  "grad-accum-steps", "seed",      "loss",
-    "smoothing",       "opt",          "momentum",      "nesterov",    "opt-betas",        "opt-eps",   "weight-decay",
-    "decay-mode",      "decay-norms",  "bias-lr-scale", "layer-decay", "head-lr-scale",    "clip-grad", "lookahead",
-    "lookahead-decay", "Augmentation", "Preprocessing", "threads",     "workers"};
+    "val-split",     "on-bad-image", "Network",    "batch-size",      "grad-accum-steps", "seed",
+    "loss",          "smoothing",    "opt",        "momentum",        "nesterov",         "opt-betas",
+    "opt-eps",       "weight-decay", "decay-mode", "decay-norms",     "bias-lr-scale",    "layer-decay",
+    "head-lr-scale", "clip-grad",    "lookahead",  "lookahead-decay", "Augmentation",     "Preprocessing",
+    "threads",       "workers",      "cache",      "cache-dir",       "cache-size"};
 
 struct Options {
   explicit Options(CLI::App& app) : recipe(app, kFields) {}

@@ -261,6 +261,16 @@ void add_run(Fields& fields) {
       .identifies_run = false;
   fields.add("threads", &Recipe::threads, "threads that compute; 0: one a processor", {0, 4096}).identifies_run = false;
   fields.add("workers", &Recipe::workers, "threads that prepare images", {0, 4096}).identifies_run = false;
+  using Cache = Recipe::Cache;
+  fields
+      .add("cache", &Recipe::cache, Choices<Cache>{{"ram", Cache::ram}, {"disk", Cache::disk}, {"none", Cache::none}},
+           "where decoded images are kept: in memory, 512 MiB at most, in files that later runs find again, or nowhere")
+      .identifies_run = false;
+  fields
+      .add("cache-dir", &Recipe::cache_dir, "disk: folder of the files; without it, convoy in the user's cache folder")
+      .identifies_run = false;
+  fields.add("cache-size", &Recipe::cache_size, "disk: most gigabytes; at most half of what could be free", {0, 1e6})
+      .identifies_run = false;
   fields
       .add("save-best-above", &Recipe::save_best_above,
            "validation accuracy above which best.safetensors is written; auto: always", kProbability)

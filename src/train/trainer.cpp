@@ -298,6 +298,8 @@ void Trainer::warn_of_bad_images(const Loader& loader) {
     if (damaged_images_.insert(image).second) damaged.push_back(image);
   }
   if (!damaged.empty()) warn(describe_damaged(damaged));
+  if (disk_cache_ == nullptr) return;
+  if (const std::string problem = disk_cache_->take_problem(); !problem.empty()) warn(problem);
 }
 
 void Trainer::stop_for(const std::string& problem, int64_t updates) const {

@@ -138,6 +138,7 @@ class Trainer {
   std::unique_ptr<InferenceStep> inference_;  // the same, folded
   Buffer arena_;                              // of all steps
   size_t cache_bytes_ = 0;                    // of each loader
+  DiskCachePtr disk_cache_;                   // of all
   std::unique_ptr<Loader> loader_, val_loader_;
 
   StateFiles states_;

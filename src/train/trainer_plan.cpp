@@ -198,7 +198,13 @@ void Trainer::plan() {
       needed,
       fmt::format("batch-size: {} at batch size {} and image size {}", model_.name, batch_size_, *recipe_.img_size),
       [this](size_t bytes) { return smaller_batch(bytes); });
-  cache_bytes_ = std::min(LoaderOptions().cache_bytes, (available - needed) / 4);
+  if (recipe_.cache == Recipe::Cache::ram) {
+    cache_bytes_ = std::min(LoaderOptions().cache_bytes, (available - needed) / 4);
+  } else if (recipe_.cache == Recipe::Cache::disk) {
+    const std::filesystem::path folder(recipe_.cache_dir);
+    disk_cache_ = std::make_shared<DiskCache>(folder.empty() ? default_cache_folder() : folder,
+                                              static_cast<uint64_t>(recipe_.cache_size * 1e9));
+  }
   arena_ = Buffer(arena_bytes);
   for (TrainingStep* step : steps()) step->bind(variables_, arena_);
   inference_->bind(variables_, arena_);
@@ -288,6 +294,7 @@ LoaderOptions Trainer::loader_options() const {
   options.seed = static_cast<uint64_t>(recipe_.seed);
   options.workers = static_cast<int>(recipe_.workers);
   options.cache_bytes = cache_bytes_;
+  options.disk_cache = disk_cache_;
   return options;
 }
 
