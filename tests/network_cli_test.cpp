@@ -82,6 +82,32 @@ TEST(NetworkCli, BenchHoldsLayersAgainstTheMachine) {
   EXPECT_THAT(run_convoy(words).out, testing::ContainsRegex("not depthwise: 1 groups of 64 channels"));
 }
 
+TEST(NetworkCli, PlanFitsATrainingStepIntoMemory) {
+  const std::vector<std::string> words = {"plan", "resnet9", "--train", "--batch-size", "16", "--json"};
+  const auto planned = [&](const std::string& memory) {
+    std::vector<std::string> all = words;
+    if (!memory.empty()) all.insert(all.end(), {"--memory", memory});
+    return run_convoy(all);
+  };
+  const json whole = json::parse(planned("").out);
+  const int64_t bytes = whole["planned_bytes"].get<int64_t>() + whole["variable_bytes"].get<int64_t>();
+  EXPECT_EQ(whole["repeated_nodes"], 0);
+  const json smaller = json::parse(planned(std::to_string(bytes * 17 / 20)).out);
+  EXPECT_LE(smaller["planned_bytes"].get<int64_t>() + smaller["variable_bytes"].get<int64_t>(), bytes * 17 / 20);
+  EXPECT_EQ(smaller["planned_bytes"].get<int64_t>() + smaller["saved_bytes"].get<int64_t>(), whole["planned_bytes"]);
+  EXPECT_GT(smaller["repeated_nodes"], 0);
+  EXPECT_GT(smaller["repeated_share"], 0);
+  EXPECT_EQ(smaller["nodes"].size(), whole["nodes"].size() + smaller["repeated_nodes"].get<size_t>());
+
+  const Finished refused = planned("13M");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, testing::ContainsRegex("memory: expected at least [0-9]+M for resnet9 at batch size 16 and "
+                                                  "image size 32, got 13M; use a smaller batch or smaller images\n"));
+  EXPECT_THAT(planned("much").err, HasSubstr("expected an amount of memory such as 1.5G or 800M, got 'much'"));
+  EXPECT_THAT(run_convoy({"bench", "resnet9", "--memory", "1G"}).err,
+              HasSubstr("memory: expected --train, too: only training can compute anything again"));
+}
+
 // In double precision the step is PyTorch's to what float32 files can tell.
 TEST(NetworkCli, VerifyRunsOnAnyBackend) {
   const std::string golden = CONVOY_SOURCE_DIR "/tests/golden/resnet9.safetensors";

@@ -63,8 +63,8 @@ struct Recipe {
 
   int64_t epochs = 30;
   int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs
-  int64_t batch_size = 32;
-  bool drop_last = false;        // leave out the last batch of an epoch where it is smaller than the others
+  int64_t batch_size = 32;  // 0: the largest that fits into memory
+  bool drop_last = false;   // leave out the last batch of an epoch where it is smaller than the others
   int64_t grad_accum_steps = 1;  // batches whose mean gradient makes one update
   int64_t seed = 42;
 
@@ -156,7 +156,10 @@ struct Recipe {
   double time = 0;                        // minutes after which the run stops, to be resumed; 0: never
   std::optional<double> save_best_above;  // best.safetensors is written only for a greater validation accuracy
   int64_t threads = 0;                    // 0: all processors
-  int64_t workers = 2;                    // threads that prepare images
+  // Bytes that the process may use; what does not fit is computed again in the backward pass, to the same bits. Unset:
+  // what the machine or its container has free.
+  std::optional<int64_t> memory;
+  int64_t workers = 2;  // threads that prepare images
   // Where decoded images are kept: in memory, up to 512 MiB and a quarter of what is free, or in files, which later
   // runs find again as long as a source file has the same path, size and time.
   Cache cache = Cache::ram;
@@ -185,7 +188,7 @@ struct RecipeField {
   bool identifies_run = true;
   // The value as text; nullopt when unset. A list is separated by commas.
   std::function<std::optional<std::string>(const Recipe&)> get;
-  // False, changing nothing, when `text` is not as expected. "auto" unsets what can be unset.
+  // False, changing nothing, when `text` is not as expected. "auto" leaves open what can be left open.
   std::function<bool(Recipe&, std::string_view text)> set;
 };
 

@@ -30,6 +30,13 @@ struct RunCost {
   int64_t peak_bytes = 0;  // the most memory that the process had in use
 };
 
+// What the steps compute again so that they need less memory (Recipe::memory); results are the same to the bit.
+struct RepeatedWork {
+  int nodes = 0;           // of the graph; 0: everything fits as it is
+  double share = 0;        // of the work of a step without them, as estimated
+  size_t saved_bytes = 0;  // of planned memory
+};
+
 struct TrainStart {
   std::filesystem::path folder;
   Recipe recipe;  // with everything settled that was left open: learning rate, image size, experiment
@@ -38,14 +45,16 @@ struct TrainStart {
   std::string train_source;
   std::string val_source;
   int64_t train_images = 0;
-  int64_t val_images = 0;  // 0: there are none
-  int64_t batch_size = 0;  // the recipe's, or all images where they are fewer
+  int64_t val_images = 0;         // 0: there are none
+  int64_t batch_size = 0;         // the recipe's, or all images where they are fewer
+  std::string batch_size_reason;  // why, and the learning rate that goes with it, where the recipe left it open
   int64_t steps_per_epoch = 0;
   int64_t parameters = 0;         // trained numbers, in the run's last epoch
   int64_t frozen_parameters = 0;  // that the recipe's freeze keeps, for the whole run or up to unfreeze-after
   std::string initial_weights;    // one line on what the initial checkpoint gave; empty without one
   int64_t multiply_adds = 0;      // of the network on one image
   size_t planned_bytes = 0;       // of weights, optimizer and activations
+  RepeatedWork repeated;          // of the step that does most of it
   // Where the run begins; past 0 when it is resumed.
   int64_t first_epoch = 0;
   int64_t first_step = 0;

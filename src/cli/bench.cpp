@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/memory.h"
 #include "cli/network.h"
 #include "cli/output.h"
 #include "core/cpu.h"
@@ -88,6 +89,7 @@ nlohmann::ordered_json to_json(const Options& options, const Network& network, c
 }
 
 int run(Options& options) {
+  require_train(options.bench.train, options.bench.memory);
   const Network network = options.network.resolve();
   StepOptions& step = options.bench.step;
   step.model = network.model;
@@ -116,6 +118,7 @@ int run(Options& options) {
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
   app.add_flag("--train", options->bench.train, "Time a whole training step [inference]");
+  add_memory(app, options->bench.memory);
   app.add_option("--precision", options->precision, "Arithmetic [fp32]")->check(one_of("precision", {"fp32"}));
   add_threads(app);
   app.add_option("-r,--steps", options->bench.steps, "Steps to time [10]")->check(CLI::Range(1, 1000000));

@@ -5,13 +5,14 @@
 #include <sstream>
 
 #include "cli/commands.h"
+#include "cli/memory.h"
 #include "cli/network.h"
 #include "cli/output.h"
 #include "plan/batch_program.h"
 #include "plan/passes.h"
 #include "plan/reparameterise.h"
 #include "report/summary.h"
-#include "train/step.h"
+#include "train/benchmark.h"
 
 namespace convoy::cli {
 namespace {
@@ -21,6 +22,7 @@ struct Options {
 
   NetworkFlags network;
   bool train = false;
+  std::optional<int64_t> memory;
   std::vector<std::string> disabled_passes;
   bool json = false;
 };
@@ -32,6 +34,7 @@ struct Plan {
   std::vector<PassReport> passes;
   std::vector<ProgramRuns> programs;
   size_t arena_bytes = 0, variable_bytes = 0;
+  RepeatedWork repeated = {};
 };
 
 // Calls visit(line, report) for every node as the graph prints it; the lines behind them have no report.
@@ -64,6 +67,7 @@ void print_plan(const Plan& plan) {
   constexpr double kMebi = 1 << 20;
   print("\n# memory\n{:.1f} MiB of activations and gradients, {:.1f} MiB of parameters and optimizer state\n",
         static_cast<double>(plan.arena_bytes) / kMebi, static_cast<double>(plan.variable_bytes) / kMebi);
+  print_repeated(plan.repeated, plan.arena_bytes + plan.variable_bytes);
 }
 
 nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
@@ -89,6 +93,9 @@ nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
   }
   json["planned_bytes"] = plan.arena_bytes;
   json["variable_bytes"] = plan.variable_bytes;
+  json["repeated_nodes"] = plan.repeated.nodes;
+  json["repeated_share"] = plan.repeated.share;
+  json["saved_bytes"] = plan.repeated.saved_bytes;
   return json;
 }
 
@@ -126,15 +133,16 @@ void show_training(const Options& options, const Network& network, const std::se
   step_options.batch_size = network.input[0];
   step_options.image_size = network.input[1];
   step_options.disabled_passes = disabled;
-  Variables variables;
-  const TrainingStep step(step_options, variables, 0);
+  const TrainingPlan plan = plan_training(step_options, options.memory);
+  const TrainingStep& step = *plan.step;
   show(options, {network,
                  step.plain_text(),
                  {},
                  step.pass_reports(),
                  {{&step.program()}},
                  step.arena_bytes(),
-                 variables.bytes()});
+                 plan.variables.bytes(),
+                 step.repeated()});
 }
 
 std::vector<std::string> pass_names() {
@@ -147,10 +155,12 @@ std::vector<std::string> pass_names() {
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
   app.add_flag("--train", options->train, "Plan a training step [inference]");
+  add_memory(app, options->memory);
   app.add_option("--disable-pass", options->disabled_passes, "Leave out this pass; may be repeated")
       ->check(one_of("pass", pass_names()));
   app.add_flag("--json", options->json, "Print one JSON object");
   return [options] {
+    require_train(options->train, options->memory);
     const std::set<std::string> disabled(options->disabled_passes.begin(), options->disabled_passes.end());
     (options->train ? show_training : show_inference)(*options, options->network.resolve(), disabled);
     return 0;

@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/memory.h"
 #include "cli/output.h"
 #include "cli/recipe_flags.h"
 #include "convoy/run_report.h"
@@ -24,6 +25,8 @@ void print_start(const TrainStart& start) {
   print("{}: {:.2f} M parameters, {} classes, {} training and {} validation images, {:.0f} MiB planned\n", recipe.model,
         static_cast<double>(start.parameters) * 1e-6, start.class_names.size(), start.train_images, start.val_images,
         static_cast<double>(start.planned_bytes) / (1 << 20));
+  if (!start.batch_size_reason.empty()) print("batch size: {}, {}\n", start.batch_size, start.batch_size_reason);
+  print_repeated(start.repeated, start.planned_bytes);
   print("training on {}, {}\n", start.train_source,
         start.val_images == 0 ? "validating on nothing" : fmt::format("validating on {}", start.val_source));
   if (start.frozen_parameters > 0) {

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <initializer_list>
 
 namespace convoy {
@@ -27,6 +28,12 @@ double process_cpu_seconds() {
 }
 
 int64_t peak_resident_bytes() { return int64_t{1024} * usage_so_far().ru_maxrss; }
+
+int64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");  // in pages: all, and what is resident
+  int64_t all = 0, resident = 0;
+  return file >> all >> resident ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
 
 bool open_standard_descriptors() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

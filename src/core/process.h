@@ -11,6 +11,9 @@ double process_cpu_seconds();
 // The most physical memory that was in use at once.
 int64_t peak_resident_bytes();
 
+// The physical memory that is in use; 0 where the system does not tell.
+int64_t resident_bytes();
+
 // Connects those of the descriptors 0, 1 and 2 that are closed to /dev/null: the next files to be opened would take
 // their places, and get what is printed. False where that fails.
 bool open_standard_descriptors();

@@ -3,14 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/buffer.h"
-
 namespace convoy {
-namespace {
-
-size_t align(size_t bytes) { return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment; }
-
-}  // namespace
 
 MemoryLayout lay_out(std::span<const Lifetime> blocks) {
   MemoryLayout layout;

@@ -5,7 +5,14 @@
 #include <span>
 #include <vector>
 
+#include "core/buffer.h"
+
 namespace convoy {
+
+// Rounded up to where the next tensor may begin.
+constexpr size_t align(size_t bytes) {
+  return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+}
 
 // A block of memory that is needed from step `first` to step `last`, both included.
 struct Lifetime {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "convoy/error.h"
@@ -15,84 +15,7 @@
 namespace convoy {
 namespace {
 
-constexpr size_t kNoBlock = std::numeric_limits<size_t>::max();
 constexpr std::byte kGuardPattern{0xA5};
-
-size_t align(size_t bytes) { return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment; }
-
-// The blocks of the arena, and which of them each value has.
-struct Blocks {
-  std::vector<size_t> bytes_of_value;
-  std::vector<bool> elsewhere;  // not in the arena
-  std::vector<Lifetime> lifetimes;
-  std::vector<size_t> of_value;
-
-  size_t add(size_t bytes, int first, int last) {
-    lifetimes.push_back({bytes, first, last});
-    return lifetimes.size() - 1;
-  }
-};
-
-// The position of each value's last reader; values that the caller reads live to the end.
-std::vector<int> last_uses(const Graph& graph) {
-  std::vector<int> last(static_cast<size_t>(graph.value_count()), -1);
-  for (size_t position = 0; position < graph.nodes().size(); ++position) {
-    for (const ValueId id : graph.nodes()[position].inputs) {
-      if (id != kNoValue) last[static_cast<size_t>(id)] = static_cast<int>(position);
-    }
-  }
-  for (const auto& [name, id] : graph.outputs()) {
-    last[static_cast<size_t>(id)] = static_cast<int>(graph.nodes().size());
-  }
-  return last;
-}
-
-// Lets an output take over the block of an input that dies at this node, where the op allows it.
-size_t inherited_block(const Node& node, int output, int position, const Blocks& blocks,
-                       std::span<const size_t> taken) {
-  for (const auto& [out, in] : node.op->in_place()) {
-    const ValueId source = node.inputs[static_cast<size_t>(in)];
-    if (out != output || source == kNoValue) continue;
-    const size_t block = blocks.of_value[static_cast<size_t>(source)];
-    if (block == kNoBlock || blocks.lifetimes[block].last != position) continue;
-    if (std::find(taken.begin(), taken.end(), block) != taken.end()) continue;
-    if (std::count(node.inputs.begin(), node.inputs.end(), source) > 1) continue;
-    const ValueId target = node.outputs[static_cast<size_t>(output)];
-    if (blocks.lifetimes[block].bytes >= blocks.bytes_of_value[static_cast<size_t>(target)]) return block;
-  }
-  return kNoBlock;
-}
-
-void assign_blocks(const Graph& graph, size_t guard, Blocks& blocks) {
-  blocks.of_value.assign(static_cast<size_t>(graph.value_count()), kNoBlock);
-  const std::vector<int> last = last_uses(graph);
-  for (ValueId id = 0; id < graph.value_count(); ++id) {
-    const ValueInfo& info = graph.value(id);
-    const auto index = static_cast<size_t>(id);
-    if (info.kind == ValueKind::input) {
-      blocks.of_value[index] = blocks.add(blocks.bytes_of_value[index] + guard, -1, std::max(last[index], 0));
-    }
-  }
-  for (size_t position = 0; position < graph.nodes().size(); ++position) {
-    const Node& node = graph.nodes()[position];
-    const int now = static_cast<int>(position);
-    std::vector<size_t> taken;
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      if (node.outputs[i] == kNoValue) continue;
-      const auto index = static_cast<size_t>(node.outputs[i]);
-      if (blocks.elsewhere[index]) continue;
-      const int end = std::max(last[index], now);
-      size_t block = inherited_block(node, static_cast<int>(i), now, blocks, taken);
-      if (block == kNoBlock) {
-        block = blocks.add(blocks.bytes_of_value[index] + guard, now, end);
-      } else {
-        blocks.lifetimes[block].last = end;
-        taken.push_back(block);
-      }
-      blocks.of_value[index] = block;
-    }
-  }
-}
 
 // Why a kernel does not take a node's types; empty when it does.
 std::string refused_type(const Kernel& kernel, const NodeSpec& spec) {
@@ -192,15 +115,37 @@ void Program::choose_kernels(const ProgramOptions& options) {
   }
 }
 
+StepMemory Program::step_memory() const {
+  StepMemory memory;
+  memory.bytes.assign(static_cast<size_t>(graph_.value_count()), 0);
+  const auto give_room = [&](ValueId id) { memory.bytes[static_cast<size_t>(id)] = bytes_of(id) + guard_; };
+  for (ValueId id = 0; id < graph_.value_count(); ++id) {
+    if (graph_.value(id).kind != ValueKind::input) continue;
+    give_room(id);
+    memory.inputs.push_back(id);
+  }
+  for (size_t index = 0; index < steps_.size(); ++index) {
+    const Node& node = graph_.nodes()[index];
+    const size_t workspace = reports_[index].workspace;
+    memory.nodes.push_back({.inputs = node.inputs,
+                            .outputs = node.outputs,
+                            .in_place = node.op->in_place(),
+                            .workspace = workspace == 0 ? 0 : workspace + guard_});
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue && !steps_[index].in_prologue) give_room(id);
+    }
+  }
+  for (const auto& [name, id] : graph_.outputs()) memory.outputs.push_back(id);
+  return memory;
+}
+
 void Program::plan_memory() {
-  Blocks blocks;
   lasting_offsets_.assign(static_cast<size_t>(graph_.value_count()), kNoBlock);
   const auto keep = [this](ValueId id) {
     lasting_offsets_[static_cast<size_t>(id)] = lasting_bytes_;
     lasting_bytes_ += align(bytes_of(id) + guard_);
   };
   for (ValueId id = 0; id < graph_.value_count(); ++id) {
-    blocks.bytes_of_value.push_back(bytes_of(id));
     if (graph_.value(id).kind == ValueKind::constant) keep(id);
   }
   for (size_t index = 0; index < steps_.size(); ++index) {
@@ -209,16 +154,13 @@ void Program::plan_memory() {
       if (id != kNoValue) keep(id);
     }
   }
-  for (const size_t offset : lasting_offsets_) blocks.elsewhere.push_back(offset != kNoBlock);
-  assign_blocks(graph_, guard_, blocks);
-  for (size_t position = 0; position < reports_.size(); ++position) {
-    const size_t bytes = reports_[position].workspace;
-    const int now = static_cast<int>(position);
-    workspace_block_.push_back(bytes == 0 ? kNoBlock : blocks.add(bytes + guard_, now, now));
-  }
+  std::vector<int> order(steps_.size());
+  std::iota(order.begin(), order.end(), 0);
+  Blocks blocks = assign_blocks(step_memory(), order);
   MemoryLayout layout = lay_out(blocks.lifetimes);
   frame_bytes_ = align(layout.bytes);
   block_of_value_ = std::move(blocks.of_value);
+  workspace_block_ = std::move(blocks.of_workspace);
   block_offsets_ = std::move(layout.offsets);
 }
 

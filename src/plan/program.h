@@ -13,6 +13,7 @@
 #include "core/buffer.h"
 #include "core/parallel.h"
 #include "graph/graph.h"
+#include "plan/blocks.h"
 #include "plan/prepared_weights.h"
 #include "plan/variables.h"
 #include "plan/weight_source.h"
@@ -49,6 +50,8 @@ class Program {
   const Backend& backend() const { return *backend_; }
   // The arena this program needs, for all its frames.
   size_t arena_bytes() const { return frames_.size() * frame_bytes_; }
+  // What a frame of it is laid out from.
+  StepMemory step_memory() const;
   // Resolves every tensor: parameters and states in `variables`, the rest in `arena` from `offset` on, a multiple of
   // Buffer::kAlignment, which other programs may share as long as they do not run at the same time. Both are memory of
   // the program's backend and must outlive it. Throws Error when the arena is too small, a variable is missing, or they

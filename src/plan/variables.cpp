@@ -10,13 +10,13 @@
 #include "convoy/error.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "plan/memory.h"
 
 namespace convoy {
 namespace {
 
 size_t padded_bytes(const TensorType& type) {
-  const size_t bytes = static_cast<size_t>(type.shape.elements() * size_of(type.dtype));
-  return (bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+  return align(static_cast<size_t>(type.shape.elements() * size_of(type.dtype)));
 }
 
 float draw(Initializer start, RandomStream& random) {

@@ -17,8 +17,11 @@ constexpr size_t kLargestFile = size_t{1} << 20;
 
 using Type = RecipeField::Type;
 
+constexpr std::string_view kAuto = "auto";  // stands for a value of any type that is left open
+
 // What a TOML value of the field's type is as the field's text; nullopt for another type.
 std::optional<std::string> text_of(const toml::node& node, Type type) {
+  if (node.value_exact<std::string>() == kAuto) return std::string(kAuto);
   switch (type) {
     case Type::boolean:
       if (const auto value = node.value_exact<bool>()) return fmt::format("{}", *value);
@@ -128,7 +131,7 @@ std::string to_toml(const Recipe& recipe) {
       out += fmt::format("{}# {}\n", out.empty() ? "" : "\n", field.section);
       section = field.section;
     }
-    switch (field.type) {
+    switch (*text == kAuto ? Type::text : field.type) {
       case Type::text: out += fmt::format("{} = {}\n", field.name, quoted(*text)); break;
       case Type::list: out += fmt::format("{} = [{}]\n", field.name, *text); break;
       default: out += fmt::format("{} = {}\n", field.name, *text);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "convoy/recipe.h"
+#include "core/byte_size.h"
 
 namespace convoy::recipe_builder {
 
@@ -172,6 +173,34 @@ class Fields {
       if (!store(text, range, value)) return false;
       recipe.*member = value;
       return true;
+    };
+    return field;
+  }
+
+  // An integer of which 0 stands for "auto".
+  RecipeField& add_or_auto(std::string_view name, int64_t Recipe::*member, std::string_view help, const Range& range) {
+    RecipeField& field = add(name, member, help, range);
+    field.expected = [range] { return words_for<int64_t>(range) + ", or auto"; };
+    field.get = [member](const Recipe& recipe) { return recipe.*member == 0 ? "auto" : as_text(recipe.*member); };
+    field.set = [member, range](Recipe& recipe, std::string_view text) {
+      if (text != "auto") return store(text, range, recipe.*member);
+      recipe.*member = 0;
+      return true;
+    };
+    return field;
+  }
+
+  // An amount of memory.
+  RecipeField& add_bytes(std::string_view name, std::optional<int64_t> Recipe::*member, std::string_view help) {
+    RecipeField& field = begin(name, help);
+    field.expected = [] { return "an amount of memory such as 1.5G or 800M, or auto"; };
+    field.get = [member](const Recipe& recipe) {
+      return recipe.*member ? std::optional(byte_size_text(*(recipe.*member))) : std::nullopt;
+    };
+    field.set = [member](Recipe& recipe, std::string_view text) {
+      const std::optional<int64_t> bytes = parse_byte_size(text);
+      if (bytes || text == "auto") recipe.*member = bytes;
+      return bytes || text == "auto";
     };
     return field;
   }

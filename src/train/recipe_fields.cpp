@@ -75,7 +75,8 @@ void add_training(Fields& fields) {
       .add("max-updates", &Recipe::max_updates, "updates after which the run ends within an epoch; 0: all epochs",
            {0, 1e12})
       .identifies_run = false;
-  fields.add("batch-size", &Recipe::batch_size, "images of a step", {1, 65536});
+  fields.add_or_auto("batch-size", &Recipe::batch_size, "images of a step; auto: the most that fit into memory",
+                     {1, 65536});
   fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
   fields.add("seed", &Recipe::seed, "of everything random", {0, 9007199254740992});
@@ -260,6 +261,10 @@ void add_run(Fields& fields) {
   fields.add("resume", &Recipe::resume, "continue the run of that folder, or start where there is none")
       .identifies_run = false;
   fields.add("threads", &Recipe::threads, "threads that compute; 0: one a processor", {0, 4096}).identifies_run = false;
+  fields
+      .add_bytes("memory", &Recipe::memory,
+                 "most memory to use, such as 1.5G; what does not fit is computed again; auto: what is free")
+      .identifies_run = false;
   fields.add("workers", &Recipe::workers, "threads that prepare images", {0, 4096}).identifies_run = false;
   using Cache = Recipe::Cache;
   fields

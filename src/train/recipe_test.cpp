@@ -42,7 +42,9 @@ std::string other_value(const RecipeField& field, const std::string& now) {
     case RecipeField::Type::boolean: return now == "true" ? "false" : "true";
     case RecipeField::Type::integer: return now == "3" ? "4" : "3";
     case RecipeField::Type::number: return "0.12345678901234567";
-    case RecipeField::Type::text: return "a \"quoted\" \\ name\n# and ünïcode";
+    case RecipeField::Type::text:
+      if (field.name == "memory") return "1.5G";
+      return "a \"quoted\" \\ name\n# and ünïcode";
     case RecipeField::Type::list:
       for (const char* text : {"7,8", "0.25,0.5", "0.1,0.25,0.5"}) {
         Recipe recipe;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "convoy/error.h"
@@ -11,6 +12,7 @@
 #include "ops/optimizer/optimizer.h"
 #include "ops/sum/sum.h"
 #include "plan/network_graph.h"
+#include "plan/recompute.h"
 #include "train/freeze.h"
 #include "train/loss.h"
 #include "train/updates.h"
@@ -44,7 +46,7 @@ void append(std::vector<PassReport>& to, const std::vector<PassReport>& from) {
 }  // namespace
 
 TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uint64_t seed)
-    : accumulate_(options.accumulate) {
+    : accumulate_(options.accumulate), exact_(options.exact) {
   if (options.model_options.fused) {
     throw UsageError(
         fmt::format("{}: a fused network cannot be trained; train the form it was made of", options.model->name));
@@ -107,6 +109,19 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
     update_ = std::make_unique<Program>(std::move(update), ProgramOptions{.backend = variables.backend()});
   }
 }
+
+bool TrainingStep::fit(size_t arena_bytes) {
+  if (batch_->arena_bytes() <= arena_bytes) return true;
+  std::optional<Recomputation> smaller = recompute(batch_->graph(), program_options(), arena_bytes);
+  if (!smaller) return false;
+  verify_graph(smaller->graph);
+  const size_t whole = batch_->arena_bytes();
+  batch_ = std::make_unique<Program>(std::move(smaller->graph), program_options());
+  repeated_ = {.nodes = smaller->nodes, .share = smaller->work, .saved_bytes = whole - batch_->arena_bytes()};
+  return true;
+}
+
+size_t TrainingStep::smallest_arena() const { return convoy::smallest_arena(batch_->graph(), program_options()); }
 
 void TrainingStep::bind(const Variables& variables, Buffer& arena) {
   batch_->bind(variables, arena);

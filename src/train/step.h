@@ -9,6 +9,7 @@
 
 #include "convoy/model.h"
 #include "convoy/recipe.h"
+#include "convoy/train.h"
 #include "plan/host_tensor.h"
 #include "plan/passes.h"
 #include "plan/program.h"
@@ -69,6 +70,14 @@ class TrainingStep {
   TrainingStep(const StepOptions& options, Variables& variables, uint64_t seed);
 
   size_t arena_bytes() const { return batch_->arena_bytes(); }
+  // Plans anew, with the same results to the bit, so that the arena has at most so many bytes: values that the backward
+  // pass reads are computed again where they cannot be kept. To be called once, before bind(); false, and nothing is
+  // changed, where no way is found.
+  bool fit(size_t arena_bytes);
+  // The least for which it finds one.
+  size_t smallest_arena() const;
+  // What that has changed; nothing while all fits.
+  const RepeatedWork& repeated() const { return repeated_; }
   void bind(const Variables& variables, Buffer& arena);
 
   // To be filled before each run: {N, S, S, 3}, and probabilities {N, classes}.
@@ -89,7 +98,11 @@ class TrainingStep {
  private:
   void execute(const StepScalars& step, void (Program::*run)(const StepScalars&));
 
+  ProgramOptions program_options() const { return {.exact = exact_, .backend = batch_->backend()}; }
+
   int accumulate_;
+  bool exact_;
+  RepeatedWork repeated_;
   std::unique_ptr<Program> batch_;
   std::unique_ptr<Program> update_;  // where gradients are accumulated
   Buffer update_arena_;

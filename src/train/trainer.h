@@ -57,10 +57,23 @@ class Trainer {
   std::vector<TrainingStep*> steps() const;  // of all parts
   // Of a moving average of the weights that is mostly of those of long before.
   void warn_of_short_average() const;
-  // Of the images that are prepared ahead.
-  size_t loader_bytes(int64_t batch_size) const;
+  // Bytes that the process may still take; below 0 where it has too many already.
+  int64_t memory_left() const;
+  // What of them is left for an arena beside images that are prepared ahead and folded weights.
+  int64_t arena_left(int64_t batch_size, size_t folded_bytes) const;
+  // Whether a step of that batch would fit; whole: without computing anything again.
+  bool fits(int64_t batch_size, bool whole);
+  // Where the recipe leaves it open.
+  void settle_batch_size();
+  std::string explain_rate(bool given) const;
+  // Has the steps compute again what does not fit, and returns the bytes of the arena of all. Throws MemoryError where
+  // they cannot be made to fit.
+  size_t fit_into_memory();
+  RepeatedWork repeated_work() const;
+  // left: what arena_left() says.
+  [[noreturn]] void refuse(int64_t left);
   // Advice that names a batch that would fit.
-  std::string smaller_batch(size_t available);
+  std::string smaller_batch();
   std::unique_ptr<Loader> make_train_loader() const;
   std::unique_ptr<Loader> make_val_loader() const;
   LoaderOptions loader_options() const;
@@ -125,7 +138,8 @@ class Trainer {
   TrainingRecord record_;
   std::optional<ContentScan> contents_;  // of record_, while the run goes on
   int64_t batch_size_ = 0;
-  int64_t last_batch_size_ = 0;  // of the smaller batch that ends an epoch; 0: there is none
+  std::string batch_size_reason_;  // where the run chose it
+  int64_t last_batch_size_ = 0;    // of the smaller batch that ends an epoch; 0: there is none
   int64_t steps_per_epoch_ = 0;
   int64_t updates_ = 0;    // of the whole run
   int64_t end_batch_ = 0;  // of the whole run

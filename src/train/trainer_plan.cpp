@@ -15,7 +15,6 @@
 #include "core/text.h"
 #include "data/recipe_images.h"
 #include "graph/work.h"
-#include "inference/arena.h"
 #include "inference/source_options.h"
 #include "inference/weight_import.h"
 #include "ops/optimizer/optimizer.h"
@@ -53,8 +52,6 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
       folder_(settle_run_folder(recipe_)),
       states_(folder_) {
   recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
-  settle_optimizer(recipe_);
-  check(recipe_);
   open_data();
   plan();
   warn_of_short_average();
@@ -95,6 +92,12 @@ void Trainer::open_data() {
   preprocessing_ = preprocessing_of(recipe_, *recipe_.img_size);
   model_options_ = model_options(recipe_);
   model_options_.num_classes = static_cast<int64_t>(train_->class_names().size());
+  frozen_ = frozen_parameters(model_, model_options_, *recipe_.img_size, recipe_.freeze);
+  settle_batch_size();
+  const bool lr_is_given = recipe_.lr.has_value();
+  settle_optimizer(recipe_);
+  check(recipe_);
+  if (!batch_size_reason_.empty()) batch_size_reason_ += "; " + explain_rate(lr_is_given);
   batch_size_ = std::min(recipe_.batch_size, train_->size());
   if (batch_size_ < recipe_.batch_size) {
     warn(fmt::format("batch-size: {} has only {} training images, which make one batch; got {}", recipe_.data,
@@ -149,13 +152,6 @@ StepOptions Trainer::step_options(const Stage& stage, int64_t batch_size) const 
   return options;
 }
 
-size_t Trainer::loader_bytes(int64_t batch_size) const {
-  const int64_t side = preprocessing_.image_size;
-  const int64_t floats_per_image = 3 * side * side + model_options_.num_classes;
-  const int64_t batches = (LoaderOptions().batches_ahead + 1) * (val_ == nullptr ? 1 : 2);
-  return static_cast<size_t>(batches * batch_size * floats_per_image) * sizeof(float);
-}
-
 void Trainer::plan_parts() {
   for (const Stage& stage : stages_of(recipe_)) {
     Part& part = parts_.emplace_back();
@@ -184,28 +180,18 @@ std::vector<TrainingStep*> Trainer::steps() const {
 }
 
 void Trainer::plan() {
-  frozen_ = frozen_parameters(model_, model_options_, *recipe_.img_size, recipe_.freeze);
   plan_parts();
   inference_ = std::make_unique<InferenceStep>(model_, model_options_, batch_size_, *recipe_.img_size, variables_,
                                                static_cast<uint64_t>(recipe_.seed),
                                                InferenceOptions{.averaged = recipe_.model_ema, .folded = true});
   network_ = inference_graph(model_, model_options_, {1, *recipe_.img_size, *recipe_.img_size, 3},
                              recipe_.model_ema ? kAverageScope : std::string_view());
-  size_t arena_bytes = inference_->arena_bytes();
-  for (TrainingStep* step : steps()) arena_bytes = std::max(arena_bytes, step->arena_bytes());
-  const size_t needed = arena_bytes + loader_bytes(batch_size_);
-  const size_t available = require_memory(
-      needed,
-      fmt::format("batch-size: {} at batch size {} and image size {}", model_.name, batch_size_, *recipe_.img_size),
-      [this](size_t bytes) { return smaller_batch(bytes); });
-  if (recipe_.cache == Recipe::Cache::ram) {
-    cache_bytes_ = std::min(LoaderOptions().cache_bytes, (available - needed) / 4);
-  } else if (recipe_.cache == Recipe::Cache::disk) {
+  arena_ = Buffer(fit_into_memory());
+  if (recipe_.cache == Recipe::Cache::disk) {
     const std::filesystem::path folder(recipe_.cache_dir);
     disk_cache_ = std::make_shared<DiskCache>(folder.empty() ? default_cache_folder() : folder,
                                               static_cast<uint64_t>(recipe_.cache_size * 1e9));
   }
-  arena_ = Buffer(arena_bytes);
   for (TrainingStep* step : steps()) step->bind(variables_, arena_);
   inference_->bind(variables_, arena_);
 }
@@ -244,17 +230,6 @@ void Trainer::load_initial_checkpoint() {
   const bool as_many = report.file_classes == report.num_classes;
   initial_weights_ += fmt::format("; {} start anew for {} classes (the file has {})", fmt::join(report.new_head, ", "),
                                   report.num_classes, as_many ? "others" : std::to_string(report.file_classes));
-}
-
-std::string Trainer::smaller_batch(size_t available) {
-  for (int64_t fitting = batch_size_ / 2; fitting > 0; fitting /= 2) {
-    const TrainingStep smaller(step_options(parts_.back().stage, fitting), variables_,
-                               static_cast<uint64_t>(recipe_.seed));
-    if (smaller.arena_bytes() + loader_bytes(fitting) <= available) {
-      return fmt::format("a batch size of {} fits", fitting);
-    }
-  }
-  return "not even one image fits, use smaller images or another network";
 }
 
 void Trainer::start_from_images() {
@@ -340,12 +315,14 @@ void Trainer::report_start() const {
                              .train_images = train_->size(),
                              .val_images = val_ == nullptr ? 0 : val_->size(),
                              .batch_size = batch_size_,
+                             .batch_size_reason = batch_size_reason_,
                              .steps_per_epoch = steps_per_epoch_,
                              .parameters = parameters,
                              .frozen_parameters = frozen,
                              .initial_weights = initial_weights_,
                              .multiply_adds = multiply_adds(network_),
                              .planned_bytes = arena_.size() + variables_.bytes() + inference_->folded_bytes(),
+                             .repeated = repeated_work(),
                              .first_epoch = position_.epoch,
                              .first_step = position_.step,
                              .first_batch = position_.batches});

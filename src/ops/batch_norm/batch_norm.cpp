@@ -76,6 +76,14 @@ void BatchNormOp::gradient(GradientScope& scope) const {
   }
 }
 
+std::vector<TensorType> BatchNormApplyOp::infer(std::span<const TensorType> inputs) const {
+  expect_rank(*this, inputs, kX, 2, Shape::kMaxRank);
+  const Shape& x = inputs[kX].shape;
+  for (const Input i : {kWeight, kBias, kMean, kInvStd}) expect_shape(*this, inputs, i, {x[-1]});
+  expect_shape(*this, inputs, kResidual, x);
+  return {{x}};
+}
+
 std::vector<TensorType> BatchNormGradOp::infer(std::span<const TensorType> inputs) const {
   expect_sound(*this, attributes_);
   expect_rank(*this, inputs, kX, 2, Shape::kMaxRank);
@@ -91,7 +99,9 @@ std::vector<TensorType> BatchNormGradOp::infer(std::span<const TensorType> input
   return outputs;
 }
 
-std::vector<OpType> batch_norm_ops() { return {op_type<BatchNormOp>(), op_type<BatchNormGradOp>()}; }
+std::vector<OpType> batch_norm_ops() {
+  return {op_type<BatchNormOp>(), op_type<BatchNormApplyOp>(), op_type<BatchNormGradOp>()};
+}
 
 Value batch_norm(Builder b, Value x, const BatchNorm& options) {
   if (x.shape().rank() < 2) {

@@ -62,6 +62,33 @@ class BatchNormOp : public OpOf<BatchNormOp> {
   BatchNormAttributes attributes_;
 };
 
+// Inputs: x {..., C}; weight, bias, mean, inv_std {C}; a residual like x, or absent.
+// Output: that of a batch norm which used this mean and inv_std, the same bits again.
+class BatchNormApplyOp : public OpOf<BatchNormApplyOp> {
+ public:
+  static constexpr std::string_view kName = "batch_norm_apply";
+  static constexpr Slot kSlots[] = {{"input"}, {"weight"},  {"bias"},
+                                    {"mean"},  {"inv_std"}, {"residual", Slot::Kind::optional}};
+
+  enum Input { kX, kWeight, kBias, kMean, kInvStd, kResidual };
+
+  explicit BatchNormApplyOp(Activation activation = Activation::none) : activation_(activation) {}
+
+  Activation activation() const { return activation_; }
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor& visit) {
+    visit("activation", self.activation_, Activation::none);
+  }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<std::pair<int, int>> in_place() const override { return {{0, kX}, {0, kResidual}}; }
+  void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                 const StepScalars& step) const override;
+
+ private:
+  Activation activation_;
+};
+
 // Inputs: grad_output, x, mean, inv_std, weight, bias; where a residual was added before an activation, the output
 // (derivative_from_output) or else the residual, or absent; an addend like x, or absent.
 // Outputs: the gradients of x (+ addend), of weight, of bias, and of the residual where input kSaved is present.

@@ -1,6 +1,7 @@
 #include "convoy/ops.h"
 #include "graph/graph.h"
 #include "kernels/conv_args.h"
+#include "ops/append.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/op_case.h"
@@ -59,6 +60,18 @@ std::vector<OpCase> batch_norm_cases() {
                     return std::vector<Value>{fused(b / "bn", in[0], {.activation = activation}, in[1].id())};
                   }};
   };
+  const auto applied = [](Activation activation, Shape shape, bool residual) {
+    const Shape channels{shape[-1]};
+    std::vector<OpCase::Input> inputs{{shape, -3, 3, false}};
+    for (int i = 0; i < 4; ++i) inputs.push_back({channels, 0.1F, 2, false});
+    if (residual) inputs.push_back({shape, -3, 3, false});
+    return OpCase{"batch_norm/apply_" + std::string(to_string(activation)), inputs,
+                  [activation](Builder, const std::vector<Value>& in) {
+                    std::vector<Value> all = in;
+                    all.resize(6);
+                    return std::vector<Value>{append(std::make_shared<BatchNormApplyOp>(activation), all)};
+                  }};
+  };
   return {
       plain("map", {3, 7, 5, 24}, Mode::training),
       plain("vectors", {33, 130}, Mode::training),
@@ -79,6 +92,8 @@ std::vector<OpCase> batch_norm_cases() {
       {"batch_norm/statistics_of_convolution",
        {{{2, 11, 9, 8}}},
        [](Builder b, const std::vector<Value>& in) { return std::vector<Value>{after_convolution(b, in[0])}; }},
+      applied(Activation::silu, {2, 7, 7, 20}, false),
+      applied(Activation::relu, {2, 5, 5, 33}, true),
   };
 }
 

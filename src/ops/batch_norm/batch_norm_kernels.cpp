@@ -79,6 +79,27 @@ void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
                    .workspace = workspace});
 }
 
+size_t apply_workspace(const NodeSpec& spec) {
+  const auto [pixels, channels] = extents_of(spec.inputs[BatchNormApplyOp::kX].shape);
+  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels)) * sizeof(float);
+}
+
+void run_apply(const NodeSpec& spec, const NodeMemory& memory) {
+  using Op = BatchNormApplyOp;
+  const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
+  kernels::batch_norm_kernels().forward({.pixels = pixels,
+                                         .channels = channels,
+                                         .activation = spec.as<Op>().activation(),
+                                         .input = memory.input(Op::kX),
+                                         .residual = memory.input(Op::kResidual),
+                                         .mean = memory.input(Op::kMean),
+                                         .inv_std = memory.input(Op::kInvStd),
+                                         .weight = memory.input(Op::kWeight),
+                                         .bias = memory.input(Op::kBias),
+                                         .output = memory.output(0),
+                                         .workspace = reinterpret_cast<float*>(memory.workspace)});
+}
+
 size_t backward_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormGradOp::kX].shape);
   return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels)) * sizeof(float);
@@ -109,12 +130,13 @@ void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
 }
 
 constexpr Kernel kForward[] = {{.name = "simd", .workspace = forward_workspace, .run = run_forward}};
+constexpr Kernel kApply[] = {{.name = "simd", .workspace = apply_workspace, .run = run_apply}};
 constexpr Kernel kGrad[] = {{.name = "simd", .workspace = backward_workspace, .run = run_backward}};
 
 }  // namespace
 
 std::vector<KernelTable> batch_norm_kernels() {
-  return {{BatchNormOp::kName, kForward}, {BatchNormGradOp::kName, kGrad}};
+  return {{BatchNormOp::kName, kForward}, {BatchNormApplyOp::kName, kApply}, {BatchNormGradOp::kName, kGrad}};
 }
 
 }  // namespace convoy

@@ -7,6 +7,21 @@
 #include "ops/batch_norm/batch_norm.h"
 
 namespace convoy {
+namespace {
+
+// y = activation((x - mean) * inv_std * weight + bias + residual)
+void apply(Activation activation, const ReferenceTensor& x, const ReferenceTensor& weight, const ReferenceTensor& bias,
+           const ReferenceTensor& mean, const ReferenceTensor& inv_std, const ReferenceTensor& residual,
+           ReferenceTensor& y) {
+  for (size_t i = 0; i < x.data.size(); ++i) {
+    const size_t c = i % weight.data.size();
+    const double xhat = (x.data[i] - mean.data[c]) * inv_std.data[c];
+    const double added = residual.type.present ? residual.data[i] : 0;
+    y.data[i] = activate_reference(activation, xhat * weight.data[c] + bias.data[c] + added);
+  }
+}
+
+}  // namespace
 
 void BatchNormOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                             const StepScalars&) const {
@@ -29,13 +44,14 @@ void BatchNormOp::reference(std::span<ReferenceTensor> inputs, std::span<Referen
   for (size_t c = 0; c < channels; ++c) {
     outputs[kInvStd].data[c] = 1 / std::sqrt(var[c] + static_cast<double>(attributes_.eps));
   }
-  for (size_t i = 0; i < x.size(); ++i) {
-    const size_t c = i % channels;
-    const double xhat = (x[i] - mean[c]) * outputs[kInvStd].data[c];
-    const double residual = inputs[kResidual].type.present ? inputs[kResidual].data[i] : 0;
-    outputs[kY].data[i] =
-        activate_reference(attributes_.activation, xhat * inputs[kWeight].data[c] + inputs[kBias].data[c] + residual);
-  }
+  apply(attributes_.activation, inputs[kX], inputs[kWeight], inputs[kBias], outputs[kMean], outputs[kInvStd],
+        inputs[kResidual], outputs[kY]);
+}
+
+void BatchNormApplyOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
+                                 const StepScalars&) const {
+  apply(activation_, inputs[kX], inputs[kWeight], inputs[kBias], inputs[kMean], inputs[kInvStd], inputs[kResidual],
+        outputs[0]);
 }
 
 // With z = xhat * weight + bias + residual, g = grad_output * activation'(z) and averages over a channel's n values:
