@@ -55,11 +55,8 @@ class Resizer {
 
   // Of the image, what is read.
   const Rectangle& part() const { return part_; }
-  int width() const { return width_; }
-  int height() const { return height_; }
 
-  // part: those pixels. Calls take(y, row) for every row from the top; the row's width() RGB pixels are valid during
-  // the call.
+  // part: those pixels. Calls take(y, row) for every row from the top; the row's RGB pixels are valid during the call.
   using TakeRow = std::function<void(int y, const uint8_t* row)>;
   void operator()(ImageView part, ResizeScratch& scratch, const TakeRow& take) const;
   Image operator()(ImageView part) const;
