@@ -83,10 +83,11 @@ TEST(Recipe, MistakesNameKeyExpectationAndValue) {
   EXPECT_EQ(complaint_of_text("epochs = 3\nbatch_size = 8\n"),
             "r.toml:2: unknown key 'batch_size' (did you mean 'batch-size'?)");
   EXPECT_EQ(complaint_of_text("batch-size = '8'"),
-            "r.toml:1: batch-size: expected an integer from 1 to 65536, got '8'");
-  EXPECT_EQ(complaint_of_text("batch-size = 0"), "r.toml:1: batch-size: expected an integer from 1 to 65536, got '0'");
+            "r.toml:1: batch-size: expected an integer from 1 to 65536, or auto, got '8'");
+  EXPECT_EQ(complaint_of_text("batch-size = 0"),
+            "r.toml:1: batch-size: expected an integer from 1 to 65536, or auto, got '0'");
   EXPECT_EQ(complaint_of_text("batch-size = 1.5"),
-            "r.toml:1: batch-size: expected an integer from 1 to 65536, got 1.5");
+            "r.toml:1: batch-size: expected an integer from 1 to 65536, or auto, got 1.5");
   EXPECT_EQ(complaint_of_text("lr = nan"), "r.toml:1: lr: expected a number from 0 to 1000, or auto, got 'nan'");
   EXPECT_EQ(complaint_of_text("nesterov = 1"), "r.toml:1: nesterov: expected true or false, got 1");
   EXPECT_EQ(complaint_of_text("remode = 'pixels'"),
@@ -134,7 +135,7 @@ TEST(Recipe, EnvironmentSets) {
   EXPECT_EQ(recipe.batch_size, 12);
   ASSERT_EQ(setenv("CONVOY_BATCH_SIZE", "many", 1), 0);
   EXPECT_EQ(complaint([&] { read_recipe_environment(recipe); }),
-            "CONVOY_BATCH_SIZE: expected an integer from 1 to 65536, got 'many'");
+            "CONVOY_BATCH_SIZE: expected an integer from 1 to 65536, or auto, got 'many'");
   ASSERT_EQ(setenv("CONVOY_BATCH_SIZE", "", 1), 0);
   read_recipe_environment(recipe);
   EXPECT_EQ(recipe.batch_size, 12);

@@ -297,7 +297,7 @@ TEST_F(TrainerTest, ABatchThatDoesNotFitIsRefusedBeforeTheFirstStep) {
   recipe_.img_size = 16384;
   recipe_.batch_size = 32;
   const std::string message = complaint(recipe_);
-  EXPECT_THAT(message, HasSubstr("batch-size: pooled at batch size 32 and image size 16384 needs"));
+  EXPECT_THAT(message, HasSubstr("memory: pooled at batch size 32 and image size 16384 needs at least "));
   EXPECT_THAT(message, HasSubstr("fit"));
   EXPECT_FALSE(std::filesystem::exists(root_ / "runs"));
 }
