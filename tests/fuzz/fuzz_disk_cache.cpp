@@ -2,6 +2,8 @@
 // byte's lowest bit, the bytes replace those of a sound entry from the place on that the second and third say.
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -39,9 +41,11 @@ struct Cache {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Cache cache;
-  if (size < 3) return 0;
-  std::string text(reinterpret_cast<const char*>(data + 3), size - 3);
-  if (data[0] % 2 == 0) text = cache.whole.substr(0, (data[1] + 256U * data[2]) % cache.whole.size()) + text;
+  std::array<uint8_t, 3> choice{};
+  const size_t chosen = std::min(size, choice.size());
+  std::copy_n(data, chosen, choice.begin());
+  std::string text(reinterpret_cast<const char*>(data + chosen), size - chosen);
+  if (choice[0] % 2 == 0) text = cache.whole.substr(0, (choice[1] + 256U * choice[2]) % cache.whole.size()) + text;
   std::ofstream(cache.entry, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
   convoy::Image image;
   if (cache.cache.get(kStamp, image) && int64_t{image.width()} * image.height() < 1) std::abort();
