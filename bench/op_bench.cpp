@@ -55,9 +55,8 @@ void bench(const OpCase& op_case) {
   }
   fmt::print("{}\n", op_case.name);
   for (size_t i = 0; i < program.reports().size(); ++i) {
-    const Program::NodeReport& report = program.reports()[i];
-    fmt::print("  {:<32} {:<12} {:>10.1f} us\n", program.graph().nodes()[i].op->name(), report.kernel,
-               report.seconds / kRuns * 1e6);
+    fmt::print("  {:<32} {:<12} {:>10.1f} us\n", program.graph().nodes()[i].op->name(), program.reports()[i].kernel,
+               program.seconds(i) / kRuns * 1e6);
   }
 }
 
