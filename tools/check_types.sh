@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-git ls-files '*.h' '*.cpp' | xargs awk '
+find src include tests examples bench -name '*.h' -o -name '*.cpp' | LC_ALL=C sort | xargs awk '
   FNR == 1 { depth = 0 }
   /^(inline )?namespace([ ][a-zA-Z_:]+)? \{/ { scope[++depth] = ($1 == "inline" ? $3 : $2 == "{" ? FILENAME : $2); next }
   /^}  \/\/ (anonymous )?namespace/ { --depth; next }
