@@ -67,9 +67,22 @@ target_link_libraries(convoy PRIVATE
 
 foreach(stage core kernels graph ops backends models plan formats data inference train report)
   convoy_stage_sources(${stage} sources)
-  list(FILTER sources EXCLUDE REGEX "/src/kernels/isa/")
+  list(FILTER sources EXCLUDE REGEX "/src/(kernels/isa|core/mpi)/")
   target_sources(${CONVOY_WHOLE} PRIVATE ${sources})
 endforeach()
+
+# What reaches other processes by MPI is a library of its own, which the program loads where it was started as one of
+# several: it lies beside the program, or in CONVOY_PLUGIN_DIR where it is installed.
+set(CONVOY_PLUGIN_DIR ${CMAKE_INSTALL_LIBDIR}/convoy)
+file(RELATIVE_PATH plugin_folder ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR}/convoy)
+set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/core/join_world.cpp PROPERTY
+  COMPILE_DEFINITIONS CONVOY_PLUGIN_FOLDER="${plugin_folder}")
+if(MPI_CXX_FOUND)
+  add_library(convoy_mpi MODULE ${PROJECT_SOURCE_DIR}/src/core/mpi/mpi_transport.cpp)
+  set_target_properties(convoy_mpi PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  target_include_directories(convoy_mpi PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(convoy_mpi PRIVATE convoy_compiler MPI::MPI_CXX)
+endif()
 
 file(GLOB family_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/models/*.cpp)
 list(FILTER family_sources EXCLUDE REGEX "(registry|_test)\\.cpp$")

@@ -1,0 +1,470 @@
+#include "core/world.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+namespace convoy {
+namespace {
+
+constexpr double kTickSeconds = 0.1;  // between two looks at what others have to tell
+constexpr double kTellSeconds = 1;    // between two signs of life
+constexpr double kGraceSeconds = 3;   // for those who hear of a failure
+constexpr int kPatientPolls = 20;     // before a wait begins to sleep between two polls
+constexpr auto kNap = std::chrono::microseconds(100);
+
+enum Tag : int { kNoticeTag = 1, kSumTag, kShareTag, kSizeTag, kTextTag, kRootTag };
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown host";
+}
+
+template <class T>
+std::span<std::byte> bytes_of(T& value) {
+  return std::as_writable_bytes(std::span(&value, 1));
+}
+
+// The upper half of a float, rounded to the nearest, of two to the even one.
+struct Bf16 {
+  uint16_t bits;
+};
+
+double value_of(double x) { return x; }
+float value_of(float x) { return x; }
+float value_of(Bf16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
+
+template <class Number, class Value>
+Number stored(Value x) {
+  if constexpr (std::is_same_v<Number, Bf16>) {
+    const auto bits = std::bit_cast<uint32_t>(x);
+    if (std::isnan(x)) return {static_cast<uint16_t>(bits >> 16 | 0x40)};
+    return {static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
+  } else {
+    return x;
+  }
+}
+
+}  // namespace
+
+// A rank that is listened to.
+struct World::Peer {
+  int rank = 0;
+  double heard = now();
+  bool said_bye = false, was_told_bye = false;
+  Notice in, out;
+  int receiving = -1;  // transfers; -1: none
+  int sending = -1;
+};
+
+World::World(std::unique_ptr<Transport> transport, double silence_seconds)
+    : transport_(std::move(transport)),
+      rank_(transport_->rank()),
+      size_(transport_->size()),
+      silence_seconds_(silence_seconds) {
+  for (int other = 0; other < size_; ++other) {
+    if (other == rank_ || (rank_ != 0 && other != 0)) continue;
+    auto peer = std::make_unique<Peer>();
+    peer->rank = other;
+    peers_.push_back(std::move(peer));
+  }
+  thread_ = std::thread([this] { serve(); });
+  try {
+    run([this] { hosts_ = gather_now(host_name()); });
+  } catch (...) {
+    end_thread();
+    throw;
+  }
+}
+
+World::~World() {
+  try {
+    run([this] { say_goodbye(); });
+  } catch (const Error&) {
+    // The world has failed; there is nobody to wait for.
+  }
+  end_thread();
+  if (!failure_) transport_->finish();
+}
+
+void World::end_thread() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+std::string World::name(int rank) const {
+  const auto index = static_cast<size_t>(rank);
+  return index < hosts_.size() ? fmt::format("rank {} ({})", rank, hosts_[index]) : fmt::format("rank {}", rank);
+}
+
+bool World::same_host(int rank) const {
+  return hosts_[static_cast<size_t>(rank)] == hosts_[static_cast<size_t>(rank_)];
+}
+
+int World::ranks_here() const {
+  return static_cast<int>(std::ranges::count(hosts_, hosts_[static_cast<size_t>(rank_)]));
+}
+
+int64_t World::bytes_sent() const {
+  const std::scoped_lock lock(mutex_);
+  return bytes_sent_;
+}
+
+World::JobPtr World::enqueue(std::function<void()> run, const void* key) {
+  auto job = std::make_shared<Job>(Job{std::move(run), key});
+  {
+    const std::scoped_lock lock(mutex_);
+    jobs_.push_back(job);
+    if (key != nullptr) finishing_.push_back(job);
+  }
+  wake_.notify_all();
+  return job;
+}
+
+void World::wait_for(const JobPtr& job) {
+  const double begin = now();
+  std::unique_lock lock(mutex_);
+  job_done_.wait(lock, [&] { return job->is_done || failure_; });
+  wait_seconds_ += now() - begin;
+  if (failure_) throw_failure();
+}
+
+void World::throw_failure() const {
+  if (failure_->reporter == rank_) throw Error(failure_->text);
+  throw EndedByAnotherRank();
+}
+
+void World::serve() {
+  try {
+    while (true) {
+      JobPtr job;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait_for(lock, std::chrono::duration<double>(kTickSeconds),
+                       [this] { return !jobs_.empty() || stop_ || own_failure_; });
+        if (jobs_.empty() && stop_) return;
+        if (!jobs_.empty()) job = jobs_.front();
+      }
+      tend();
+      if (job == nullptr) continue;
+      job->run();
+      const std::scoped_lock lock(mutex_);
+      job->is_done = true;
+      jobs_.pop_front();
+      job_done_.notify_all();
+    }
+  } catch (const Stopped&) {
+    job_done_.notify_all();
+  }
+}
+
+void World::sum(std::span<double> values) {
+  run([this, values] { sum_pieces(values); });
+}
+
+void World::sum(std::span<float> values) {
+  run([this, values] { sum_pieces(values); });
+}
+
+void World::begin_sum(std::vector<std::span<float>> tensors) {
+  const float* const key = tensors.front().data();
+  enqueue(
+      [this, tensors = std::move(tensors)] { send_bf16_ ? sum_tensors<Bf16>(tensors) : sum_tensors<float>(tensors); },
+      key);
+}
+
+void World::finish_sum(const float* first) {
+  JobPtr job;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = std::ranges::find(finishing_, static_cast<const void*>(first), &Job::key);
+    if (found == finishing_.end()) throw InternalError("world: no such sum was begun");
+    job = *found;
+    finishing_.erase(found);
+  }
+  wait_for(job);
+}
+
+void World::broadcast(std::span<std::byte> bytes) {
+  run([this, bytes] {
+    std::vector<int> transfers;
+    if (rank_ != 0) transfers.push_back(transport_->receive(0, kRootTag, piece(bytes, rank_, 1)));
+    for (int to = 1; rank_ == 0 && to < size_; ++to) transfers.push_back(send_to(to, kRootTag, piece(bytes, to, 1)));
+    wait_all(transfers);
+    share_pieces(bytes, 1);
+  });
+}
+
+std::vector<std::string> World::gather(std::string_view text) {
+  std::vector<std::string> texts;
+  run([&] { texts = gather_now(text); });
+  return texts;
+}
+
+std::vector<std::string> World::gather_now(std::string_view text) {
+  std::vector<std::string> texts(static_cast<size_t>(size_));
+  std::vector<uint64_t> sizes(texts.size());
+  uint64_t own_size = text.size();
+  std::vector<int> transfers;
+  for (int other = 0; other < size_; ++other) {
+    if (other == rank_) continue;
+    transfers.push_back(transport_->receive(other, kSizeTag, bytes_of(sizes[static_cast<size_t>(other)])));
+    transfers.push_back(send_to(other, kSizeTag, bytes_of(own_size)));
+  }
+  wait_all(transfers);
+  texts[static_cast<size_t>(rank_)] = text;
+  for (int other = 0; other < size_; ++other) {
+    if (other == rank_) continue;
+    std::string& theirs = texts[static_cast<size_t>(other)];
+    theirs.resize(sizes[static_cast<size_t>(other)]);
+    transfers.push_back(transport_->receive(other, kTextTag, std::as_writable_bytes(std::span(theirs))));
+    transfers.push_back(send_to(other, kTextTag, std::as_bytes(std::span(text))));
+  }
+  wait_all(transfers);
+  return texts;
+}
+
+// Of `whole`, cut as evenly as can be in units of `element` bytes.
+std::span<std::byte> World::piece(std::span<std::byte> whole, int owner, size_t element) const {
+  const size_t count = whole.size() / element, ranks = static_cast<size_t>(size_), index = static_cast<size_t>(owner);
+  const size_t begin = count * index / ranks, end = count * (index + 1) / ranks;
+  return whole.subspan(begin * element, (end - begin) * element);
+}
+
+// Every rank has its own piece, and in the end all.
+void World::share_pieces(std::span<std::byte> whole, size_t element) {
+  std::vector<int> transfers;
+  for (int other = 0; other < size_; ++other) {
+    if (other == rank_) continue;
+    transfers.push_back(transport_->receive(other, kShareTag, piece(whole, other, element)));
+    transfers.push_back(send_to(other, kShareTag, piece(whole, rank_, element)));
+  }
+  wait_all(transfers);
+}
+
+// Every rank gets its piece of all others, adds them up and shares the sum.
+template <class Number>
+void World::sum_pieces(std::span<Number> whole) {
+  using Value = decltype(value_of(Number()));
+  const std::span<std::byte> bytes = std::as_writable_bytes(whole), own = piece(bytes, rank_, sizeof(Number));
+  const size_t count = own.size() / sizeof(Number);
+  received_.resize(std::max(received_.size(), own.size() * static_cast<size_t>(size_)));
+  totals_.resize(std::max(totals_.size(), count * sizeof(Value)));
+  const auto of_rank = [&](int other) {
+    return std::span(received_).subspan(static_cast<size_t>(other) * own.size(), own.size());
+  };
+  std::vector<int> transfers;
+  for (int other = 0; other < size_; ++other) {
+    if (other == rank_) continue;
+    transfers.push_back(transport_->receive(other, kSumTag, of_rank(other)));
+    transfers.push_back(send_to(other, kSumTag, piece(bytes, other, sizeof(Number))));
+  }
+  wait_all(transfers);
+  auto* const totals = reinterpret_cast<Value*>(totals_.data());
+  std::fill_n(totals, count, Value{0});
+  for (int other = 0; other < size_; ++other) {
+    const auto* terms = reinterpret_cast<const Number*>(other == rank_ ? own.data() : of_rank(other).data());
+    for (size_t i = 0; i < count; ++i) totals[i] += value_of(terms[i]);
+  }
+  std::transform(totals, totals + count, reinterpret_cast<Number*>(own.data()), stored<Number, Value>);
+  share_pieces(bytes, sizeof(Number));
+}
+
+template <class Number>
+void World::sum_tensors(std::span<const std::span<float>> tensors) {
+  size_t count = 0;
+  for (const std::span<float> tensor : tensors) count += tensor.size();
+  packed_.resize(std::max(packed_.size(), count * sizeof(Number)));
+  auto* next = reinterpret_cast<Number*>(packed_.data());
+  const std::span<Number> packed(next, count);
+  for (const std::span<float> tensor : tensors) {
+    next = std::transform(tensor.begin(), tensor.end(), next, stored<Number, float>);
+  }
+  sum_pieces(packed);
+  const Number* from = packed.data();
+  for (const std::span<float> tensor : tensors) {
+    std::transform(from, from + tensor.size(), tensor.data(), [](Number x) { return value_of(x); });
+    from += tensor.size();
+  }
+}
+
+int World::send_to(int to, int tag, std::span<const std::byte> message) {
+  {
+    const std::scoped_lock lock(mutex_);
+    bytes_sent_ += static_cast<int64_t>(message.size());
+  }
+  return transport_->send(to, tag, message);
+}
+
+void World::wait_all(std::vector<int>& transfers) {
+  for (int polls = 0; !transfers.empty(); ++polls) {
+    std::erase_if(transfers, [this](int transfer) { return transport_->done(transfer); });
+    if (transfers.empty()) return;
+    tend();
+    polls < kPatientPolls ? std::this_thread::yield() : std::this_thread::sleep_for(kNap);
+  }
+}
+
+void World::hear(Peer& peer) {
+  if (peer.receiving < 0 && !peer.said_bye) {
+    peer.receiving = transport_->receive(peer.rank, kNoticeTag, bytes_of(peer.in));
+  }
+  if (peer.receiving < 0 || !transport_->done(peer.receiving)) return;
+  peer.receiving = -1;
+  peer.heard = now();
+  if (peer.in.kind == Notice::Kind::bye) peer.said_bye = true;
+  if (peer.in.kind == Notice::Kind::failed) announce(peer.in);
+}
+
+// Whether what was told before is on its way still.
+bool World::is_telling(Peer& peer) {
+  if (peer.sending >= 0 && transport_->done(peer.sending)) peer.sending = -1;
+  return peer.sending >= 0;
+}
+
+void World::tell(Peer& peer, const Notice& notice) {
+  if (peer.was_told_bye || is_telling(peer)) return;
+  peer.out = notice;
+  peer.was_told_bye = notice.kind == Notice::Kind::bye;
+  peer.sending = transport_->send(peer.rank, kNoticeTag, bytes_of(peer.out));
+}
+
+// Ends the world, once the others know; ranks that cannot be reached are left.
+void World::announce(const Notice& notice) {
+  const double end = now() + kGraceSeconds;
+  const auto wait_until_told = [&] {
+    const auto is_busy = [this](const std::unique_ptr<Peer>& peer) { return is_telling(*peer); };
+    while (now() < end && std::ranges::any_of(peers_, is_busy)) std::this_thread::sleep_for(kNap);
+  };
+  Notice decided = notice;
+  const bool is_own = notice.reporter == rank_;
+  if (rank_ == 0 || is_own) {
+    wait_until_told();
+    for (const auto& peer : peers_) tell(*peer, notice);
+    wait_until_told();
+  }
+  // Of ranks that fail at once, rank 0 says whose failure it is.
+  while (rank_ != 0 && is_own && now() < end) {
+    Peer& root = *peers_.front();
+    if (root.receiving < 0) root.receiving = transport_->receive(0, kNoticeTag, bytes_of(root.in));
+    if (!transport_->done(root.receiving)) {
+      std::this_thread::sleep_for(kNap);
+      continue;
+    }
+    root.receiving = -1;
+    if (root.in.kind != Notice::Kind::failed) continue;
+    decided = root.in;
+    break;
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    failure_ = decided;
+  }
+  throw Stopped();
+}
+
+void World::check_silence() {
+  for (const auto& peer : peers_) {
+    const double silence = now() - peer->heard;
+    // Of rank 0's, rank 1 tells; the others leave it the time to.
+    const double patience = silence_seconds_ + (rank_ > 1 ? kGraceSeconds : 0);
+    if (silence < patience || peer->said_bye) continue;
+    Notice notice{.kind = Notice::Kind::failed, .reporter = rank_};
+    const std::string text =
+        fmt::format("{}: no sign of life for {:.0f} s; look at that process or its machine, and go on with --resume",
+                    name(peer->rank), silence);
+    text.copy(notice.text, sizeof notice.text - 1);
+    announce(notice);
+  }
+}
+
+void World::tend() {
+  const double time = now();
+  if (time - last_tended_ < kTickSeconds) return;
+  // Who was stopped and goes on cannot blame others.
+  const bool was_away = time - last_tended_ > silence_seconds_ / 2;
+  last_tended_ = time;
+  std::optional<Notice> own;
+  {
+    const std::scoped_lock lock(mutex_);
+    own = own_failure_;
+  }
+  if (own) announce(*own);
+  for (const auto& peer : peers_) {
+    if (was_away) peer->heard = time;
+    hear(*peer);
+  }
+  if (time - last_told_ >= kTellSeconds) {
+    last_told_ = time;
+    for (const auto& peer : peers_) tell(*peer, {});
+  }
+  check_silence();
+}
+
+// Rank 0 hears all, and then tells them that they may go; what is sent is received.
+void World::say_goodbye() {
+  const auto wait_while = [this](const auto& busy) {
+    while (busy()) {
+      tend();
+      std::this_thread::sleep_for(kNap);
+    }
+  };
+  const auto tell_all = [&] {
+    for (const auto& peer : peers_) {
+      wait_while([&] { return is_telling(*peer); });
+      tell(*peer, {.kind = Notice::Kind::bye});
+      wait_while([&] { return is_telling(*peer); });
+    }
+  };
+  const auto hear_all = [&] {
+    for (const auto& peer : peers_) wait_while([&] { return !peer->said_bye; });
+  };
+  if (rank_ == 0) {
+    hear_all();
+    tell_all();
+  } else {
+    tell_all();
+    hear_all();
+  }
+}
+
+std::optional<std::string> World::fail(std::string_view message) {
+  const std::string text = fmt::format("{}: {}", name(rank_), message);
+  std::unique_lock lock(mutex_);
+  if (!failure_) {
+    own_failure_ = Notice{.kind = Notice::Kind::failed, .reporter = rank_};
+    text.copy(own_failure_->text, sizeof own_failure_->text - 1);
+    wake_.notify_all();
+    job_done_.wait_for(lock, std::chrono::duration<double>(2 * kGraceSeconds), [this] { return failure_.has_value(); });
+  }
+  if (failure_ && failure_->reporter != rank_) return std::nullopt;
+  return failure_ ? failure_->text : text;
+}
+
+int threads_of_rank(World& world) {
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  sched_getaffinity(0, sizeof own, &own);
+  const std::vector<cpu_set_t> all = gather_all(world, own);
+  int sharers = 0;
+  for (int rank = 0; rank < world.size(); ++rank) {
+    sharers += world.same_host(rank) && CPU_EQUAL(&own, &all[static_cast<size_t>(rank)]) ? 1 : 0;
+  }
+  return std::max(1, CPU_COUNT(&own) / sharers);
+}
+
+}  // namespace convoy
