@@ -40,6 +40,9 @@ struct StepScalars {
   int64_t updates = 0;      // of the whole run
   float learning_rate = 0;  // of this update
   float momentum = -1;      // of this update, where a schedule varies it; below 0: the optimizer's own
+  // Where a batch is computed in slices: the samples of this one, and those of the batch before it.
+  int64_t samples = 0;
+  int64_t first_sample = 0;
 };
 
 // An input of an op.

@@ -6,11 +6,13 @@
 
 namespace convoy::kernels {
 
-// Which mask: the seed of the run, the step, and the op within the network.
+// Which mask: the seed of the run, the step, and the op within the network; and where in it the elements or samples
+// begin.
 struct MaskKey {
   uint64_t seed;
   uint64_t op;
   int64_t step;
+  int64_t first = 0;
 };
 
 // output[i] = input[i] / (1 - probability) where the mask keeps i, else 0; each is dropped with `probability` in [0,

@@ -26,6 +26,7 @@ constexpr Pass kStepPasses[] = {
     {"fuse-gradient-sum", "the sum of a value's gradients becomes part of the op that makes the last",
      fuse_gradient_sums},
     {"remove-dead-gradients", "nodes that nobody reads go", remove_dead_nodes},
+    {"early-sums", "sums over ranks begin as soon as the last gradient of each is there", schedule_sums},
     {"early-updates", "parameters are updated as soon as their gradients are there", schedule_updates},
 };
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "graph/work.h"
+#include "ops/all_reduce/all_reduce.h"
 #include "ops/batch_norm/batch_norm.h"
 
 namespace convoy {
@@ -47,6 +48,7 @@ std::optional<Node> repeat(Graph& graph, const Node& node) {
                             node.outputs[Norm::kMean], node.outputs[Norm::kInvStd], node.inputs[Norm::kResidual]});
   }
   if (node.outputs.empty() || node.outputs[0] == kNoValue || !changed_by(node).empty()) return std::nullopt;
+  if (op_as<AllReduceOp>(node) != nullptr || op_as<AllReduceWaitOp>(node) != nullptr) return std::nullopt;
   return graph.make_node(node.op, node.inputs);
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/all_reduce/all_reduce.h"
+
 namespace convoy {
 namespace {
 
@@ -33,6 +35,15 @@ bool depends(const Node& node, const Node& earlier) {
   return false;
 }
 
+// Moves a node to right behind the last that it depends on; whether it was not there.
+bool hoist(std::vector<Node>& nodes, size_t position) {
+  size_t target = position;
+  while (target > 0 && !depends(nodes[position], nodes[target - 1])) --target;
+  const auto at = [&](size_t index) { return nodes.begin() + static_cast<std::ptrdiff_t>(index); };
+  std::rotate(at(target), at(position), at(position + 1));
+  return target < position;
+}
+
 }  // namespace
 
 int schedule_updates(Graph& graph) {
@@ -41,14 +52,15 @@ int schedule_updates(Graph& graph) {
   size_t first = nodes.size();
   while (first > 0 && mutates_any(nodes[first - 1])) --first;
   int moved = 0;
-  for (size_t position = first; position < nodes.size(); ++position) {
-    size_t target = position;
-    while (target > 0 && !depends(nodes[position], nodes[target - 1])) --target;
-    if (target == position) continue;
-    std::rotate(nodes.begin() + static_cast<std::ptrdiff_t>(target),
-                nodes.begin() + static_cast<std::ptrdiff_t>(position),
-                nodes.begin() + static_cast<std::ptrdiff_t>(position) + 1);
-    ++moved;
+  for (size_t position = first; position < nodes.size(); ++position) moved += hoist(nodes, position) ? 1 : 0;
+  return moved;
+}
+
+int schedule_sums(Graph& graph) {
+  std::vector<Node>& nodes = graph.nodes();
+  int moved = 0;
+  for (size_t position = 0; position < nodes.size(); ++position) {
+    if (op_as<AllReduceOp>(nodes[position]) != nullptr) moved += hoist(nodes, position) ? 1 : 0;
   }
   return moved;
 }

@@ -56,7 +56,8 @@ void DropoutOp::gradient(GradientScope& scope) const {
 void DropoutOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                           const StepScalars& step) const {
   std::vector<float> mask(inputs[0].data.size(), 1.0F);
-  kernels::dropout(key(step), probability(), static_cast<int64_t>(mask.size()), mask.data(), mask.data());
+  const auto count = static_cast<int64_t>(mask.size());
+  kernels::dropout(key(step, count), probability(), count, mask.data(), mask.data());
   for (size_t i = 0; i < mask.size(); ++i) outputs[0].data[i] = inputs[0].data[i] * double{mask[i]};
 }
 
@@ -78,7 +79,8 @@ void DropPathOp::gradient(GradientScope& scope) const {
 void DropPathOp::reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                            const StepScalars& step) const {
   std::vector<float> scales(static_cast<size_t>(inputs[0].type.shape[0]));
-  kernels::drop_path_scales(key(step), probability(), inputs[0].type.shape[0], scales.data());
+  const int64_t samples = inputs[0].type.shape[0];
+  kernels::drop_path_scales(key(step, samples), probability(), samples, scales.data());
   const size_t per_sample = inputs[0].data.size() / scales.size();
   for (size_t i = 0; i < inputs[0].data.size(); ++i) {
     outputs[0].data[i] = inputs[0].data[i] * double{scales[i / per_sample]};

@@ -1,4 +1,5 @@
-// Dropout of elements and of whole samples. The masks are functions of (seed, step, op), so the gradients repeat them.
+// Dropout of elements and of whole samples. The masks are functions of (seed, step, op), so the gradients repeat them;
+// a slice of a batch has its part of the whole batch's.
 #pragma once
 
 #include "convoy/op.h"
@@ -14,7 +15,11 @@ class MaskedOp : public Op {
 
   float probability() const { return probability_; }
   uint64_t stream() const { return stream_; }
-  kernels::MaskKey key(const StepScalars& step) const { return {step.seed, stream_, step.step}; }
+  // count: elements or samples that the op masks.
+  kernels::MaskKey key(const StepScalars& step, int64_t count) const {
+    const int64_t per_sample = step.samples == 0 ? 0 : count / step.samples;
+    return {step.seed, stream_, step.step, per_sample * step.first_sample};
+  }
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor& visit) {

@@ -9,8 +9,8 @@ namespace {
 
 void run_dropout(const NodeSpec& spec, const NodeMemory& memory) {
   const auto& op = spec.as<DropoutOp>();
-  kernels::dropout(op.key(memory.step), op.probability(), spec.inputs[0].shape.elements(), memory.input(0),
-                   memory.output(0));
+  const int64_t count = spec.inputs[0].shape.elements();
+  kernels::dropout(op.key(memory.step, count), op.probability(), count, memory.input(0), memory.output(0));
 }
 
 size_t drop_path_workspace(const NodeSpec& spec) {
@@ -21,7 +21,7 @@ void run_drop_path(const NodeSpec& spec, const NodeMemory& memory) {
   const auto& op = spec.as<DropPathOp>();
   const Shape& shape = spec.inputs[0].shape;
   float* scales = reinterpret_cast<float*>(memory.workspace);
-  kernels::drop_path_scales(op.key(memory.step), op.probability(), shape[0], scales);
+  kernels::drop_path_scales(op.key(memory.step, shape[0]), op.probability(), shape[0], scales);
   kernels::elementwise_kernels().scale_samples(shape[0], shape.elements() / shape[0], scales, memory.input(0),
                                                memory.input(1), memory.output(0));
 }
