@@ -34,6 +34,7 @@ struct Recipe {
   enum class Cache : uint8_t { ram, disk, none };
   enum class Padding : uint8_t { usual, symmetric, same };
   enum class FreezeStats : uint8_t { frozen, none, all };
+  enum class ReduceDtype : uint8_t { fp32, bf16 };
 
   // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, CIFAR's files, a tar or
   // zip archive of one of these, or the name of a dataset of the program's own (convoy/own_dataset.h).
@@ -63,8 +64,11 @@ struct Recipe {
 
   int64_t epochs = 30;
   int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs
-  int64_t batch_size = 32;  // 0: the largest that fits into memory
-  bool drop_last = false;   // leave out the last batch of an epoch where it is smaller than the others
+  int64_t batch_size = 32;  // of a slice; 0: the largest that fits into memory
+  // Parts of a batch, each with batch norms and mixtures of its own, whose gradients are summed in their order: those
+  // of the ranks of a world, or computed one after another by one process, to the same bits. Unset: as many as ranks.
+  std::optional<int64_t> slices;
+  bool drop_last = false;        // leave out the last batch of an epoch where it is smaller than the others
   int64_t grad_accum_steps = 1;  // batches whose mean gradient makes one update
   int64_t seed = 42;
 
@@ -159,7 +163,8 @@ struct Recipe {
   // Bytes that the process may use; what does not fit is computed again in the backward pass, to the same bits. Unset:
   // what the machine or its container has free.
   std::optional<int64_t> memory;
-  int64_t workers = 2;  // threads that prepare images
+  int64_t workers = 2;                           // threads that prepare images
+  ReduceDtype reduce_dtype = ReduceDtype::fp32;  // as what gradients go from rank to rank
   // Where decoded images are kept: in memory, up to 512 MiB and a quarter of what is free, or in files, which later
   // runs find again as long as a source file has the same path, size and time.
   Cache cache = Cache::ram;

@@ -19,6 +19,7 @@
 #include "core/process.h"
 #include "core/terminal.h"
 #include "core/text.h"
+#include "core/world.h"
 #include "train/recipe_environment.h"
 
 namespace convoy::cli {
@@ -123,6 +124,8 @@ int main(int argc, char** argv) {
   try {
     command_line() = quote_command({argv, static_cast<size_t>(argc)});
     return run(argc, argv, path);
+  } catch (const convoy::EndedByAnotherRank&) {
+    return kFailed;
   } catch (const convoy::UsageError& error) {
     return report(path, error.what(), kUsage);
   } catch (const std::bad_alloc&) {

@@ -9,6 +9,8 @@
 #include "cli/output.h"
 #include "cli/recipe_flags.h"
 #include "convoy/run_report.h"
+#include "core/join_world.h"
+#include "train/trainer.h"
 
 namespace convoy::cli {
 namespace {
@@ -18,6 +20,7 @@ struct Options {
 
   RecipeFlags recipe;
   std::string data;
+  bool mpi = false;
 };
 
 void print_start(const TrainStart& start) {
@@ -61,19 +64,40 @@ void print_result(const TrainStart& start, const TrainResult& result) {
   print("run folder: {}\n", result.folder.string());
 }
 
-int run(const Options& options) {
-  Recipe recipe = options.recipe.resolve();
-  if (!options.data.empty()) recipe.data = options.data;
+TrainResult train_reporting(const Recipe& recipe, World* world, TrainStart& started) {
+  const bool is_quiet = world != nullptr && !world->is_first();
+  const Interrupt interrupt(is_quiet);
+  if (is_quiet) return train_in_world(recipe, {}, &interrupt.requested(), command_line(), world);
   RunReport report(stdout);
   TrainCallbacks callbacks = report.callbacks();
-  TrainStart started;
   callbacks.on_train_begin = [&, next = callbacks.on_train_begin](const TrainStart& start) {
     started = start;
     print_start(start);
     next(start);
   };
-  const Interrupt interrupt;
-  const TrainResult result = train(recipe, callbacks, &interrupt.requested(), command_line());
+  return train_in_world(recipe, callbacks, &interrupt.requested(), command_line(), world);
+}
+
+// The line of the rank that failed first is printed, and no other.
+TrainResult train_telling(const Recipe& recipe, World* world, TrainStart& started) {
+  if (world == nullptr) return train_reporting(recipe, nullptr, started);
+  try {
+    return train_reporting(recipe, world, started);
+  } catch (const Error& error) {
+    if (const auto line = world->fail(error.what())) error.rethrow(*line);
+  } catch (const std::exception& error) {
+    if (const auto line = world->fail(error.what())) throw Error(*line);
+  }
+  throw EndedByAnotherRank();
+}
+
+int run(const Options& options) {
+  Recipe recipe = options.recipe.resolve();
+  if (!options.data.empty()) recipe.data = options.data;
+  const std::unique_ptr<World> world = join_world(options.mpi);
+  TrainStart started;
+  const TrainResult result = train_telling(recipe, world.get(), started);
+  if (world != nullptr && !world->is_first()) return result.ending == TrainEnding::interrupted ? kInterrupted : 0;
   if (result.ending == TrainEnding::interrupted) {
     print("stopped and saved in {}; the same command with --resume goes on\n", result.folder.string());
     return kInterrupted;
@@ -93,6 +117,7 @@ std::function<int()> declare(CLI::App& app) {
          "DIR", options->data,
          "Images: one sub-folder a class, or train/ beside val/ of such, or CIFAR's files, or a .tar or .zip of these")
       ->type_name("DIR");
+  app.add_flag("--mpi", options->mpi, "Join the other processes by MPI, whether or not mpirun or srun can be noticed");
   return [options] { return run(*options); };
 }
 
@@ -104,6 +129,7 @@ const Command kTrain = {
     "  convoy train photos --val-split 0.2 --model resnet18 --img-size 128 --epochs 20 --experiment birds\n"
     "  convoy train photos --recipe runs/birds/recipe.toml --lr 0.02 --experiment birds2\n"
     "  convoy train photos --recipe runs/birds/recipe.toml --resume\n"
+    "  mpirun -np 4 convoy train photos --model resnet50\n"
     "A flag overrules the variable CONVOY_<FLAG>, that the recipe file, that the default. Ctrl-C finishes the step "
     "and\n"
     "saves; --resume goes on from there, or starts afresh where there is nothing yet.",

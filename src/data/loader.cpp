@@ -48,6 +48,11 @@ std::optional<Augmenter> augmenter_of(const LoaderOptions& options) {
 
 }  // namespace
 
+BatchSlice slice_of(int64_t samples, int64_t slices, int64_t number) {
+  const int64_t first = samples * number / slices;
+  return {first, samples * (number + 1) / slices - first};
+}
+
 Loader::Loader(DatasetPtr dataset, LoaderOptions options)
     : dataset_(std::move(dataset)),
       options_(std::move(options)),
@@ -62,7 +67,10 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
   consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
   opened_ = working_ = consumed_;
   const int64_t side = options_.preprocessing.image_size;
-  const auto batch = static_cast<size_t>(options_.batch_size);
+  // A slice of a smaller batch is no larger.
+  const int64_t most =
+      options_.slice ? (options_.batch_size + options_.slices - 1) / options_.slices : options_.batch_size;
+  const auto batch = static_cast<size_t>(most);
   // One slot more than is prepared ahead: the consumer holds one.
   for (int i = 0; i <= std::max(1, options_.batches_ahead); ++i) {
     auto slot = std::make_unique<Slot>();
@@ -103,10 +111,14 @@ void Loader::open_slot(int64_t number) {
     last_order_epoch_ = slot.batch.epoch;
   }
   slot.order = last_order_;
-  slot.samples = std::min(options_.batch_size, dataset_->size() - slot.batch.step * options_.batch_size);
+  slot.batch.samples = std::min(options_.batch_size, dataset_->size() - slot.batch.step * options_.batch_size);
+  const BatchSlice wanted = options_.slice ? slice_of(slot.batch.samples, options_.slices, *options_.slice)
+                                           : BatchSlice{0, slot.batch.samples};
+  slot.first = wanted.first;
+  slot.samples = wanted.size;
   slot.batch.size = slot.samples;
   slot.taken = slot.finished = 0;
-  slot.ready = false;
+  slot.ready = slot.samples == 0;
   slot.error = nullptr;
 }
 
@@ -156,9 +168,19 @@ void Loader::mix_samples(Slot& slot) const {
   Batch& batch = slot.batch;
   const int64_t off = options_.augmentation->mix_off_epoch;
   if (off > 0 && batch.epoch >= off) return;
-  mix(batch.images.floats(), batch.targets.floats(), slot.samples, options_.preprocessing.image_size,
-      static_cast<int64_t>(dataset_->class_names().size()), *options_.augmentation,
-      RandomStream(options_.seed, "mix", static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(batch.step)));
+  const int64_t side = options_.preprocessing.image_size;
+  const auto classes = static_cast<int64_t>(dataset_->class_names().size());
+  const auto mix_slice = [&](int64_t number, int64_t first, int64_t samples) {
+    const int64_t key = batch.step * options_.slices + number;
+    mix(batch.images.floats() + first * side * side * 3, batch.targets.floats() + first * classes, samples, side,
+        classes, *options_.augmentation,
+        RandomStream(options_.seed, "mix", static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(key)));
+  };
+  if (options_.slice) return mix_slice(*options_.slice, 0, slot.samples);
+  for (int64_t number = 0; number < options_.slices; ++number) {
+    const BatchSlice slice = slice_of(slot.samples, options_.slices, number);
+    mix_slice(number, slice.first, slice.size);
+  }
 }
 
 void Loader::serve(const std::stop_token& stop) {
@@ -218,7 +240,7 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index, Scratch& scr
 
 void Loader::prepare_sample(Slot& slot, int64_t position, Scratch& scratch) {
   const int64_t count = dataset_->size();
-  const int64_t place = slot.batch.step * options_.batch_size + position;
+  const int64_t place = slot.batch.step * options_.batch_size + slot.first + position;
   const int64_t tries = options_.replace_skipped ? count : 1;
   for (int64_t offset = 0; offset < tries; ++offset) {
     const int64_t index = (*slot.order)[static_cast<size_t>((place + offset) % count)];

@@ -22,8 +22,20 @@
 
 namespace convoy {
 
+// Samples of a batch.
+struct BatchSlice {
+  int64_t first = 0;
+  int64_t size = 0;
+};
+
+// The slice of that number of a batch that is cut into `slices` parts, as even as they can be.
+BatchSlice slice_of(int64_t samples, int64_t slices, int64_t number);
+
 struct LoaderOptions {
   int64_t batch_size = 32;
+  // Samples are mixed within a slice of the batch; where `slice` is given, only that one is prepared.
+  int64_t slices = 1;
+  std::optional<int64_t> slice;
   bool shuffle = false;
   bool drop_last = false;  // leaves out the last batch of an epoch when it is not full
   Preprocessing preprocessing;
@@ -44,10 +56,11 @@ struct LoaderOptions {
   int64_t end_epoch = std::numeric_limits<int64_t>::max();
 };
 
-// Samples [0, size) are valid.
+// Samples [0, size) are valid: those of the whole batch, or of the loader's slice.
 struct Batch {
   int64_t epoch = 0;
-  int64_t step = 0;  // within the epoch
+  int64_t step = 0;     // within the epoch
+  int64_t samples = 0;  // of the whole batch
   int64_t size = 0;
   Buffer images;                 // float {batch_size, image_size, image_size, 3}
   Buffer targets;                // float {batch_size, classes}: probabilities, one-hot unless samples are mixed
@@ -92,7 +105,8 @@ class Loader {
   struct Slot {
     Batch batch;
     Order order;
-    int64_t samples = 0;        // wanted
+    int64_t first = 0;          // wanted of the batch
+    int64_t samples = 0;        // so many from there
     int64_t taken = 0;          // handed out to workers
     int64_t finished = 0;       // prepared
     bool ready = false;         // all prepared, and mixed

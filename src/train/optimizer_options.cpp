@@ -39,7 +39,8 @@ std::vector<std::string> optimizers_where(const std::function<bool(const Optimiz
 double base_learning_rate(const Recipe& recipe) {
   if (recipe.lr) return *recipe.lr;
   const Optimizer& optimizer = find_optimizer(recipe.opt);
-  const double share = static_cast<double>(recipe.batch_size * recipe.grad_accum_steps) / optimizer.lr_images;
+  const double share = static_cast<double>(recipe.batch_size * recipe.slices.value_or(1) * recipe.grad_accum_steps) /
+                       optimizer.lr_images;
   return optimizer.lr * (optimizer.lr_root ? std::sqrt(share) : share);
 }
 

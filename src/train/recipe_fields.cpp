@@ -75,8 +75,12 @@ void add_training(Fields& fields) {
       .add("max-updates", &Recipe::max_updates, "updates after which the run ends within an epoch; 0: all epochs",
            {0, 1e12})
       .identifies_run = false;
-  fields.add_or_auto("batch-size", &Recipe::batch_size, "images of a step; auto: the most that fit into memory",
-                     {1, 65536});
+  fields.add_or_auto("batch-size", &Recipe::batch_size,
+                     "images of a step, on each rank of mpirun; auto: the most that fit into memory", {1, 65536});
+  fields.add("slices", &Recipe::slices,
+             "parts of a step, of batch-size images each, that one process computes in turn as so many ranks would; "
+             "auto: the ranks",
+             {1, 65536});
   fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
   fields.add("seed", &Recipe::seed, "of everything random", {0, 9007199254740992});
@@ -266,6 +270,12 @@ void add_run(Fields& fields) {
                  "most memory to use, such as 1.5G; what does not fit is computed again; auto: what is free")
       .identifies_run = false;
   fields.add("workers", &Recipe::workers, "threads that prepare images", {0, 4096}).identifies_run = false;
+  using ReduceDtype = Recipe::ReduceDtype;
+  fields
+      .add("reduce-dtype", &Recipe::reduce_dtype,
+           Choices<ReduceDtype>{{"fp32", ReduceDtype::fp32}, {"bf16", ReduceDtype::bf16}},
+           "as what gradients go from rank to rank of mpirun")
+      .identifies_run = false;
   using Cache = Recipe::Cache;
   fields
       .add("cache", &Recipe::cache, Choices<Cache>{{"ram", Cache::ram}, {"disk", Cache::disk}, {"none", Cache::none}},

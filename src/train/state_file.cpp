@@ -19,6 +19,7 @@
 #include "core/random.h"
 #include "formats/safetensors.h"
 #include "formats/strict_json.h"
+#include "train/updates.h"
 
 namespace convoy {
 namespace {
@@ -162,21 +163,33 @@ Contents read_contents(const Candidate& candidate) {
   return contents;
 }
 
+// Gradients that wait for the update are 0 after one: they are not stored then.
+bool is_zero(std::string_view name, const Recipe& recipe, const TrainingPosition& position) {
+  return name.starts_with(kTotalPrefix) && position.batches % recipe.grad_accum_steps == 0;
+}
+
 // Checks all tensors, then sets the variables: a file that does not fit changes nothing.
-void set_variables(const Candidate& candidate, const Contents& contents, const Variables& variables) {
+void set_variables(const Candidate& candidate, const Contents& contents, const Recipe& recipe,
+                   const Variables& variables) {
   const std::string path = candidate.file.path().string();
-  if (contents.size() != variables.all().size()) {
-    throw Error(fmt::format("{}: expected {} tensors, got {}", path, variables.all().size(), contents.size()));
-  }
+  size_t expected = 0, got = 0;
+  for (const auto& [name, contained] : contents) got += is_zero(name, recipe, candidate.position) ? 0 : 1;
+  for (const auto& [name, variable] : variables.all()) expected += is_zero(name, recipe, candidate.position) ? 0 : 1;
+  if (got != expected) throw Error(fmt::format("{}: expected {} tensors, got {}", path, expected, got));
   for (const auto& [name, variable] : variables.all()) {
+    if (is_zero(name, recipe, candidate.position)) continue;
     const StoredTensor& stored = candidate.file.tensor(name);
-    const std::span<const int64_t> expected = variable.shape.extents();
-    if (stored.type != DType::f32 || !std::ranges::equal(stored.shape, expected)) {
+    const std::span<const int64_t> extents = variable.shape.extents();
+    if (stored.type != DType::f32 || !std::ranges::equal(stored.shape, extents)) {
       throw Error(fmt::format("{}: {}: expected {} floats, got {} of {}", path, name, variable.shape.to_string(),
                               fmt::join(stored.shape, "x"), to_string(stored.type)));
     }
   }
   for (const auto& [name, variable] : variables.all()) {
+    if (is_zero(name, recipe, candidate.position)) {
+      variables.fill(name, [](std::span<float> values) { std::ranges::fill(values, 0.0F); });
+      continue;
+    }
     const std::vector<std::byte>& bytes = contents.at(name);
     variables.fill(name, [&](std::span<float> values) { std::memcpy(values.data(), bytes.data(), bytes.size()); });
   }
@@ -198,6 +211,7 @@ void StateFiles::save(const RunIdentity& identity, const TrainingPosition& posit
   std::map<std::string, std::span<const std::byte>> contents;
   std::deque<std::vector<float>> downloaded;
   for (const auto& [name, variable] : variables.all()) {
+    if (is_zero(name, identity.recipe, position)) continue;
     const std::span<const int64_t> extents = variable.shape.extents();
     const std::span<const std::byte> bytes = std::as_bytes(variables.elements(name, downloaded.emplace_back()));
     tensors.push_back({name, DType::f32, {extents.begin(), extents.end()}, bytes});
@@ -243,7 +257,7 @@ std::optional<TrainingPosition> StateFiles::load(const RunIdentity& identity, co
     try {
       const Contents contents = read_contents(candidate);
       check_identity(candidate, identity);
-      set_variables(candidate, contents, variables);
+      set_variables(candidate, contents, identity.recipe, variables);
       warn_of_other_build(candidate, warn);
       newest_ = candidate.slot;
       return candidate.position;

@@ -9,23 +9,16 @@
 #include "convoy/error.h"
 #include "convoy/ops.h"
 #include "graph/autodiff.h"
-#include "ops/optimizer/optimizer.h"
 #include "ops/sum/sum.h"
 #include "plan/network_graph.h"
 #include "plan/recompute.h"
 #include "train/freeze.h"
 #include "train/loss.h"
+#include "train/rank_sums.h"
 #include "train/updates.h"
 
 namespace convoy {
 namespace {
-
-// Copies a variable of another graph into this one, under its name.
-ValueId import_variable(Graph& graph, const ValueInfo& info) {
-  return info.kind == ValueKind::parameter
-             ? graph.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role)
-             : graph.add_state(info.name, info.type.shape, info.start, info.layout);
-}
 
 std::vector<std::string> variable_names(const Graph& graph) {
   std::vector<std::string> names;
@@ -75,28 +68,31 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
     if (!options.frozen.contains(graph.value(id).name)) trained.insert(id);
   }
   const std::pair<ValueId, ValueId> seed_gradient{
-      loss.id(), graph.add_constant(Shape{}, 1.0F / static_cast<float>(options.accumulate))};
+      loss.id(), graph.add_constant(Shape{}, static_cast<float>(options.share / options.accumulate))};
   Gradients gradients;
   for (const auto& gradient : differentiate(graph, {&seed_gradient, 1}, trained, std::make_shared<SumOp>(true))) {
     gradients.push_back(gradient);
   }
 
+  const std::vector<ValueId> statistics = changed_states(graph);
+  for (const ValueId id : statistics) statistics_.push_back(graph.value(id).name);
+
   Graph update(Mode::training);
-  if (options.accumulate == 1) {
+  const bool updates_later = options.accumulate > 1 || options.slices > 1;
+  if (updates_later) {
+    gradients = accumulate(graph, options.world, gradients);
+  } else if (options.world != nullptr) {
+    gradients = sum_over_ranks(graph, *options.world, gradients, backward_order(graph, gradients));
+  }
+  if (options.world != nullptr) average_statistics(graph, *options.world, statistics, options.share);
+  if (!updates_later) {
     add_updates(graph, options, scales, gradients);
     add_followers(graph, options, names);
   } else {
-    Gradients totals;
-    for (const auto& [weight, gradient] : gradients) {
-      const ValueId total = add_state_like(graph, "gradient", weight);
-      graph.add_node(std::make_shared<AccumulateOp>(), {total, gradient});
-      totals.emplace_back(import_variable(update, graph.value(weight)), import_variable(update, graph.value(total)));
-    }
+    const Gradients totals = import_totals(update, graph, gradients);
     add_updates(update, options, scales, totals);
-    for (const auto& [weight, total] : totals) update.add_node(std::make_shared<ClearOp>(), {total});
-    for (const std::string& name : names) {
-      if (update.find_named(name) == kNoValue) import_variable(update, graph.value(graph.named(name)));
-    }
+    clear(update, totals);
+    for (const std::string& name : names) import_variable(update, graph, name);
     add_followers(update, options, names);
   }
   append(pass_reports_, run_passes(graph, step_passes(), options.disabled_passes));
@@ -105,7 +101,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   if (followers_are_new) start_followers(variables, names);
   batch_ = std::make_unique<Program>(std::move(graph),
                                      ProgramOptions{.exact = options.exact, .backend = variables.backend()});
-  if (options.accumulate > 1) {
+  if (updates_later) {
     update_ = std::make_unique<Program>(std::move(update), ProgramOptions{.backend = variables.backend()});
   }
 }
@@ -134,12 +130,15 @@ void TrainingStep::bind(const Variables& variables, Buffer& arena) {
   update_->bind(variables, update_arena_);
 }
 
-void TrainingStep::execute(const StepScalars& step, void (Program::*run)(const StepScalars&)) {
+void TrainingStep::execute_slice(const StepScalars& step, Run run) {
   images_.upload();
   targets_.upload();
   (*batch_.*run)(step);
   loss_.download();
   logits_.download();
+}
+
+void TrainingStep::execute_update(const StepScalars& step, Run run) {
   if (update_ != nullptr && (step.step + 1) % accumulate_ == 0) (*update_.*run)(step);
 }
 

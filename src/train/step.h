@@ -10,6 +10,7 @@
 #include "convoy/model.h"
 #include "convoy/recipe.h"
 #include "convoy/train.h"
+#include "core/world.h"
 #include "plan/host_tensor.h"
 #include "plan/passes.h"
 #include "plan/program.h"
@@ -48,8 +49,12 @@ struct StepOptions {
   std::string loss = "cross-entropy";  // one of loss_names()
   float label_smoothing = 0;
   OptimizerOptions optimizer;
-  float clip_grad_norm = 0;           // 0: off
-  int accumulate = 1;                 // batches whose mean gradient makes one update
+  float clip_grad_norm = 0;  // 0: off
+  int accumulate = 1;        // batches whose mean gradient makes one update
+  // A batch is computed in slices: by the ranks of a world, or one after another by this process. This step is one's.
+  World* world = nullptr;
+  int slices = 1;                     // of this process
+  double share = 1;                   // of the batch's samples, that this slice has
   std::set<std::string> frozen = {};  // parameters that stay as they are
   Recipe::FreezeStats freeze_stats = Recipe::FreezeStats::frozen;
   // Parameters that have been frozen in the first updates of the run, and how many these are.
@@ -84,19 +89,34 @@ class TrainingStep {
   float* images() const { return images_.values().data(); }
   float* targets() const { return targets_.values().data(); }
   // Runs a batch, and after every `accumulate`-th the update; `step` counts from 0 without gaps.
-  void run(const StepScalars& step) { execute(step, &Program::run); }
-  void run_profiled(const StepScalars& step) { execute(step, &Program::run_profiled); }
+  void run(const StepScalars& step) {
+    run_slice(step);
+    update(step);
+  }
+  void run_profiled(const StepScalars& step) {
+    execute_slice(step, &Program::run_profiled);
+    execute_update(step, &Program::run_profiled);
+  }
+  // The two halves of this, for slices that are computed one after another, of which the last one's step updates. The
+  // running statistics of batch norms are then the caller's to average (train/slices.h).
+  void run_slice(const StepScalars& step) { execute_slice(step, &Program::run); }
+  void update(const StepScalars& step) { execute_update(step, &Program::run); }
   // Of the last batch.
   float loss() const { return loss_.values().front(); }
   const float* logits() const { return logits_.values().data(); }
 
   const Program& program() const { return *batch_; }
   const std::vector<PassReport>& pass_reports() const { return pass_reports_; }
+  // The variables that the forward pass changes: running statistics.
+  const std::vector<std::string>& statistics() const { return statistics_; }
   // The graph as the model wrote it, before any pass.
   const std::string& plain_text() const { return plain_text_; }
 
  private:
-  void execute(const StepScalars& step, void (Program::*run)(const StepScalars&));
+  using Run = void (Program::*)(const StepScalars&);
+
+  void execute_slice(const StepScalars& step, Run run);
+  void execute_update(const StepScalars& step, Run run);
 
   ProgramOptions program_options() const { return {.exact = exact_, .backend = batch_->backend()}; }
 
@@ -107,6 +127,7 @@ class TrainingStep {
   std::unique_ptr<Program> update_;  // where gradients are accumulated
   Buffer update_arena_;
   HostTensor images_, targets_, loss_, logits_;
+  std::vector<std::string> statistics_;
   std::vector<PassReport> pass_reports_;
   std::string plain_text_;
 };

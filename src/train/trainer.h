@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 #include "convoy/train.h"
 #include "core/buffer.h"
 #include "core/process.h"
+#include "core/world.h"
 #include "data/loader.h"
 #include "inference/inference_step.h"
 #include "inference/metrics.h"
@@ -21,16 +23,22 @@
 #include "inference/training_record.h"
 #include "plan/variables.h"
 #include "train/schedule.h"
+#include "train/slices.h"
 #include "train/stages.h"
 #include "train/state_file.h"
 #include "train/step.h"
 
 namespace convoy {
 
+// train() on a rank of a world; without one, alone. Rank 0's has the callbacks and writes the run folder; what the
+// others return says how they ended. Who catches what this throws tells the world (World::fail).
+TrainResult train_in_world(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop,
+                           const std::string& command, World* world);
+
 class Trainer {
  public:
   // Opens the images, plans the step and makes sure that it fits into memory. Writes nothing. Throws as train().
-  Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop);
+  Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop, World* world = nullptr);
 
   // command: for command.txt. Throws as train().
   TrainResult run(const std::string& command);
@@ -40,17 +48,29 @@ class Trainer {
 
  private:
   enum class Progress : uint8_t { finished, stopped };
+  // Of a batch, summed over ranks.
+  struct StepSums {
+    double samples = 0, top1 = 0, top5 = 0;
+    double loss = 0;
+  };
   // A stage of the run as it is carried out.
   struct Part {
     Stage stage;
     Preprocessing preprocessing;  // of its training images
     std::unique_ptr<TrainingStep> step;
-    std::unique_ptr<TrainingStep> last_step;  // of the smaller batch that ends an epoch; null: there is none
+    std::map<int64_t, std::unique_ptr<TrainingStep>> last_steps;  // of slices of the last batch, by their size
   };
 
   void open_data();
+  void settle_slices();
+  // Of the validation images those that this rank looks at.
+  void take_val_share();
   void plan();
-  StepOptions step_options(const Stage& stage, int64_t batch_size) const;
+  // batch: samples of the whole batch, of which the step has a slice.
+  StepOptions step_options(const Stage& stage, int64_t slice_size, int64_t batch) const;
+  int64_t whole_batch() const { return batch_size_ * slices_; }
+  // Those slices of a batch that this process computes.
+  std::vector<BatchSlice> own_slices(int64_t batch) const;
   // Settles how many images the last batch of an epoch has.
   void settle_last_batch();
   void plan_parts();
@@ -65,6 +85,8 @@ class Trainer {
   bool fits(int64_t batch_size, bool whole);
   // Where the recipe leaves it open.
   void settle_batch_size();
+  void choose_batch_size();
+  void agree_on_batch_size(bool begun);
   std::string explain_rate(bool given) const;
   // Has the steps compute again what does not fit, and returns the bytes of the arena of all. Throws MemoryError where
   // they cannot be made to fit.
@@ -77,6 +99,12 @@ class Trainer {
   std::unique_ptr<Loader> make_train_loader() const;
   std::unique_ptr<Loader> make_val_loader() const;
   LoaderOptions loader_options() const;
+  // Throws Error where other ranks have another recipe, other images or another program.
+  void check_ranks() const;
+  // What `other`, the lines of a rank, has otherwise than rank 0; empty: nothing.
+  std::string first_difference(const std::string& first, const std::string& other, int rank) const;
+  // Has all ranks begin as rank 0 does.
+  void share_start();
   void resume();
   // Throws UsageError unless the run can go on from where it stands.
   void check_position() const;
@@ -93,12 +121,20 @@ class Trainer {
   void run_step();
   // Trains on the next batch and counts it; returns its loss.
   double train_batch(double rate, double momentum);
+  void train_slices(const Batch& batch, double rate, double momentum, StepSums& sums);
   void report_step(double rate, double loss) const;
   Progress validate();
+  // Puts the outcomes of all ranks together, in the order of the images.
+  ClassificationSums gather_outcomes();
   void finish_epoch();
 
-  bool interrupted() const { return stop_ != nullptr && stop_->load(); }
-  bool out_of_time() const;
+  bool is_first() const { return world_ == nullptr || world_->is_first(); }
+  // Asks all ranks whether one wants to stop; alone, there is nothing to agree on.
+  void agree_to_stop();
+  bool interrupted() const { return world_ != nullptr ? agreed_interrupt_ : interrupted_here(); }
+  bool interrupted_here() const { return stop_ != nullptr && stop_->load(); }
+  bool out_of_time() const { return world_ != nullptr ? agreed_time_ : out_of_time_here(); }
+  bool out_of_time_here() const;
   bool stop_asked() const { return interrupted() || out_of_time(); }
   bool impatient() const;
   // Whether there is nothing left to train.
@@ -112,24 +148,32 @@ class Trainer {
   double seconds_in_epoch() const;
   double reader_seconds_in_epoch() const { return loader_->wait_seconds() - reader_seconds_before_; }
   void warn(const std::string& text) const;
-  void warn_of_bad_images(const Loader& loader);
+  // loader: null where this rank has none.
+  void warn_of_bad_images(const Loader* loader);
+  using Lines = std::vector<std::string>;
+  Lines of_all_ranks(const Lines& lines) const;
   int64_t updates_made() const { return position_.batches / recipe_.grad_accum_steps; }
   // Throws Error that says where the run stopped and what is saved. updates: made before what is wrong was computed.
   [[noreturn]] void stop_for(const std::string& problem, int64_t updates) const;
   void require_finite(std::string_view what, double value, int64_t updates) const;
   void require_finite_variables() const;
-  void save_state();
+  // The state to resume from, and the weights.
+  void save();
   void save_model(const char* file_name);
 
   Recipe recipe_;
   const TrainCallbacks& callbacks_;
   const std::atomic<bool>* stop_;
+  World* world_;  // null: this process is alone
+  bool agreed_interrupt_ = false, agreed_time_ = false;
   std::shared_ptr<const Model> network_of_checkpoint_;
   const Model& model_;
   ModelOptions model_options_;
   bool numbered_;  // the recipe did not name the experiment
   std::filesystem::path folder_;
   DatasetPtr train_, val_;                 // val_ null: there are none
+  DatasetPtr own_val_;                     // this rank's share of them; null: it has none
+  int64_t first_own_val_ = 0;              // where in val_ it begins
   std::string train_source_, val_source_;  // where they are, for messages
   Preprocessing preprocessing_;
   std::set<std::string> frozen_;
@@ -137,9 +181,10 @@ class Trainer {
   RunIdentity identity_;
   TrainingRecord record_;
   std::optional<ContentScan> contents_;  // of record_, while the run goes on
-  int64_t batch_size_ = 0;
-  std::string batch_size_reason_;  // where the run chose it
-  int64_t last_batch_size_ = 0;    // of the smaller batch that ends an epoch; 0: there is none
+  int64_t slices_ = 1;                   // of a batch
+  int64_t batch_size_ = 0;               // of a slice
+  std::string batch_size_reason_;        // where the run chose it
+  int64_t last_batch_ = 0;               // samples of the smaller batch that ends an epoch; 0: there is none
   int64_t steps_per_epoch_ = 0;
   int64_t updates_ = 0;    // of the whole run
   int64_t end_batch_ = 0;  // of the whole run
@@ -147,12 +192,13 @@ class Trainer {
 
   Variables variables_;
   std::vector<Part> parts_;
-  size_t part_ = 0;                           // of the epoch at hand
-  Graph network_{Mode::inference};            // of one image, with the weights that are validated and saved
-  std::unique_ptr<InferenceStep> inference_;  // the same, folded
-  Buffer arena_;                              // of all steps
-  size_t cache_bytes_ = 0;                    // of each loader
-  DiskCachePtr disk_cache_;                   // of all
+  size_t part_ = 0;                            // of the epoch at hand
+  std::optional<SliceStatistics> statistics_;  // where this process computes several slices
+  Graph network_{Mode::inference};             // of one image, with the weights that are validated and saved
+  std::unique_ptr<InferenceStep> inference_;   // the same, folded
+  Buffer arena_;                               // of all steps
+  size_t cache_bytes_ = 0;                     // of each loader
+  DiskCachePtr disk_cache_;                    // of all
   std::unique_ptr<Loader> loader_, val_loader_;
 
   StateFiles states_;
@@ -161,6 +207,7 @@ class Trainer {
   std::optional<Evaluation> val_result_;    // of the last validation
   int64_t val_batches_ = -1;                // position_.batches at it
   std::vector<ImageOutcome> val_outcomes_;  // of the same
+  std::vector<int64_t> val_indices_;        // of their images
   std::set<std::string> bad_images_;        // that were warned of
   std::set<std::string> damaged_images_;    // likewise
   // position_.cost holds the wall and processor time of before this call of train(), the rest up to now.

@@ -28,19 +28,22 @@ constexpr int64_t kFewestSteps = 32;
 
 int64_t Trainer::memory_left() const {
   if (recipe_.memory) return *recipe_.memory - resident_bytes();
-  return static_cast<int64_t>(std::min(available_memory(), size_t{1} << 60));
+  // The ranks of a host share what it has.
+  const size_t ranks = world_ == nullptr ? 1 : static_cast<size_t>(world_->ranks_here());
+  return static_cast<int64_t>(std::min(available_memory() / ranks, size_t{1} << 60));
 }
 
 int64_t Trainer::arena_left(int64_t batch_size, size_t folded_bytes) const {
   const int64_t side = preprocessing_.image_size;
   const int64_t floats_per_image = 3 * side * side + model_options_.num_classes;
   const int64_t batches = (LoaderOptions().batches_ahead + 1) * (val_ == nullptr ? 1 : 2);
-  const auto loader_bytes = batches * batch_size * floats_per_image * static_cast<int64_t>(sizeof(float));
+  const int64_t samples = batch_size * static_cast<int64_t>(own_slices(slices_).size());
+  const auto loader_bytes = batches * samples * floats_per_image * static_cast<int64_t>(sizeof(float));
   return memory_left() - loader_bytes - static_cast<int64_t>(folded_bytes) - kUnplannedBytes;
 }
 
 bool Trainer::fits(int64_t batch_size, bool whole) {
-  TrainingStep step(step_options(stages_of(recipe_).back(), batch_size), variables_,
+  TrainingStep step(step_options(stages_of(recipe_).back(), batch_size, batch_size * slices_), variables_,
                     static_cast<uint64_t>(recipe_.seed));
   size_t folded_bytes = 0;
   const Graph& graph = step.program().graph();
@@ -53,14 +56,36 @@ bool Trainer::fits(int64_t batch_size, bool whole) {
 
 void Trainer::settle_batch_size() {
   if (recipe_.batch_size > 0) return;
-  if (recipe_.resume && StateFiles(folder_).exist()) {
-    Recipe begun;
-    read_recipe(begun, folder_ / "recipe.toml");
-    recipe_.batch_size = begun.batch_size;
+  const bool begun = is_first() && recipe_.resume && StateFiles(folder_).exist();
+  if (begun) {
+    Recipe before;
+    read_recipe(before, folder_ / "recipe.toml");
+    recipe_.batch_size = before.batch_size;
     batch_size_reason_ = "as the run began";
+  } else {
+    choose_batch_size();
+  }
+  if (world_ != nullptr) agree_on_batch_size(begun);
+}
+
+// What rank 0's run began with, or the most that all have room for.
+void Trainer::agree_on_batch_size(bool begun) {
+  struct Choice {
+    int64_t size;
+    bool begun;
+  };
+  const int64_t own = recipe_.batch_size;
+  const std::vector<Choice> choices = gather_all(*world_, Choice{own, begun});
+  if (choices.front().begun) {
+    recipe_.batch_size = choices.front().size;
     return;
   }
-  const int64_t most = std::max<int64_t>(train_->size() / kFewestSteps, 1);
+  recipe_.batch_size = std::ranges::min(choices, {}, &Choice::size).size;
+  if (recipe_.batch_size < own) batch_size_reason_ = "the most that fit on every rank";
+}
+
+void Trainer::choose_batch_size() {
+  const int64_t most = std::max<int64_t>(train_->size() / (kFewestSteps * slices_), 1);
   const auto end = std::ranges::upper_bound(kBatchSizes, most);
   const auto behind_whole =
       std::partition_point(kBatchSizes.begin(), end, [&](int64_t size) { return fits(size, true); });

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <set>
 #include <span>
 #include <string>
@@ -42,14 +43,15 @@ std::shared_ptr<const Model> network_of_checkpoint(const Recipe& recipe) {
 
 }  // namespace
 
-Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop)
+Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const std::atomic<bool>* stop, World* world)
     : recipe_(checked(recipe)),
       callbacks_(callbacks),
       stop_(stop),
+      world_(world),
       network_of_checkpoint_(network_of_checkpoint(recipe)),
       model_(network_of_checkpoint_ != nullptr ? *network_of_checkpoint_ : find_model(recipe.model)),
       numbered_(recipe_.experiment.empty()),
-      folder_(settle_run_folder(recipe_)),
+      folder_(is_first() ? settle_run_folder(recipe_) : std::filesystem::path()),
       states_(folder_) {
   recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
   open_data();
@@ -93,18 +95,19 @@ void Trainer::open_data() {
   model_options_ = model_options(recipe_);
   model_options_.num_classes = static_cast<int64_t>(train_->class_names().size());
   frozen_ = frozen_parameters(model_, model_options_, *recipe_.img_size, recipe_.freeze);
+  settle_slices();
   settle_batch_size();
   const bool lr_is_given = recipe_.lr.has_value();
   settle_optimizer(recipe_);
   check(recipe_);
   if (!batch_size_reason_.empty()) batch_size_reason_ += "; " + explain_rate(lr_is_given);
-  batch_size_ = std::min(recipe_.batch_size, train_->size());
+  batch_size_ = std::min(recipe_.batch_size, train_->size() / slices_);
   if (batch_size_ < recipe_.batch_size) {
     warn(fmt::format("batch-size: {} has only {} training images, which make one batch; got {}", recipe_.data,
-                     batch_size_, recipe_.batch_size));
+                     train_->size(), recipe_.batch_size * slices_));
   }
   settle_last_batch();
-  steps_per_epoch_ = train_->size() / batch_size_ + (last_batch_size_ > 0 ? 1 : 0);
+  steps_per_epoch_ = train_->size() / whole_batch() + (last_batch_ > 0 ? 1 : 0);
   const int64_t accumulate = recipe_.grad_accum_steps;
   end_batch_ = recipe_.epochs * steps_per_epoch_;
   if (recipe_.max_updates > 0) end_batch_ = std::min(end_batch_, recipe_.max_updates * accumulate);
@@ -114,27 +117,73 @@ void Trainer::open_data() {
         fmt::format("grad-accum-steps: expected at most the run's {} batches, got {}", end_batch_, accumulate));
   }
   schedule_ = schedule_of(recipe_, static_cast<double>(steps_per_epoch_) / static_cast<double>(accumulate));
+  take_val_share();
   record_ = make_training_record(recipe_, *train_);
   identity_ = {recipe_, train_->class_names(), record_.names};
 }
 
+void Trainer::take_val_share() {
+  own_val_ = val_;
+  if (val_ == nullptr || world_ == nullptr) return;
+  const BatchSlice share = slice_of(val_->size(), world_->size(), world_->rank());
+  std::vector<int64_t> indices(static_cast<size_t>(share.size));
+  std::iota(indices.begin(), indices.end(), share.first);
+  first_own_val_ = share.first;
+  own_val_ = indices.empty() ? nullptr : make_subset(val_, std::move(indices));
+}
+
+void Trainer::settle_slices() {
+  const int64_t ranks = world_ == nullptr ? 1 : world_->size();
+  slices_ = recipe_.slices.value_or(ranks);
+  if (world_ != nullptr && slices_ != ranks) {
+    throw UsageError(fmt::format("slices: expected {}, the ranks of this run, or auto, got {}", ranks, slices_));
+  }
+  if (world_ == nullptr && recipe_.reduce_dtype != Recipe::ReduceDtype::fp32) {
+    throw UsageError("reduce-dtype: expected fp32 where there is one process, which sends no gradients, got bf16");
+  }
+  if (train_->size() < slices_) {
+    throw UsageError(fmt::format("slices: expected at most {}, the training images of {}, got {}", train_->size(),
+                                 recipe_.data, slices_));
+  }
+  // A run in one slice is as it always was.
+  recipe_.slices = slices_ > 1 ? std::optional(slices_) : std::nullopt;
+  if (world_ != nullptr) world_->send_bf16(recipe_.reduce_dtype == Recipe::ReduceDtype::bf16);
+}
+
+std::vector<BatchSlice> Trainer::own_slices(int64_t batch) const {
+  if (world_ != nullptr) return {slice_of(batch, slices_, world_->rank())};
+  std::vector<BatchSlice> slices;
+  for (int64_t number = 0; number < slices_; ++number) slices.push_back(slice_of(batch, slices_, number));
+  return slices;
+}
+
 void Trainer::settle_last_batch() {
-  last_batch_size_ = recipe_.drop_last ? 0 : train_->size() % batch_size_;
+  last_batch_ = recipe_.drop_last ? 0 : train_->size() % whole_batch();
+  if (last_batch_ == 0) return;
+  const int64_t least = last_batch_ / slices_;
+  if (least == 0) {
+    warn(fmt::format("the last batch of an epoch has {} images only, too few for {} slices: it is left out",
+                     last_batch_, slices_));
+    last_batch_ = 0;
+  }
   for (const Stage& stage : stages_of(recipe_)) {
-    if (last_batch_size_ == 0 || can_normalise(model_, model_options_, last_batch_size_, stage.image_size)) continue;
+    if (last_batch_ == 0 || can_normalise(model_, model_options_, least, stage.image_size)) continue;
     warn(fmt::format("the last batch of an epoch has {} image only, too few for the batch norms of {}: it is left out",
-                     last_batch_size_, model_.name));
-    last_batch_size_ = 0;
+                     least, model_.name));
+    last_batch_ = 0;
   }
 }
 
-StepOptions Trainer::step_options(const Stage& stage, int64_t batch_size) const {
+StepOptions Trainer::step_options(const Stage& stage, int64_t slice_size, int64_t batch) const {
   StepOptions options;
   options.model = &model_;
   options.model_options = model_options_;
   if (stage.drop) options.model_options.dropout = static_cast<float>(*stage.drop);
-  options.batch_size = batch_size;
+  options.batch_size = slice_size;
   options.image_size = stage.image_size;
+  options.world = world_;
+  options.slices = static_cast<int>(world_ == nullptr ? slices_ : 1);
+  options.share = static_cast<double>(slice_size) / static_cast<double>(batch);
   options.loss = recipe_.loss;
   options.label_smoothing = static_cast<float>(recipe_.smoothing);
   options.optimizer = optimizer_options(recipe_);
@@ -159,9 +208,13 @@ void Trainer::plan_parts() {
     part.preprocessing = preprocessing_of(recipe_, stage.image_size);
     try {
       const auto seed = static_cast<uint64_t>(recipe_.seed);
-      part.step = std::make_unique<TrainingStep>(step_options(stage, batch_size_), variables_, seed);
-      if (last_batch_size_ == 0) continue;
-      part.last_step = std::make_unique<TrainingStep>(step_options(stage, last_batch_size_), variables_, seed);
+      part.step = std::make_unique<TrainingStep>(step_options(stage, batch_size_, whole_batch()), variables_, seed);
+      if (last_batch_ == 0) continue;
+      for (const BatchSlice& slice : own_slices(last_batch_)) {
+        std::unique_ptr<TrainingStep>& step = part.last_steps[slice.size];
+        if (step != nullptr) continue;
+        step = std::make_unique<TrainingStep>(step_options(stage, slice.size, last_batch_), variables_, seed);
+      }
     } catch (const Error& error) {
       if (parts_.size() == 1) throw;
       throw UsageError(fmt::format("progressive-img-size: the weights of {} depend on the image size: {}", model_.name,
@@ -174,7 +227,7 @@ std::vector<TrainingStep*> Trainer::steps() const {
   std::vector<TrainingStep*> steps;
   for (const Part& part : parts_) {
     steps.push_back(part.step.get());
-    if (part.last_step != nullptr) steps.push_back(part.last_step.get());
+    for (const auto& [size, step] : part.last_steps) steps.push_back(step.get());
   }
   return steps;
 }
@@ -193,6 +246,7 @@ void Trainer::plan() {
                                               static_cast<uint64_t>(recipe_.cache_size * 1e9));
   }
   for (TrainingStep* step : steps()) step->bind(variables_, arena_);
+  if (world_ == nullptr && slices_ > 1) statistics_.emplace(variables_, parts_.front().step->statistics());
   inference_->bind(variables_, arena_);
 }
 
@@ -276,8 +330,11 @@ LoaderOptions Trainer::loader_options() const {
 std::unique_ptr<Loader> Trainer::make_train_loader() const {
   const Part& part = parts_[part_];
   LoaderOptions options = loader_options();
+  options.batch_size = whole_batch();
+  options.slices = slices_;
+  if (world_ != nullptr) options.slice = world_->rank();
   options.shuffle = true;
-  options.drop_last = last_batch_size_ == 0;
+  options.drop_last = last_batch_ == 0;
   options.preprocessing = part.preprocessing;
   options.augmentation = augmentation_of(recipe_);
   options.augmentation->mixup_alpha = part.stage.mixup;
@@ -294,7 +351,7 @@ std::unique_ptr<Loader> Trainer::make_val_loader() const {
   LoaderOptions options = loader_options();
   options.preprocessing = preprocessing_;
   options.on_bad_image = recipe_.on_bad_image;
-  return std::make_unique<Loader>(val_, options);
+  return std::make_unique<Loader>(own_val_, options);
 }
 
 void Trainer::report_start() const {

@@ -10,7 +10,9 @@
 #include "convoy/optimizer.h"
 #include "inference/inference_step.h"
 #include "ops/optimizer/optimizer.h"
+#include "ops/sum/sum.h"
 #include "train/layer_groups.h"
+#include "train/rank_sums.h"
 
 namespace convoy {
 namespace {
@@ -88,6 +90,46 @@ std::map<std::string, double> learning_rate_scales(const Graph& forward, const O
                    (!head.empty() && name.starts_with(head + ".") ? options.head_lr_scale : 1);
   }
   return scales;
+}
+
+ValueId import_variable(Graph& graph, const Graph& from, const std::string& name) {
+  if (const ValueId there = graph.find_named(name); there != kNoValue) return there;
+  const ValueInfo& info = from.value(from.named(name));
+  return info.kind == ValueKind::parameter
+             ? graph.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role)
+             : graph.add_state(info.name, info.type.shape, info.start, info.layout);
+}
+
+Gradients accumulate(Graph& graph, World* world, const Gradients& gradients) {
+  Gradients terms = gradients, totals;
+  for (const auto& [weight, gradient] : gradients)
+    totals.emplace_back(weight, add_state_like(graph, "gradient", weight));
+  if (world != nullptr) {
+    const std::vector<size_t> order = backward_order(graph, gradients);
+    // The totals, which all ranks have, are terms of rank 0's: they come first, as where one process adds up.
+    for (size_t i = 0; world->is_first() && i < terms.size(); ++i) {
+      terms[i].second = graph.add_node(std::make_shared<SumOp>(), {totals[i].second, terms[i].second})[0];
+    }
+    terms = sum_over_ranks(graph, *world, terms, order);
+    clear(graph, totals);
+  }
+  for (size_t i = 0; i < terms.size(); ++i) {
+    graph.add_node(std::make_shared<AccumulateOp>(), {totals[i].second, terms[i].second});
+  }
+  return totals;
+}
+
+Gradients import_totals(Graph& update, const Graph& from, const Gradients& totals) {
+  Gradients imported;
+  for (const auto& [weight, total] : totals) {
+    imported.emplace_back(import_variable(update, from, from.value(weight).name),
+                          import_variable(update, from, from.value(total).name));
+  }
+  return imported;
+}
+
+void clear(Graph& update, const Gradients& totals) {
+  for (const auto& [weight, total] : totals) update.add_node(std::make_shared<ClearOp>(), {total});
 }
 
 void add_updates(Graph& graph, const StepOptions& options, const std::map<std::string, double>& scales,

@@ -39,7 +39,7 @@ void become(char* const* arguments, const ProcessOptions& options, int out, int 
     const rlimit limit{options.file_limit, options.file_limit};
     setrlimit(RLIMIT_FSIZE, &limit);
   }
-  if (chdir(options.folder.c_str()) == 0) execv(CONVOY_BINARY, arguments);
+  if (chdir(options.folder.c_str()) == 0) execvp(options.program.empty() ? CONVOY_BINARY : arguments[0], arguments);
   _exit(127);
 }
 
@@ -47,7 +47,7 @@ void become(char* const* arguments, const ProcessOptions& options, int out, int 
 
 Process::Process(const std::vector<std::string>& arguments, const ProcessOptions& options)
     : out_(std::tmpfile()), err_(std::tmpfile()) {
-  std::vector<std::string> words = {"convoy"};
+  std::vector<std::string> words = {options.program.empty() ? "convoy" : options.program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());

@@ -18,6 +18,8 @@ struct Finished {
 };
 
 struct ProcessOptions {
+  // Another program than `convoy`, found on the PATH, such as mpirun.
+  std::string program;
   std::vector<std::pair<std::string, std::string>> environment;
   std::filesystem::path folder = ".";
   // Where standard output goes; collected when empty.

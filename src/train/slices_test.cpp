@@ -1,0 +1,144 @@
+// A batch that is computed in slices, by ranks or by one process.
+#include "train/slices.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/world_testing.h"
+#include "train/state_file.h"
+#include "train/trainer.h"
+#include "train/trainer_testing.h"
+
+namespace convoy {
+namespace {
+
+using testing::HasSubstr;
+
+class SlicesTest : public TrainerTest {
+ protected:
+  SlicesTest() {
+    recipe_.threads = 1;
+    recipe_.drop_last = false;
+    recipe_.batch_size = 4;
+  }
+
+  // Trains `recipe` on ranks that are threads; what they would print. more: of what a rank does otherwise.
+  std::vector<std::string> train_on_ranks(int ranks, const Recipe& recipe,
+                                          const std::function<void(Recipe&, int rank)>& more = {}) {
+    return in_world(ranks, [&](World& world) {
+      Recipe own = recipe;
+      if (more) more(own, world.rank());
+      train_in_world(own, world.is_first() ? callbacks_ : TrainCallbacks(), nullptr, "", &world);
+    });
+  }
+
+  void expect_same_bits(const std::string& one, const std::string& other) {
+    for (const char* file : {"last.safetensors", "best.safetensors", "predictions.csv"}) {
+      const std::string bytes = bytes_of(run(one) / file);
+      EXPECT_FALSE(bytes.empty()) << file;
+      EXPECT_TRUE(bytes == bytes_of(run(other) / file)) << file << " of " << one << " and " << other;
+    }
+  }
+
+  // The recipe on ranks, and by one process in as many slices.
+  void expect_ranks_as_slices(int ranks) {
+    EXPECT_THAT(train_on_ranks(ranks, named("ranks")), testing::Each(""));
+    Recipe alone = named("alone");
+    alone.slices = ranks;
+    train(alone, callbacks_);
+    expect_same_bits("ranks", "alone");
+  }
+};
+
+TEST_F(SlicesTest, RanksTrainAsOneProcessInSlices) { expect_ranks_as_slices(2); }
+
+TEST_F(SlicesTest, ThreeRanksWithAnUnevenLastBatch) { expect_ranks_as_slices(3); }
+
+TEST_F(SlicesTest, TheGlobalGradientIsClippedAccumulatedAndAveraged) {
+  recipe_.clip_grad = 0.05;
+  recipe_.grad_accum_steps = 2;
+  recipe_.model_ema = true;
+  recipe_.model_ema_decay = 0.9;
+  recipe_.lookahead = 2;
+  recipe_.mixup = 0.5;
+  expect_ranks_as_slices(2);
+}
+
+TEST_F(SlicesTest, EveryOptimizerSeesTheGlobalGradient) {
+  for (const char* optimizer : {"lamb", "muon", "adamw"}) {
+    recipe_.opt = optimizer;
+    recipe_.epochs = 1;
+    recipe_.experiment = optimizer;
+    EXPECT_THAT(train_on_ranks(2, named(std::string("ranks-") + optimizer)), testing::Each(""));
+    Recipe alone = named(std::string("alone-") + optimizer);
+    alone.slices = 2;
+    train(alone, callbacks_);
+    expect_same_bits(std::string("ranks-") + optimizer, std::string("alone-") + optimizer);
+  }
+}
+
+TEST_F(SlicesTest, ARunOfRanksIsResumedByRanksAndByOneProcess) {
+  recipe_.grad_accum_steps = 2;
+  Recipe whole = named("whole");
+  whole.slices = 2;
+  train(whole, callbacks_);
+  std::atomic<bool> stop = false;
+  TrainCallbacks callbacks = callbacks_;
+  callbacks.on_step_end = [&](const StepReport& report) { stop = report.batches >= 3; };
+  in_world(2, [&](World& world) {
+    const TrainResult result = train_in_world(named("stopped"), world.is_first() ? callbacks : TrainCallbacks(),
+                                              world.is_first() ? &stop : nullptr, "", &world);
+    EXPECT_EQ(result.ending, TrainEnding::interrupted) << "rank " << world.rank();
+  });
+  std::filesystem::copy(run("stopped"), run("other"), std::filesystem::copy_options::recursive);
+  Recipe resumed = named("stopped");
+  resumed.resume = true;
+  EXPECT_THAT(train_on_ranks(2, resumed), testing::Each(""));
+  expect_same_bits("stopped", "whole");
+  Recipe alone = named("other");
+  alone.resume = true;
+  alone.slices = 2;
+  train(alone, callbacks_);
+  expect_same_bits("other", "whole");
+}
+
+TEST_F(SlicesTest, RanksThatDifferAreNamedBeforeTheFirstStep) {
+  const auto lines = train_on_ranks(3, named("run"), [](Recipe& recipe, int rank) {
+    if (rank == 2) recipe.lr = 0.25;
+  });
+  const auto printed = std::ranges::find_if(lines, [](const std::string& line) { return !line.empty(); });
+  ASSERT_NE(printed, lines.end());
+  EXPECT_THAT(*printed, HasSubstr("lr of rank 2 ("));
+  EXPECT_THAT(*printed, HasSubstr("expected 0.05, as rank 0 ("));
+  EXPECT_THAT(*printed, HasSubstr("has it, got 0.25"));
+  EXPECT_EQ(std::ranges::count(lines, std::string()), 2);
+  EXPECT_FALSE(std::filesystem::exists(run("run")));
+}
+
+TEST_F(SlicesTest, ABadImageOfOneRankEndsAll) {
+  recipe_.data = (root_ / "spoilt").string();
+  std::filesystem::copy(root_ / "data", root_ / "spoilt", std::filesystem::copy_options::recursive);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root_ / "spoilt" / "train")) {
+    if (!entry.is_regular_file()) continue;
+    std::filesystem::resize_file(entry.path(), 10);
+    break;
+  }
+  const auto lines = train_on_ranks(2, named("run"));
+  EXPECT_EQ(std::ranges::count(lines, std::string()), 1) << testing::PrintToString(lines);
+}
+
+TEST_F(SlicesTest, SlicesThatDoNotFit) {
+  Recipe recipe = named("run");
+  recipe.slices = 1000;
+  EXPECT_THAT(complaint(recipe), testing::StartsWith("slices: expected at most "));
+  recipe.slices = 2;
+  recipe.reduce_dtype = Recipe::ReduceDtype::bf16;
+  EXPECT_THAT(complaint(recipe), testing::StartsWith("reduce-dtype: expected fp32"));
+  recipe.reduce_dtype = Recipe::ReduceDtype::fp32;
+  recipe.slices = 3;
+  const auto lines = train_on_ranks(2, recipe);
+  EXPECT_THAT(lines[0] + lines[1], HasSubstr("slices: expected 2, the ranks of this run, or auto, got 3"));
+}
+
+}  // namespace
+}  // namespace convoy
