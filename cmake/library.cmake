@@ -39,6 +39,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   endif()
 endif()
 
+set(CONVOY_FLAGS_amx ${CONVOY_FLAGS_avx512} -mavx512bf16 -mamx-tile -mamx-bf16)
+
 set(CONVOY_ISAS "${CONVOY_ISAS_OF_PROCESSOR}" CACHE STRING "Instruction sets that kernels are built for; baseline is one")
 
 # CONVOY_WHOLE is the archive with the internals in reach, which the program, the tests and the benches are linked with:
@@ -67,7 +69,7 @@ target_link_libraries(convoy PRIVATE
 
 foreach(stage core kernels graph ops backends models plan formats data inference train report)
   convoy_stage_sources(${stage} sources)
-  list(FILTER sources EXCLUDE REGEX "/src/(kernels/isa|core/mpi)/")
+  list(FILTER sources EXCLUDE REGEX "/src/(kernels/(isa|amx)|core/mpi)/")
   target_sources(${CONVOY_WHOLE} PRIVATE ${sources})
 endforeach()
 
@@ -105,20 +107,29 @@ target_sources(${CONVOY_WHOLE} PRIVATE ${PROJECT_BINARY_DIR}/families.cpp ${PROJ
 # cost minutes and gigabytes to compile. The address sanitizer and the guards around the tests' buffers see an access out
 # of bounds; the checks of arithmetic (overflow, shifts, conversions) stay.
 file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/isa/*.cpp)
+file(GLOB amx_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/amx/*.cpp)
 set(CONVOY_KERNEL_OPTIMISATION -O3)
 if(CONVOY_SANITIZE)
   set(CONVOY_KERNEL_OPTIMISATION -O1)
 endif()
 if(CONVOY_SANITIZE MATCHES "undefined")
   # As options of the sources they stand behind -fsanitize, where they take effect.
-  set_source_files_properties(${isa_sources} PROPERTIES
+  set_source_files_properties(${isa_sources} ${amx_sources} PROPERTIES
     COMPILE_OPTIONS -fno-sanitize=null,alignment,object-size,vptr,pointer-overflow)
 endif()
-foreach(isa ${CONVOY_ISAS})
-  add_library(convoy_kernels_${isa} OBJECT ${isa_sources})
+# convoy_add_kernels(isa registers sources...): kernels of that namespace, in vectors as the set `registers` has them.
+function(convoy_add_kernels isa registers)
+  add_library(convoy_kernels_${isa} OBJECT ${ARGN})
   target_compile_options(convoy_kernels_${isa} PRIVATE ${CONVOY_KERNEL_OPTIMISATION} ${CONVOY_FLAGS_${isa}})
-  target_compile_definitions(convoy_kernels_${isa} PRIVATE CONVOY_ISA=${isa} CONVOY_ISA_${isa})
+  target_compile_definitions(convoy_kernels_${isa} PRIVATE CONVOY_ISA=${isa} CONVOY_ISA_${registers})
   target_link_libraries(convoy_kernels_${isa} PRIVATE convoy_internal)
   target_sources(${CONVOY_WHOLE} PRIVATE $<TARGET_OBJECTS:convoy_kernels_${isa}>)
   target_compile_definitions(${CONVOY_WHOLE} PRIVATE CONVOY_HAS_${isa})
+endfunction()
+foreach(isa ${CONVOY_ISAS})
+  convoy_add_kernels(${isa} ${isa} ${isa_sources})
 endforeach()
+# Kernels on matrix tiles are another way to compute what those of AVX-512 do, and are chosen by each node.
+if(avx512 IN_LIST CONVOY_ISAS)
+  convoy_add_kernels(amx avx512 ${amx_sources})
+endif()

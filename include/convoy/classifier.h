@@ -15,6 +15,7 @@
 #include "convoy/export_macro.h"
 #include "convoy/image_options.h"
 #include "convoy/pixels.h"
+#include "convoy/precision.h"
 
 namespace convoy {
 
@@ -47,6 +48,7 @@ struct ClassifierOptions {
   Tta tta = Tta::none;  // test-time augmentation; hflip_shift needs images of 2 pixels and more
   int64_t threads = 0;  // that compute; 0: those of the process, which classifiers share: one for every processor
   bool exact = false;   // without Winograd's convolutions, which are faster and round more (docs/results.md)
+  Precision precision = Precision::fp32;  // of layers that are not quantised
 };
 
 // Which images of a data set are evaluated.

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "convoy/bf16.h"
 #include "convoy/export_macro.h"
 #include "convoy/op.h"
 
@@ -24,6 +25,10 @@ struct ElementType<float> {
 template <>
 struct ElementType<double> {
   static constexpr DType value = DType::f64;
+};
+template <>
+struct ElementType<Bf16> {
+  static constexpr DType value = DType::bf16;
 };
 template <>
 struct ElementType<uint8_t> {

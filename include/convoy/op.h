@@ -100,6 +100,12 @@ class CONVOY_API Op {
   // the reference backend runs, and the oracle of the tests. The default: there is none, which throws Error.
   virtual void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                          const StepScalars& step) const;
+  // Whether an output sums over the images, as statistics and gradients of weights do: it is as exact as a weight,
+  // whatever maps are stored as.
+  virtual bool sums_images(int output) const {
+    static_cast<void>(output);
+    return false;
+  }
   // Multiply-accumulates of one run, as summaries count them: of convolutions, linear layers and matrix products.
   virtual int64_t multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
     static_cast<void>(inputs), static_cast<void>(outputs);

@@ -16,6 +16,7 @@
 #include "convoy/activation.h"
 #include "convoy/export_macro.h"
 #include "convoy/image_options.h"
+#include "convoy/precision.h"
 
 namespace convoy {
 
@@ -159,6 +160,7 @@ struct Recipe {
   int64_t patience = 0;                   // epochs without a better result after which the run ends; 0: never
   double time = 0;                        // minutes after which the run stops, to be resumed; 0: never
   std::optional<double> save_best_above;  // best.safetensors is written only for a greater validation accuracy
+  Precision precision = Precision::fp32;  // of the training steps
   int64_t threads = 0;                    // 0: all processors
   // Bytes that the process may use; what does not fit is computed again in the backward pass, to the same bits. Unset:
   // what the machine or its container has free.

@@ -10,10 +10,13 @@ namespace {
 // The nearest that the type has.
 template <class T>
 T nearest(float x) {
-  if constexpr (std::is_floating_point_v<T>) return x;
-  constexpr auto kLeast = static_cast<float>(std::numeric_limits<T>::min());
-  constexpr auto kMost = static_cast<float>(std::numeric_limits<T>::max());
-  return static_cast<T>(std::nearbyint(std::max(kLeast, std::min(kMost, x))));
+  if constexpr (!std::is_integral_v<T>) {
+    return T(x);
+  } else {
+    constexpr auto kLeast = static_cast<float>(std::numeric_limits<T>::min());
+    constexpr auto kMost = static_cast<float>(std::numeric_limits<T>::max());
+    return static_cast<T>(std::nearbyint(std::max(kLeast, std::min(kMost, x))));
+  }
 }
 
 }  // namespace

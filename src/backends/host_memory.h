@@ -7,12 +7,13 @@
 
 namespace convoy {
 
-// Calls visit with the pointer to a tensor's elements: f64, f32, u8 or i8. Throws Error when they are of another type.
+// Calls visit with the pointer to a tensor's elements: f64, f32, bf16, u8 or i8. Throws Error when they are of another type.
 template <class Visit>
 void with_elements(const View& view, const Visit& visit) {
   switch (view.dtype) {
     case DType::u8: return visit(view.as<uint8_t>());
     case DType::i8: return visit(view.as<int8_t>());
+    case DType::bf16: return visit(view.as<Bf16>());
     case DType::f32: return visit(view.as<float>());
     default: return visit(view.as<double>());
   }

@@ -18,7 +18,6 @@ struct Options {
 
   NetworkFlags network;
   BenchmarkOptions bench;
-  std::string precision = "fp32";
   bool json = false;
 };
 
@@ -47,13 +46,13 @@ void print_layers(BenchmarkResult result) {
   }
 }
 
-// Of the weights: int8 where a layer is quantised.
-std::string_view precision_of(const Network& network) {
+// int8 where a layer is quantised.
+std::string_view precision_of(const Options& options, const Network& network) {
   const Graph graph = network.build();
   const std::vector<ValueId> parameters = graph.parameters();
   const bool quantized =
       std::ranges::any_of(parameters, [&](ValueId id) { return graph.value(id).type.dtype == DType::i8; });
-  return quantized ? "int8" : "fp32";
+  return quantized ? "int8" : to_string(settled(options.bench.step.precision));
 }
 
 nlohmann::ordered_json to_json(const Options& options, const Network& network, const BenchmarkResult& result) {
@@ -61,7 +60,7 @@ nlohmann::ordered_json to_json(const Options& options, const Network& network, c
                                  {"train", options.bench.train},
                                  {"batch_size", options.bench.step.batch_size},
                                  {"img_size", options.bench.step.image_size},
-                                 {"precision", precision_of(network)},
+                                 {"precision", precision_of(options, network)},
                                  {"threads", thread_count()},
                                  {"isa", to_string(active_isa())},
                                  {"median_img_per_s", result.median_img_per_s},
@@ -105,7 +104,7 @@ int run(Options& options) {
   }
   constexpr double kMebi = 1 << 20;
   print("{} {}, batch {}, {}x{}, {}, {} threads, {}\n", network.name, options.bench.train ? "training" : "inference",
-        step.batch_size, step.image_size, step.image_size, precision_of(network), thread_count(),
+        step.batch_size, step.image_size, step.image_size, precision_of(options, network), thread_count(),
         to_string(active_isa()));
   print("  {:.2f} img/s median, {:.2f} best of {} steps; {:.0f} % of the peak measured here\n", result.median_img_per_s,
         result.best_img_per_s, options.bench.steps, 100 * result.peak_share);
@@ -119,7 +118,7 @@ std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
   app.add_flag("--train", options->bench.train, "Time a whole training step [inference]");
   add_memory(app, options->bench.memory);
-  app.add_option("--precision", options->precision, "Arithmetic [fp32]")->check(one_of("precision", {"fp32"}));
+  add_precision(app, options->bench.step.precision);
   add_threads(app);
   app.add_option("-r,--steps", options->bench.steps, "Steps to time [10]")->check(CLI::Range(1, 1000000));
   app.add_flag("--layers", options->bench.layers,

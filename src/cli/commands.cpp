@@ -51,6 +51,18 @@ CLI::Validator one_of(std::string kind, std::vector<std::string> names) {
       std::move(description));
 }
 
+void add_precision(CLI::App& app, Precision& precision) {
+  constexpr Precision kAll[] = {Precision::fp32, Precision::bf16, Precision::automatic};
+  std::vector<std::string> names;
+  for (const Precision each : kAll) names.emplace_back(to_string(each));
+  const auto set = [&precision, kAll](const std::string& name) {
+    precision = *std::ranges::find(kAll, name, [](Precision each) { return to_string(each); });
+  };
+  app.add_option_function<std::string>(
+         "--precision", set, "Of feature maps: fp32, bf16, or auto: bf16 where the processor has matrix tiles [fp32]")
+      ->check(one_of("precision", names));
+}
+
 void add_threads(CLI::App& app) {
   const auto set = [](int count) {
     if (count > 0) set_thread_count(count);

@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "convoy/precision.h"
+
 namespace convoy::cli {
 
 struct Command {
@@ -44,6 +46,9 @@ CLI::Validator one_of(std::string kind, std::vector<std::string> names);
 
 // --threads: the threads of the process that compute.
 void add_threads(CLI::App& app);
+
+// --precision fp32|bf16|auto.
+void add_precision(CLI::App& app, Precision& precision);
 
 // How the program was called, as a shell would read it.
 std::string quote_command(std::span<const char* const> words);

@@ -9,6 +9,7 @@
 #include "cli/network.h"
 #include "cli/output.h"
 #include "plan/batch_program.h"
+#include "plan/maps.h"
 #include "plan/passes.h"
 #include "plan/reparameterise.h"
 #include "report/summary.h"
@@ -23,6 +24,7 @@ struct Options {
   NetworkFlags network;
   bool train = false;
   std::optional<int64_t> memory;
+  Precision precision = Precision::fp32;
   std::vector<std::string> disabled_passes;
   bool json = false;
 };
@@ -60,7 +62,7 @@ void print_plan(const Plan& plan) {
     if (runs.runs == 1 && plan.programs.size() > 1) print("# once, for all images\n");
     for_nodes(*runs.program, [](const std::string& line, const Program::NodeReport* report) {
       if (report == nullptr) return print("{}\n", line);
-      print("{}  [{}]\n", line, report->kernel);
+      print("{}  [{}{}]\n", line, report->kernel, report->widened ? ", on floats" : "");
       for (const std::string& refused : report->refused) print("    not {}\n", refused);
     });
   }
@@ -87,6 +89,7 @@ nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
       json["nodes"].push_back({{"node", line},
                                {"runs", runs.runs},
                                {"kernel", report->kernel},
+                               {"widened", report->widened},
                                {"refused", report->refused},
                                {"workspace_bytes", report->workspace}});
     });
@@ -121,7 +124,7 @@ void show_inference(const Options& options, const Network& network, const std::s
     parameters = summarize(ready.graph).total.parameters;
     return std::move(ready.graph);
   };
-  const BatchProgram program(graph_of, network.input[0], {.prepared = true});
+  const BatchProgram program(graph_of, network.input[0], {.prepared = true, .maps = map_type(options.precision)});
   show(options, {network, as_written.to_string(), folded, passes, program.halves(), program.arena_bytes(),
                  4 * static_cast<size_t>(parameters)});
 }
@@ -133,6 +136,7 @@ void show_training(const Options& options, const Network& network, const std::se
   step_options.batch_size = network.input[0];
   step_options.image_size = network.input[1];
   step_options.disabled_passes = disabled;
+  step_options.precision = options.precision;
   const TrainingPlan plan = plan_training(step_options, options.memory);
   const TrainingStep& step = *plan.step;
   show(options, {network,
@@ -156,6 +160,7 @@ std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
   app.add_flag("--train", options->train, "Plan a training step [inference]");
   add_memory(app, options->memory);
+  add_precision(app, options->precision);
   app.add_option("--disable-pass", options->disabled_passes, "Leave out this pass; may be repeated")
       ->check(one_of("pass", pass_names()));
   app.add_flag("--json", options->json, "Print one JSON object");

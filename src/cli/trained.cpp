@@ -57,6 +57,7 @@ void TrainedFlags::declare(CLI::App& app) {
   app.add_option("--tta", tta,
                  "Test-time augmentation: average over the mirrored image, and over both shifted by a pixel [none]")
       ->check(one_of("augmentation", {"none", "hflip", "hflip-shift"}));
+  add_precision(app, options.precision);
   app.add_flag("--exact", options.exact, "Leave out kernels that trade some of fp32's exactness for speed");
 }
 

@@ -12,7 +12,7 @@ namespace convoy::cli {
 // model_file_of(), with a note on standard error where a run has no best.safetensors.
 std::filesystem::path named_model_file(const std::filesystem::path& path);
 
-// --checkpoint, --batch-size, --workers, --threads, --tta and --exact.
+// --checkpoint, --batch-size, --workers, --threads, --tta, --precision and --exact.
 struct TrainedFlags {
   std::string checkpoint;
   ClassifierOptions options;

@@ -7,6 +7,12 @@
 #include <cstdlib>
 #include <string>
 
+#if defined(CONVOY_HAS_amx)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "convoy/error.h"
 
 namespace convoy {
@@ -24,6 +30,20 @@ bool processor_has([[maybe_unused]] Isa isa) {
   }
 #endif
   return isa == Isa::baseline;
+}
+
+// Linux gives a process the tiles' state when it asks for it (arch_prctl(2)), for all its threads.
+bool may_use_tiles() {
+#if defined(CONVOY_HAS_amx)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kAmxBf16 = 1U << 22, kAmxTile = 1U << 24, kAvx512Bf16 = 1U << 5;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kAmxBf16) == 0 || (d & kAmxTile) == 0) return false;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kAvx512Bf16) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 
 Isa require_available(Isa isa) {
@@ -69,6 +89,11 @@ std::vector<Isa> available_isas() {
 Isa active_isa() {
   if (chosen.load() < 0) chosen.store(static_cast<int>(choose()));
   return static_cast<Isa>(chosen.load());
+}
+
+bool has_matrix_tiles() {
+  static const bool kMay = may_use_tiles();
+  return kMay && active_isa() == Isa::avx512;
 }
 
 void set_active_isa(Isa isa) { chosen.store(static_cast<int>(require_available(isa))); }

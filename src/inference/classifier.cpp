@@ -44,9 +44,9 @@ struct Classifier::Parts {
     if (batch == batch_size) return;
     step.reset();
     batch_size = 0;
-    auto next =
-        std::make_unique<InferenceStep>(model_of(card), card.options, batch, card.preprocessing.image_size, variables,
-                                        0, InferenceOptions{.exact = options.exact, .prepared = true});
+    auto next = std::make_unique<InferenceStep>(
+        model_of(card), card.options, batch, card.preprocessing.image_size, variables, 0,
+        InferenceOptions{.exact = options.exact, .precision = options.precision, .prepared = true});
     arena = Buffer();
     arena = make_arena(next->arena_bytes(), fmt::format("{}: a batch size of {}", path.string(), batch));
     next->bind(variables, arena);

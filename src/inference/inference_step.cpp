@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "plan/maps.h"
 #include "plan/network_graph.h"
 #include "plan/passes.h"
 
@@ -28,7 +29,10 @@ InferenceStep::InferenceStep(const Model& model, const ModelOptions& options, in
         return ready;
       },
       batch_size,
-      ProgramOptions{.exact = inference.exact, .prepared = inference.prepared, .backend = variables.backend()});
+      ProgramOptions{.exact = inference.exact,
+                     .prepared = inference.prepared,
+                     .backend = variables.backend(),
+                     .maps = map_type(inference.precision)});
 }
 
 void InferenceStep::bind(const Variables& variables, Buffer& arena) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "convoy/model.h"
+#include "convoy/precision.h"
 #include "plan/batch_program.h"
 #include "plan/host_tensor.h"
 #include "plan/reparameterise.h"
@@ -20,6 +21,7 @@ inline constexpr std::string_view kAverageScope = "ema";
 struct InferenceOptions {
   bool averaged = false;  // with the weights "ema.<name>" that training keeps
   bool exact = false;     // no approximate kernels (convoy/kernel.h)
+  Precision precision = Precision::fp32;
   bool prepared = false;  // prepare() will be called: the weights do not change
   bool folded = false;    // norms and branches are folded into convolutions by fold(), into weights of the step's own
 };

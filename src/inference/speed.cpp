@@ -19,14 +19,15 @@ namespace {
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Of a node's maps and weights, each once; weights stay where they are from one run of a step to the next.
-int64_t bytes_moved(const Graph& graph, const Node& node, int64_t runs) {
+int64_t bytes_moved(const Program& program, const Node& node, int64_t runs) {
+  const Graph& graph = program.graph();
   int64_t bytes = 0;
   for (const std::vector<ValueId>* ids : {&node.inputs, &node.outputs}) {
     for (const ValueId id : *ids) {
       if (id == kNoValue) continue;
       const ValueInfo& info = graph.value(id);
       const bool lasts = info.is_variable() || info.kind == ValueKind::constant;
-      bytes += (lasts ? 1 : runs) * info.type.shape.elements() * size_of(info.type.dtype);
+      bytes += (lasts ? 1 : runs) * info.type.shape.elements() * size_of(program.view(id).dtype);
     }
   }
   return bytes;
@@ -58,7 +59,7 @@ void add_layers(const ProgramRuns& runs, int steps, BenchmarkResult& result) {
     layer.refused = program.reports()[i].refused;
     layer.seconds = program.seconds(i) / static_cast<double>(steps * runs.at_once);
     layer.multiply_adds = runs.runs * multiply_adds(graph, node);
-    layer.bytes = bytes_moved(graph, node, runs.runs);
+    layer.bytes = bytes_moved(program, node, runs.runs);
     layer.bound_seconds = std::max(2.0 * static_cast<double>(layer.multiply_adds) / result.peak,
                                    static_cast<double>(layer.bytes) / result.bandwidth);
     result.layers.push_back(std::move(layer));
@@ -68,7 +69,8 @@ void add_layers(const ProgramRuns& runs, int steps, BenchmarkResult& result) {
 class TimedInference : public TimedStep {
  public:
   TimedInference(const Model& model, const ModelOptions& model_options, const SpeedOptions& options)
-      : step_(model, model_options, options.batch_size, options.image_size, variables_, 0, {.prepared = true}),
+      : step_(model, model_options, options.batch_size, options.image_size, variables_, 0,
+              {.precision = options.precision, .prepared = true}),
         arena_(make_arena(step_.arena_bytes(), fmt::format("{} at batch size {}", model.name, options.batch_size))) {
     step_.bind(variables_, arena_);
     step_.prepare();
@@ -117,7 +119,8 @@ BenchmarkResult measure_speed(const std::function<std::unique_ptr<TimedStep>()>&
 
   int64_t operations = 0;
   for (const ProgramRuns& runs : step->programs()) operations += 2 * runs.runs * multiply_adds(runs.program->graph());
-  result.peak = kernels::measure_peak();
+  const bool tiles = settled(options.precision) == Precision::bf16;
+  result.peak = tiles ? kernels::measure_tile_peak() : kernels::measure_peak();
   result.peak_share = static_cast<double>(operations) / median / result.peak;
   if (options.layers) {
     result.bandwidth = kernels::measure_bandwidth();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "convoy/model.h"
+#include "convoy/precision.h"
 #include "core/buffer.h"
 #include "plan/batch_program.h"
 
@@ -41,6 +42,7 @@ struct SpeedOptions {
   int64_t image_size = 224;
   int steps = 10;  // timed, after the first and two more to warm up
   bool layers = false;
+  Precision precision = Precision::fp32;  // of an inference
 };
 
 // A step with its memory, ready to run.

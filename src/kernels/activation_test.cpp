@@ -54,7 +54,7 @@ TEST(Activation, MatchesDoublePrecision) {
   std::vector<float> output(input.size());
   for_every_isa([&] {
     for (const Activation activation : kActivations) {
-      elementwise_kernels().activation(activation, static_cast<int64_t>(input.size()), input.data(), output.data());
+      elementwise_kernels().f32.activation(activation, static_cast<int64_t>(input.size()), input.data(), output.data());
       for (size_t i = 0; i < input.size(); ++i) {
         const double expected = reference(activation, input[i]);
         const double error = std::abs(output[i] - expected) / std::fmax(1.0, std::abs(expected));
@@ -70,8 +70,8 @@ TEST(Activation, GradientMatchesDoublePrecision) {
   const std::vector<float> ones(input.size(), 1.0F);
   for_every_isa([&] {
     for (const Activation activation : kActivations) {
-      elementwise_kernels().activation_backward(activation, static_cast<int64_t>(input.size()), input.data(),
-                                                ones.data(), nullptr, grad.data());
+      elementwise_kernels().f32.activation_backward(activation, static_cast<int64_t>(input.size()), input.data(),
+                                                    ones.data(), nullptr, grad.data());
       for (size_t i = 0; i < input.size(); ++i) {
         const double expected = reference_grad(activation, input[i]);
         EXPECT_NEAR(grad[i], expected, 3e-7) << to_string(activation) << "'(" << input[i] << ")";
@@ -86,8 +86,8 @@ TEST(Activation, ExponentialKeepsItsRelativePrecision) {
   for (float x = -87.0F; x < 0.0F; x += 0.00731F) input.push_back(x);
   std::vector<float> output(input.size());
   for_every_isa([&] {
-    elementwise_kernels().activation(Activation::sigmoid, static_cast<int64_t>(input.size()), input.data(),
-                                     output.data());
+    elementwise_kernels().f32.activation(Activation::sigmoid, static_cast<int64_t>(input.size()), input.data(),
+                                         output.data());
     for (size_t i = 0; i < input.size(); ++i) {
       const double expected = reference(Activation::sigmoid, input[i]);
       EXPECT_LE(std::abs(output[i] - expected), 4e-7 * expected) << input[i];
@@ -109,7 +109,7 @@ TEST(Activation, GradientAtKinks) {
     for (const Case& c : kCases) {
       const float one = 1.0F, addend = 0.25F;
       float grad = NAN;
-      elementwise_kernels().activation_backward(c.activation, 1, &c.x, &one, &addend, &grad);
+      elementwise_kernels().f32.activation_backward(c.activation, 1, &c.x, &one, &addend, &grad);
       EXPECT_FLOAT_EQ(grad, c.slope + addend) << to_string(c.activation) << "'(" << c.x << ")";
     }
   });
@@ -125,8 +125,8 @@ TEST(Activation, ExtremesSaturateAndNotANumberPropagates) {
                            activation == Activation::sigmoid;
       float output[4], grad[4];
       const float ones[] = {1, 1, 1, 1};
-      elementwise_kernels().activation(activation, 4, input, output);
-      elementwise_kernels().activation_backward(activation, 4, input, ones, nullptr, grad);
+      elementwise_kernels().f32.activation(activation, 4, input, output);
+      elementwise_kernels().f32.activation_backward(activation, 4, input, ones, nullptr, grad);
       EXPECT_EQ(std::isinf(output[0]), !bounded);
       EXPECT_TRUE(std::isnan(output[2]));
       EXPECT_TRUE(std::isfinite(grad[1]) && std::isfinite(grad[3]));

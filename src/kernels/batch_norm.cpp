@@ -2,4 +2,4 @@
 
 #include "kernels/dispatch.h"
 
-CONVOY_DISPATCH(BatchNormKernels, batch_norm_kernels)
+CONVOY_DISPATCH(ByMap<BatchNormKernels>, batch_norm_kernels)

@@ -110,7 +110,7 @@ struct Reference {
 // Forward and backward; in place on unaligned maps wherever the kernels allow it, or to aligned ones, which streams the
 // large.
 std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_place) {
-  const BatchNormKernels& kernels = batch_norm_kernels();
+  const BatchNormKernels<float>& kernels = batch_norm_kernels().f32;
   Guarded x(in.x), residual(in.residual), grad_output(in.grad_output), addend(in.addend);
   Guarded weight(in.weight), bias(in.bias);
   Guarded running_mean(in.running_mean), running_var(in.running_var), mean(c.channels), inv_std(c.channels);
@@ -205,10 +205,10 @@ TEST(BatchNormStatistics, ConstantChannelsHaveNoVariance) {
       [&] {
         const Case c = {501, 5};
         Guarded x(std::vector<float>(static_cast<size_t>(c.size()), 12345.678F)), mean(5), inv_std(5);
-        Guarded partials(2 * 5), workspace(batch_norm_kernels().workspace(c.pixels, c.channels));
-        batch_norm_kernels().statistics({c.pixels, c.channels, x.data(), partials.data(), workspace.data()});
-        batch_norm_kernels().merge({c.pixels, c.channels, partials.data(), norm_tile_pixels(5), 1e-5F, 0.1F,
-                                    mean.data(), inv_std.data(), nullptr, nullptr});
+        Guarded partials(2 * 5), workspace(batch_norm_kernels().f32.workspace(c.pixels, c.channels));
+        batch_norm_kernels().f32.statistics({c.pixels, c.channels, x.data(), partials.data(), workspace.data()});
+        batch_norm_kernels().f32.merge({c.pixels, c.channels, partials.data(), norm_tile_pixels(5), 1e-5F, 0.1F,
+                                        mean.data(), inv_std.data(), nullptr, nullptr});
         return std::vector{mean.values(), inv_std.values()};
       },
       [&](const std::vector<std::vector<float>>& results) {
@@ -243,8 +243,8 @@ TEST(BatchNormStatistics, MergesTilesOfAnySize) {
   for_every_isa_and_thread_count(
       [&] {
         Guarded in(partials), out_mean(kChannels), out_inv_std(kChannels);
-        batch_norm_kernels().merge({kPixels, kChannels, in.data(), kTilePixels, 1e-5F, 0.1F, out_mean.data(),
-                                    out_inv_std.data(), nullptr, nullptr});
+        batch_norm_kernels().f32.merge({kPixels, kChannels, in.data(), kTilePixels, 1e-5F, 0.1F, out_mean.data(),
+                                        out_inv_std.data(), nullptr, nullptr});
         return std::vector{out_mean.values(), out_inv_std.values()};
       },
       [&](const std::vector<std::vector<float>>& results) {

@@ -4,7 +4,7 @@
 
 #include "kernels/dispatch.h"
 
-CONVOY_DISPATCH(ChannelScaleKernels, channel_scale_kernels)
+CONVOY_DISPATCH(ByMap<ChannelScaleKernels>, channel_scale_kernels)
 
 namespace convoy::kernels {
 

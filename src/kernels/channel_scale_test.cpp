@@ -47,7 +47,7 @@ TEST_P(ChannelScale, ForwardWithAndWithoutAddend) {
   for (const bool with_addend : {false, true}) {
     const float* addend = with_addend ? grad.data() : nullptr;
     check_kernel(
-        elements, [&](float* y) { channel_scale_kernels().forward(shape, input.data(), scales.data(), addend, y); },
+        elements, [&](float* y) { channel_scale_kernels().f32.forward(shape, input.data(), scales.data(), addend, y); },
         [&](const std::vector<float>& y) {
           expect_close(y, 3e-7, [&](int64_t at) {
             const auto i = static_cast<size_t>(at);
@@ -63,8 +63,8 @@ TEST_P(ChannelScale, GradInputAndGradScalesTogetherAndAlone) {
     check_kernel(
         elements,
         [&](float* y) {
-          channel_scale_kernels().backward(shape, input.data(), scales.data(), grad.data(), y,
-                                           both ? grad_scales.data() : nullptr, workspace.data());
+          channel_scale_kernels().f32.backward(shape, input.data(), scales.data(), grad.data(), y,
+                                               both ? grad_scales.data() : nullptr, workspace.data());
         },
         [&](const std::vector<float>& y) {
           expect_close(y, 1e-7, [&](int64_t i) { return scale_at(i) * grad[static_cast<size_t>(i)]; });
@@ -73,8 +73,8 @@ TEST_P(ChannelScale, GradInputAndGradScalesTogetherAndAlone) {
     check_kernel(
         shape.samples * shape.channels,
         [&](float* y) {
-          channel_scale_kernels().backward(shape, input.data(), scales.data(), grad.data(),
-                                           both ? grad_input.data() : nullptr, y, workspace.data());
+          channel_scale_kernels().f32.backward(shape, input.data(), scales.data(), grad.data(),
+                                               both ? grad_input.data() : nullptr, y, workspace.data());
         },
         [&](const std::vector<float>& y) { expect_grad_scales(y); });
   }

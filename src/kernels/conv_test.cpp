@@ -8,38 +8,24 @@
 #include <ostream>
 #include <vector>
 
+#include "kernels/conv_testing.h"
 #include "kernels/depthwise.h"
-#include "kernels/testing.h"
 #include "kernels/winograd.h"
 
 namespace convoy::kernels {
 namespace {
 
-using testing::Guarded;
-using testing::Placement;
-
-ConvGeometry conv(int64_t batch, int64_t height, int64_t width, int64_t in_c, int64_t out_c, int64_t kernel_h,
-                  int64_t kernel_w, int64_t stride, int64_t pad, int64_t dilation = 1, int64_t groups = 1) {
-  const auto out = [&](int64_t in, int64_t kernel) {
-    return (in + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
-  };
-  return {batch,
-          height,
-          width,
-          in_c,
-          out(height, kernel_h),
-          out(width, kernel_w),
-          out_c,
-          kernel_h,
-          kernel_w,
-          stride,
-          stride,
-          pad,
-          pad,
-          dilation,
-          dilation,
-          groups};
-}
+using testing::conv;
+using testing::depthwise;
+using testing::for_every_product;
+using testing::input_size;
+using testing::kDepthwiseGeometries;
+using testing::kGeometries;
+using testing::output_size;
+using testing::random_weights;
+using testing::Reference;
+using testing::Tensor;
+using testing::weight_size;
 
 // A family of kernels and what it is asked to compute.
 struct Case {
@@ -50,122 +36,12 @@ struct Case {
   double error_of_largest = 0;
 };
 
-const ConvGeometry kGeometries[] = {
-    conv(2, 5, 7, 16, 32, 1, 1, 1, 0),      conv(3, 7, 7, 64, 64, 3, 3, 1, 1),
-    conv(1, 9, 8, 20, 10, 3, 3, 2, 1),      conv(2, 11, 13, 3, 33, 7, 7, 2, 3),
-    conv(2, 15, 9, 3, 24, 3, 3, 2, 1),      conv(1, 10, 10, 7, 5, 3, 2, 3, 2),
-    conv(2, 9, 9, 17, 96, 1, 1, 2, 0),      conv(1, 8, 9, 80, 48, 1, 1, 3, 0),
-    conv(1, 12, 11, 18, 35, 3, 3, 1, 2, 2), conv(1, 13, 12, 8, 70, 3, 3, 2, 2, 2),
-    conv(1, 13, 12, 4, 4, 5, 3, 3, 4, 2),   conv(2, 6, 6, 24, 48, 3, 3, 1, 1, 1, 4),
-    conv(1, 7, 6, 6, 9, 3, 3, 2, 1, 1, 3),  conv(16, 1, 1, 37, 10, 1, 1, 1, 0),
-    conv(3, 1, 1, 600, 1000, 1, 1, 1, 0),   conv(4, 2, 2, 130, 144, 3, 3, 1, 1),
-    conv(1, 1, 1, 1, 1, 1, 1, 1, 0),        conv(2, 3, 3, 2, 3, 5, 5, 1, 2),
-    conv(1, 40, 41, 48, 112, 3, 3, 1, 1),   conv(1, 48, 50, 12, 20, 1, 1, 1, 0),
-    conv(1, 4, 4, 5, 6, 2, 2, 4, 0),        conv(1, 3, 40, 8, 8, 3, 33, 1, 1),
-};
-
-ConvGeometry depthwise(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t kernel, int64_t stride,
-                       int64_t pad, int64_t dilation = 1) {
-  return conv(batch, height, width, channels, channels, kernel, kernel, stride, pad, dilation, channels);
-}
-
-const ConvGeometry kDepthwiseGeometries[] = {
-    depthwise(2, 5, 7, 1, 3, 1, 1),
-    depthwise(1, 14, 14, 3, 3, 1, 1),
-    depthwise(3, 9, 33, 16, 3, 1, 1),
-    depthwise(2, 12, 13, 24, 3, 2, 1),
-    depthwise(1, 7, 7, 129, 3, 2, 1),
-    depthwise(16, 12, 12, 18, 3, 1, 1),
-    depthwise(1, 56, 30, 100, 3, 1, 0),
-    depthwise(2, 14, 15, 100, 5, 1, 2),
-    depthwise(2, 15, 14, 33, 5, 2, 2),
-    depthwise(1, 11, 17, 24, 7, 1, 3),
-    depthwise(3, 4, 4, 129, 11, 1, 5),
-    depthwise(2, 8, 8, 100, 11, 1, 5),
-    depthwise(1, 20, 19, 16, 11, 1, 5),
-    depthwise(2, 2, 2, 24, 11, 1, 5),
-    depthwise(1, 1, 1, 3, 7, 1, 3),
-    depthwise(1, 16, 13, 24, 3, 3, 1),
-    depthwise(1, 13, 12, 129, 5, 3, 2),
-    depthwise(2, 10, 11, 16, 3, 1, 2, 2),
-    depthwise(1, 12, 15, 24, 3, 2, 2, 2),
-    depthwise(1, 17, 16, 24, 4, 2, 3, 3),
-    depthwise(1, 9, 8, 40, 9, 1, 4),
-    depthwise(1, 9, 10, 16, 2, 3, 0),
-    depthwise(1, 6, 6, 40, 1, 1, 1),
-    depthwise(2, 7, 5, 24, 1, 2, 0),
-    depthwise(1, 5, 5, 16, 3, 1, 6),
-    depthwise(1, 128, 128, 256, 3, 1, 1),  // large enough to be written around the caches
-    conv(1, 9, 14, 24, 24, 1, 3, 1, 1, 1, 24),
-    conv(2, 9, 12, 20, 20, 5, 3, 2, 2, 1, 20),
-};
-
 const ConvGeometry kWinogradGeometries[] = {
     conv(2, 8, 8, 32, 32, 3, 3, 1, 1),   conv(3, 7, 7, 64, 128, 3, 3, 1, 1), conv(1, 13, 18, 40, 33, 3, 3, 1, 1),
     conv(1, 9, 10, 17, 96, 3, 3, 1, 0),  conv(1, 5, 6, 16, 48, 3, 3, 1, 2),  conv(2, 3, 1, 20, 20, 3, 3, 1, 1),
     conv(1, 1, 1, 600, 64, 3, 3, 1, 1),  conv(1, 4, 4, 3, 5, 3, 3, 1, 1),    conv(7, 30, 28, 32, 40, 3, 3, 1, 1),
     conv(4, 2, 2, 130, 144, 3, 3, 1, 1),
 };
-
-std::string to_string(const ConvGeometry& g) {
-  return ::testing::PrintToString(std::vector<int64_t>{g.batch, g.in_h, g.in_w, g.in_c, g.out_h, g.out_w, g.out_c,
-                                                       g.kernel_h, g.kernel_w, g.stride_h, g.pad_h, g.dilation_h,
-                                                       g.groups});
-}
-
-size_t input_size(const ConvGeometry& g) { return static_cast<size_t>(g.batch * g.in_h * g.in_w * g.in_c); }
-size_t output_size(const ConvGeometry& g) { return static_cast<size_t>(g.batch * g.out_h * g.out_w * g.out_c); }
-size_t weight_size(const ConvGeometry& g) {
-  return static_cast<size_t>(g.kernel_h * g.kernel_w * g.in_c / g.groups * g.out_c);
-}
-
-// Aligned as tensors are.
-template <class T = float>
-struct Tensor : Guarded<T> {
-  explicit Tensor(size_t size) : Guarded<T>(size, Placement::aligned) {}
-  explicit Tensor(const std::vector<T>& values) : Guarded<T>(values, Placement::aligned) {}
-};
-
-std::vector<float> random_floats(size_t size, uint64_t stream) {
-  return testing::random_floats(static_cast<int64_t>(size), stream, -1, 1);
-}
-
-// A double-precision result and, element by element, the sum of the magnitudes that it is made of.
-struct Reference {
-  std::vector<double> value, magnitude;
-  explicit Reference(size_t size) : value(size), magnitude(size) {}
-  void add(size_t at, double x) {
-    value[at] += x;
-    magnitude[at] += std::abs(x);
-  }
-  void expect_near(Tensor<>& result, const char* what, double error_of_largest = 0) const {
-    ASSERT_EQ(result.size(), value.size());
-    const double error = error_of_largest * *std::max_element(magnitude.begin(), magnitude.end()) + 1e-12;
-    for (size_t i = 0; i < value.size(); ++i) {
-      ASSERT_NEAR(result[i], value[i], 1e-6 * magnitude[i] + error) << what << " at " << i;
-    }
-  }
-};
-
-// Calls body(input index, weight index, output index) for every product of the convolution.
-template <class Body>
-void for_every_product(const ConvGeometry& g, const Body& body) {
-  const int64_t ic = g.in_c / g.groups, oc = g.out_c / g.groups;
-  for (int64_t pixel = 0; pixel < g.batch * g.out_h * g.out_w; ++pixel) {
-    const int64_t image = pixel / (g.out_h * g.out_w), oy = pixel / g.out_w % g.out_h, ox = pixel % g.out_w;
-    for (int64_t tap = 0; tap < g.kernel_h * g.kernel_w; ++tap) {
-      const int64_t iy = oy * g.stride_h - g.pad_h + tap / g.kernel_w * g.dilation_h;
-      const int64_t ix = ox * g.stride_w - g.pad_w + tap % g.kernel_w * g.dilation_w;
-      if (iy < 0 || iy >= g.in_h || ix < 0 || ix >= g.in_w) continue;
-      for (int64_t o = 0; o < g.out_c; ++o) {
-        for (int64_t c = 0; c < ic; ++c) {
-          body(static_cast<size_t>(((image * g.in_h + iy) * g.in_w + ix) * g.in_c + o / oc * ic + c),
-               static_cast<size_t>((tap * ic + c) * g.out_c + o), static_cast<size_t>(pixel * g.out_c + o));
-        }
-      }
-    }
-  }
-}
 
 // What `compute` returns, everything that it wrote, has the same bits everywhere.
 template <class Compute>
@@ -179,14 +55,14 @@ class Conv : public ::testing::TestWithParam<Case> {
 
   const ConvGeometry g = GetParam().geometry;
   const double error_of_largest = GetParam().error_of_largest;
-  Tensor<> input{random_floats(input_size(g), 1)};
-  Tensor<> weight{random_floats(weight_size(g), 2)};
-  Tensor<> bias{random_floats(static_cast<size_t>(g.out_c), 3)};
-  Tensor<> grad_output{random_floats(output_size(g), 4)};
+  Tensor<> input{random_weights(input_size(g), 1)};
+  Tensor<> weight{random_weights(weight_size(g), 2)};
+  Tensor<> bias{random_weights(static_cast<size_t>(g.out_c), 3)};
+  Tensor<> grad_output{random_weights(output_size(g), 4)};
 };
 
 TEST_P(Conv, Forward) {
-  Tensor<> addend{random_floats(output_size(g), 5)};
+  Tensor<> addend{random_weights(output_size(g), 5)};
   Reference plain(output_size(g));
   for_every_product(g, [&](size_t i, size_t w, size_t o) { plain.add(o, double{input[i]} * weight[w]); });
   Reference full = plain;
@@ -258,7 +134,7 @@ TEST_P(Conv, StatisticsAndActivation) {
 }
 
 TEST_P(Conv, GradInput) {
-  Tensor<> addend{random_floats(input_size(g), 6)};
+  Tensor<> addend{random_weights(input_size(g), 6)};
   Reference plain(input_size(g));
   for_every_product(g, [&](size_t i, size_t w, size_t o) { plain.add(i, double{grad_output[o]} * weight[w]); });
   Reference full = plain;
@@ -323,7 +199,7 @@ INSTANTIATE_TEST_SUITE_P(Depthwise, Conv, ::testing::ValuesIn(cases_of(depthwise
 INSTANTIATE_TEST_SUITE_P(Winograd, Conv, ::testing::ValuesIn(cases_of(winograd_kernels, kWinogradGeometries, 2e-6)),
                          case_name);
 
-void PrintTo(const Case& c, std::ostream* out) { *out << to_string(c.geometry); }
+void PrintTo(const Case& c, std::ostream* out) { *out << testing::to_string(c.geometry); }
 
 }  // namespace
 }  // namespace convoy::kernels

@@ -2,4 +2,4 @@
 
 #include "kernels/dispatch.h"
 
-CONVOY_DISPATCH(ElementwiseKernels, elementwise_kernels)
+CONVOY_DISPATCH(ByMap<ElementwiseKernels>, elementwise_kernels)

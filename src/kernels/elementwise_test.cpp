@@ -22,7 +22,7 @@ TEST(Elementwise, ActivationAndItsBackwardInPlace) {
         count,
         [&](float* output) {
           std::copy(x.begin(), x.end(), output);
-          elementwise_kernels().activation(Activation::relu, count, output, output);
+          elementwise_kernels().f32.activation(Activation::relu, count, output, output);
         },
         [&](const std::vector<float>& y) {
           expect_close(y, 0, [&](int64_t i) { return std::max(0.0F, x[static_cast<size_t>(i)]); });
@@ -31,7 +31,7 @@ TEST(Elementwise, ActivationAndItsBackwardInPlace) {
         count,
         [&](float* output) {
           std::copy(grad.begin(), grad.end(), output);
-          elementwise_kernels().activation_backward(Activation::relu, count, x.data(), output, more.data(), output);
+          elementwise_kernels().f32.activation_backward(Activation::relu, count, x.data(), output, more.data(), output);
         },
         [&](const std::vector<float>& y) {
           expect_close(y, 1e-7, [&](int64_t at) {
@@ -53,7 +53,7 @@ TEST(Elementwise, AddSumsAnyNumberOfTermsInPlace) {
             std::copy(inputs[0].begin(), inputs[0].end(), output);
             std::vector<const float*> pointers{output};
             for (int term = 1; term < terms; ++term) pointers.push_back(inputs[static_cast<size_t>(term)].data());
-            elementwise_kernels().add(terms, count, pointers.data(), output);
+            elementwise_kernels().f32.add(terms, count, pointers.data(), output);
           },
           [&](const std::vector<float>& y) {
             expect_close(y, 1e-6, [&](int64_t i) {
@@ -75,8 +75,8 @@ TEST(Elementwise, ScaleSamplesWithAndWithoutAddend) {
       check_kernel(
           kSamples * per_sample,
           [&](float* output) {
-            elementwise_kernels().scale_samples(kSamples, per_sample, scales.data(), x.data(),
-                                                with_addend ? y.data() : nullptr, output);
+            elementwise_kernels().f32.scale_samples(kSamples, per_sample, scales.data(), x.data(),
+                                                    with_addend ? y.data() : nullptr, output);
           },
           [&](const std::vector<float>& values) {
             expect_close(values, 2e-7, [&](int64_t at) {
@@ -98,7 +98,7 @@ TEST(Elementwise, MultiplyAndItsBackward) {
         });
       };
     };
-    const ElementwiseKernels& (*kernels)() = elementwise_kernels;
+    const auto kernels = []() -> const ElementwiseKernels<float>& { return elementwise_kernels().f32; };
     check_kernel(
         count, [&](float* y) { kernels().multiply(count, a.data(), b.data(), y); }, product(a, b));
     for (const bool both : {false, true}) {
@@ -131,28 +131,31 @@ TEST(Elementwise, LargeAlignedOutputs) {
   };
   set_thread_count(2);
   run(
-      kCount, [&] { elementwise_kernels().activation(Activation::relu, kCount, x.data(), checked.floats()); },
+      kCount, [&] { elementwise_kernels().f32.activation(Activation::relu, kCount, x.data(), checked.floats()); },
       [&](size_t i) { return std::max(x[i], 0.0F); });
   const float* terms[] = {x.data(), y.data()};
   run(
-      kCount, [&] { elementwise_kernels().add(2, kCount, terms, checked.floats()); },
+      kCount, [&] { elementwise_kernels().f32.add(2, kCount, terms, checked.floats()); },
       [&](size_t i) { return x[i] + y[i]; });
   run(
       kSamples * kPerSample,
       [&] {
-        elementwise_kernels().scale_samples(kSamples, kPerSample, scales.data(), x.data(), nullptr, checked.floats());
+        elementwise_kernels().f32.scale_samples(kSamples, kPerSample, scales.data(), x.data(), nullptr,
+                                                checked.floats());
       },
       [&](size_t i) { return x[i] * scales[i / kPerSample]; });
   run(
       kCount,
       [&] {
-        elementwise_kernels().multiply_backward(kCount, x.data(), y.data(), y.data(), checked.floats(), other.floats());
+        elementwise_kernels().f32.multiply_backward(kCount, x.data(), y.data(), y.data(), checked.floats(),
+                                                    other.floats());
       },
       [&](size_t i) { return y[i] * y[i]; });
   run(
       kCount,
       [&] {
-        elementwise_kernels().multiply_backward(kCount, x.data(), y.data(), y.data(), other.floats(), checked.floats());
+        elementwise_kernels().f32.multiply_backward(kCount, x.data(), y.data(), y.data(), other.floats(),
+                                                    checked.floats());
       },
       [&](size_t i) { return y[i] * x[i]; });
 }

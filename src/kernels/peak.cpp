@@ -12,15 +12,20 @@
 CONVOY_DISPATCH(PeakKernels, peak_kernels)
 
 namespace convoy::kernels {
+
+#if defined(CONVOY_HAS_amx)
+namespace amx {
+// As PeakKernels::run, of products of tiles.
+int64_t run_tiles(int64_t rounds, float* sink);
+}  // namespace amx
+#endif
+
 namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-}  // namespace
-
-double measure_peak() {
+double measure(int64_t (*run)(int64_t rounds, float* sink), int64_t rounds) {
   constexpr int kTrials = 10;
-  constexpr int64_t kRounds = 300000;
   const int threads = thread_count();
   std::vector<float> sinks(static_cast<size_t>(threads));
   double best = 0;
@@ -29,7 +34,7 @@ double measure_peak() {
     const double start = now();
     parallel_for(threads, [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
-      done[i] = peak_kernels().run(kRounds, &sinks[i]);
+      done[i] = run(rounds, &sinks[i]);
     });
     const double seconds = now() - start;
     int64_t operations = 0;
@@ -37,6 +42,17 @@ double measure_peak() {
     best = std::max(best, static_cast<double>(operations) / seconds);
   }
   return best;
+}
+
+}  // namespace
+
+double measure_peak() { return measure(peak_kernels().run, 300000); }
+
+double measure_tile_peak() {
+#if defined(CONVOY_HAS_amx)
+  if (has_matrix_tiles()) return measure(amx::run_tiles, 20000);
+#endif
+  return measure_peak();
 }
 
 double measure_bandwidth() {

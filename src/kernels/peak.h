@@ -15,6 +15,8 @@ const PeakKernels& peak_kernels();
 
 // Floating-point operations a second of all threads together, the best of some short trials (about 7 ms in all).
 double measure_peak();
+// The same of products of brain floats on matrix tiles; of floats where there are none.
+double measure_tile_peak();
 
 // Bytes a second that all threads together read from memory and write to it, copying; the best of some trials (about
 // 0.2 s and 256 MiB in all).

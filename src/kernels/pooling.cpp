@@ -2,4 +2,4 @@
 
 #include "kernels/dispatch.h"
 
-CONVOY_DISPATCH(PoolKernels, pool_kernels)
+CONVOY_DISPATCH(ByMap<PoolKernels>, pool_kernels)

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/by_map.h"
+
 namespace convoy::kernels {
 
 // The windows along one axis: window o covers [start(o), end(o)) of the input. Its members leave no symbol that was
@@ -40,15 +42,16 @@ struct PoolGeometry {
   bool count_padding = false;
 };
 
+template <class Map>
 struct PoolKernels {
   // `taps` gets for each output element which of the rows.kernel * columns.kernel positions, row by row, held the
   // maximum (the first of equals, the last NaN); null: not wanted. At most 256 positions where it is wanted.
-  void (*max)(const PoolGeometry&, const float* input, float* output, uint8_t* taps);
-  void (*max_backward)(const PoolGeometry&, const float* grad_output, const uint8_t* taps, float* grad_input);
-  void (*average)(const PoolGeometry&, const float* input, float* output);
-  void (*average_backward)(const PoolGeometry&, const float* grad_output, float* grad_input);
+  void (*max)(const PoolGeometry&, const Map* input, Map* output, uint8_t* taps);
+  void (*max_backward)(const PoolGeometry&, const Map* grad_output, const uint8_t* taps, Map* grad_input);
+  void (*average)(const PoolGeometry&, const Map* input, Map* output);
+  void (*average_backward)(const PoolGeometry&, const Map* grad_output, Map* grad_input);
 };
 
-const PoolKernels& pool_kernels();
+const ByMap<PoolKernels>& pool_kernels();
 
 }  // namespace convoy::kernels

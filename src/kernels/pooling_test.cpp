@@ -101,20 +101,20 @@ TEST(MaxPool, IsThePlainMaximumAndItsGradient) {
     const MaxReference expected = max_reference(g, input, grad_output);
     std::vector<uint8_t> winners(expected.winners.size() + 1, 0xEE);
     check_kernel(
-        output_size(g), [&](float* out) { pool_kernels().max(g, input.data(), out, winners.data()); },
+        output_size(g), [&](float* out) { pool_kernels().f32.max(g, input.data(), out, winners.data()); },
         [&](const std::vector<float>& values) {
           expect_close(values, 0, [&](int64_t i) { return expected.output[static_cast<size_t>(i)]; });
           EXPECT_TRUE(std::equal(expected.winners.begin(), expected.winners.end(), winners.begin()));
           EXPECT_EQ(winners.back(), 0xEE);
         });
     check_kernel(
-        output_size(g), [&](float* out) { pool_kernels().max(g, input.data(), out, nullptr); },
+        output_size(g), [&](float* out) { pool_kernels().f32.max(g, input.data(), out, nullptr); },
         [&](const std::vector<float>& values) {
           expect_close(values, 0, [&](int64_t i) { return expected.output[static_cast<size_t>(i)]; });
         });
     check_kernel(
         input_size(g),
-        [&](float* out) { pool_kernels().max_backward(g, grad_output.data(), expected.winners.data(), out); },
+        [&](float* out) { pool_kernels().f32.max_backward(g, grad_output.data(), expected.winners.data(), out); },
         [&](const std::vector<float>& values) {
           expect_close(values, 1e-6, [&](int64_t i) { return expected.grad_input[static_cast<size_t>(i)]; });
         });
@@ -130,7 +130,7 @@ TEST(MaxPool, NanWins) {
     }
     for_every_isa([&] {
       std::vector<float> output(19);
-      pool_kernels().max(g, input.data(), output.data(), nullptr);
+      pool_kernels().f32.max(g, input.data(), output.data(), nullptr);
       for (const float x : output) EXPECT_TRUE(std::isnan(x)) << "at tap " << where;
     });
   }
@@ -146,12 +146,12 @@ void check_average(const PoolGeometry& g) {
     grad_input[static_cast<size_t>(i)] += grad_output[static_cast<size_t>(o)] / divisor;
   });
   check_kernel(
-      output_size(g), [&](float* out) { pool_kernels().average(g, input.data(), out); },
+      output_size(g), [&](float* out) { pool_kernels().f32.average(g, input.data(), out); },
       [&](const std::vector<float>& values) {
         expect_close(values, 1e-6, [&](int64_t i) { return output[static_cast<size_t>(i)]; });
       });
   check_kernel(
-      input_size(g), [&](float* out) { pool_kernels().average_backward(g, grad_output.data(), out); },
+      input_size(g), [&](float* out) { pool_kernels().f32.average_backward(g, grad_output.data(), out); },
       [&](const std::vector<float>& values) {
         expect_close(values, 1e-6, [&](int64_t i) { return grad_input[static_cast<size_t>(i)]; });
       });

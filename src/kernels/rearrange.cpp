@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "convoy/bf16.h"
 #include "core/parallel.h"
 
 namespace convoy::kernels {
@@ -19,7 +20,10 @@ void parallel_rows(int64_t rows, int64_t width, const Body& body) {
                [&](int64_t task, int) { body(task * step, std::min(rows, (task + 1) * step)); });
 }
 
-size_t bytes(int64_t count) { return static_cast<size_t>(count) * sizeof(float); }
+template <class Element>
+size_t bytes(int64_t count) {
+  return static_cast<size_t>(count) * sizeof(Element);
+}
 
 struct Axis {
   int64_t extent, stride;  // of the input, in elements
@@ -61,58 +65,75 @@ void fill(int64_t count, float value, float* output) {
   parallel_rows(count, 1, [&](int64_t first, int64_t last) { std::fill(output + first, output + last, value); });
 }
 
-void copy(int64_t count, const float* input, float* output) {
-  parallel_rows(count, 1,
-                [&](int64_t first, int64_t last) { std::memcpy(output + first, input + first, bytes(last - first)); });
+template <class Element>
+void copy(int64_t count, const Element* input, Element* output) {
+  parallel_rows(count, 1, [&](int64_t first, int64_t last) {
+    std::memcpy(output + first, input + first, bytes<Element>(last - first));
+  });
 }
 
-void extract(int64_t rows, int64_t input_width, int64_t offset, const float* input, int64_t width, float* output) {
+template <class Element>
+void extract(int64_t rows, int64_t input_width, int64_t offset, const Element* input, int64_t width, Element* output) {
   parallel_rows(rows, width, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
-      std::memcpy(output + row * width, input + row * input_width + offset, bytes(width));
+      std::memcpy(output + row * width, input + row * input_width + offset, bytes<Element>(width));
     }
   });
 }
 
-void insert(int64_t rows, int64_t width, const float* input, int64_t output_width, int64_t offset, float* output) {
+template <class Element>
+void insert(int64_t rows, int64_t width, const Element* input, int64_t output_width, int64_t offset, Element* output) {
   parallel_rows(rows, width, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
-      std::memcpy(output + row * output_width + offset, input + row * width, bytes(width));
+      std::memcpy(output + row * output_width + offset, input + row * width, bytes<Element>(width));
     }
   });
 }
 
-void pad(int64_t rows, int64_t width, const float* input, int64_t output_width, int64_t offset, float* output) {
+template <class Element>
+void pad(int64_t rows, int64_t width, const Element* input, int64_t output_width, int64_t offset, Element* output) {
   parallel_rows(rows, output_width, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
-      float* target = output + row * output_width;
-      std::fill(target, target + offset, 0.0F);
-      std::memcpy(target + offset, input + row * width, bytes(width));
-      std::fill(target + offset + width, target + output_width, 0.0F);
+      Element* target = output + row * output_width;
+      std::fill(target, target + offset, Element{});
+      std::memcpy(target + offset, input + row * width, bytes<Element>(width));
+      std::fill(target + offset + width, target + output_width, Element{});
     }
   });
 }
 
-void permute(const Shape& shape, std::span<const int> order, const float* input, float* output) {
+template <class Element>
+void permute(const Shape& shape, std::span<const int> order, const Element* input, Element* output) {
   const Axes axes = output_axes(shape, order);
   const Axis inner = axes.count > 0 ? axes.axis[static_cast<size_t>(axes.count - 1)] : Axis{1, 1};
   parallel_rows(shape.elements() / inner.extent, inner.extent, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
-      const float* source = input;
+      const Element* source = input;
       int64_t rest = row;
       for (int i = axes.count - 1; i-- > 0;) {
         const Axis& axis = axes.axis[static_cast<size_t>(i)];
         source += rest % axis.extent * axis.stride;
         rest /= axis.extent;
       }
-      float* target = output + row * inner.extent;
+      Element* target = output + row * inner.extent;
       if (inner.stride == 1) {
-        std::memcpy(target, source, bytes(inner.extent));
+        std::memcpy(target, source, bytes<Element>(inner.extent));
       } else {
         for (int64_t i = 0; i < inner.extent; ++i) target[i] = source[i * inner.stride];
       }
     }
   });
 }
+
+template void copy(int64_t, const float*, float*);
+template void copy(int64_t, const Bf16*, Bf16*);
+template void extract(int64_t, int64_t, int64_t, const float*, int64_t, float*);
+template void extract(int64_t, int64_t, int64_t, const Bf16*, int64_t, Bf16*);
+template void insert(int64_t, int64_t, const float*, int64_t, int64_t, float*);
+template void insert(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
+template void pad(int64_t, int64_t, const float*, int64_t, int64_t, float*);
+template void pad(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
+template void permute(const Shape&, std::span<const int>, const float*, float*);
+template void permute(const Shape&, std::span<const int>, const Bf16*, Bf16*);
 
 }  // namespace convoy::kernels

@@ -81,7 +81,7 @@ class Assignment {
       if (block == kNoBlock || blocks_.lifetimes[block].last != now) continue;
       if (std::ranges::find(taken_, block) != taken_.end()) continue;
       if (std::ranges::count(node.inputs, source) > 1) continue;
-      if (blocks_.lifetimes[block].bytes >= memory_.bytes[target]) return block;
+      if (memory_.bytes[static_cast<size_t>(source)] == memory_.bytes[target]) return block;
     }
     return kNoBlock;
   }

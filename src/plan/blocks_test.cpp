@@ -43,6 +43,7 @@ TEST(Blocks, LiveFromTheirMakerToTheirLastReader) {
 
 TEST(Blocks, AValueThatIsMadeAgainIsNotKept) {
   StepMemory memory = chain();
+  memory.bytes[2] = memory.bytes[1];
   memory.nodes.push_back({.inputs = {0}, .outputs = {1}, .in_place = {}, .workspace = 0});
   const std::vector<int> order{0, 1, 3, 2};
   const Blocks blocks = assign_blocks(memory, order);
@@ -51,6 +52,16 @@ TEST(Blocks, AValueThatIsMadeAgainIsNotKept) {
   expect_lifetime(blocks.lifetimes[blocks.of_value[0]], 100, -1, 2);
   expect_lifetime(blocks.lifetimes[blocks.of_value[1]], 640, 2, 3);
   expect_lifetime(blocks.lifetimes[blocks.of_value[2]], 640, 0, 4);
+}
+
+// Its kernel may still read what lies behind the smaller value.
+TEST(Blocks, NoneTakesTheBlockOfALargerValue) {
+  StepMemory memory = chain();
+  memory.nodes.back().inputs = {2};
+  const std::vector<int> order{0, 1, 2};
+  const Blocks blocks = assign_blocks(memory, order);
+  EXPECT_NE(blocks.of_value[2], blocks.of_value[1]);
+  EXPECT_EQ(blocks.of_value[3], blocks.of_value[2]);
 }
 
 TEST(Blocks, ValuesElsewhereHaveNone) {

@@ -10,6 +10,8 @@
 
 #include "convoy/error.h"
 #include "core/parallel.h"
+#include "kernels/convert.h"
+#include "plan/maps.h"
 #include "plan/memory.h"
 
 namespace convoy {
@@ -37,6 +39,16 @@ std::string refusal(const Kernel& kernel, const NodeSpec& spec, bool exact) {
   return why;
 }
 
+// The types of a widened step.
+std::vector<TensorType> widened_types(std::vector<TensorType> types) {
+  for (TensorType& type : types) {
+    if (type.dtype == DType::bf16) type.dtype = DType::f32;
+  }
+  return types;
+}
+
+size_t float_bytes(const TensorType& type) { return align(static_cast<size_t>(type.shape.elements()) * sizeof(float)); }
+
 void require_count(std::string_view name, size_t expected, size_t got) {
   if (got != expected) throw InternalError(fmt::format("{}: expected {} values, got {}", name, expected, got));
 }
@@ -52,6 +64,10 @@ Program::Program(Graph graph, const ProgramOptions& options)
       shared_(options.shared),
       frames_(static_cast<size_t>(options.frames)) {
   if (options.frames > 1 && team_->size() > 1) throw InternalError("program: frames are run by teams of one thread");
+  const std::vector<bool> maps = maps_of(graph_);
+  for (ValueId id = 0; id < graph_.value_count(); ++id) {
+    stored_.push_back(backend_->stored_as(maps[static_cast<size_t>(id)] ? options.maps : graph_.value(id).type.dtype));
+  }
   if (options.prepared) find_prologue();
   choose_kernels(options);
   plan_memory();
@@ -77,13 +93,44 @@ void Program::find_prologue() {
 size_t Program::elements_of(ValueId id) const { return static_cast<size_t>(graph_.value(id).type.shape.elements()); }
 
 size_t Program::bytes_of(ValueId id) const {
-  return elements_of(id) * static_cast<size_t>(size_of(backend_->stored_as(graph_.value(id).type.dtype)));
+  return elements_of(id) * static_cast<size_t>(size_of(stored_[static_cast<size_t>(id)]));
 }
 
 std::vector<TensorType> Program::stored_types(const std::vector<ValueId>& ids) const {
   std::vector<TensorType> types = graph_.types(ids);
-  for (TensorType& type : types) type.dtype = backend_->stored_as(type.dtype);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] != kNoValue) types[i].dtype = stored_[static_cast<size_t>(ids[i])];
+  }
   return types;
+}
+
+// The first kernel that takes the step's types.
+void Program::choose_kernel(size_t index, const ProgramOptions& options, NodeReport& report) {
+  Step& step = steps_[index];
+  const NodeSpec spec = spec_of(index);
+  int left_to_pass = options.passed_over;
+  for (const Kernel& kernel : backend_->kernels(spec.op)) {
+    const std::string why = refusal(kernel, spec, options.exact);
+    if (why.empty()) {
+      step.kernel = &kernel;
+      if (left_to_pass-- == 0) break;
+      continue;
+    }
+    report.refused.push_back(fmt::format("{}: {}", kernel.name, why));
+  }
+}
+
+// Bytes of a workspace with room behind the kernel's for the floats of its bf16 maps.
+size_t Program::plan_widening(size_t index, size_t workspace) {
+  const Node& node = graph_.nodes()[index];
+  size_t bytes = align(std::max<size_t>(workspace, 1));
+  steps_[index].widened = bytes;
+  for (const auto* ids : {&node.inputs, &node.outputs}) {
+    for (const TensorType& type : stored_types(*ids)) {
+      if (type.present && type.dtype == DType::bf16) bytes += float_bytes(type);
+    }
+  }
+  return bytes;
 }
 
 void Program::choose_kernels(const ProgramOptions& options) {
@@ -92,17 +139,14 @@ void Program::choose_kernels(const ProgramOptions& options) {
     Step& step = steps_[index];
     step.input_types = stored_types(node.inputs);
     step.output_types = stored_types(node.outputs);
-    const NodeSpec spec = spec_of(index);
     NodeReport report;
-    int left_to_pass = options.passed_over;
-    for (const Kernel& kernel : backend_->kernels(*node.op)) {
-      const std::string why = refusal(kernel, spec, options.exact);
-      if (why.empty()) {
-        step.kernel = &kernel;
-        if (left_to_pass-- == 0) break;
-        continue;
-      }
-      report.refused.push_back(fmt::format("{}: {}", kernel.name, why));
+    if (!options.widened) choose_kernel(index, options, report);
+    if (step.kernel == nullptr) {
+      const auto stored = std::pair(step.input_types, step.output_types);
+      step.input_types = widened_types(step.input_types);
+      step.output_types = widened_types(step.output_types);
+      report.widened = stored != std::pair(step.input_types, step.output_types);
+      if (report.widened || options.widened) choose_kernel(index, options, report);
     }
     if (step.kernel == nullptr) {
       throw InternalError(
@@ -110,7 +154,8 @@ void Program::choose_kernels(const ProgramOptions& options) {
                       report.refused.empty() ? "it has none" : fmt::format("{}", fmt::join(report.refused, "; "))));
     }
     report.kernel = step.kernel->name;
-    report.workspace = step.kernel->workspace == nullptr ? 0 : step.kernel->workspace(spec);
+    report.workspace = step.kernel->workspace == nullptr ? 0 : step.kernel->workspace(spec_of(index));
+    if (report.widened) report.workspace = plan_widening(index, report.workspace);
     reports_.push_back(std::move(report));
   }
 }
@@ -185,7 +230,7 @@ void Program::bind_frame(Frame& frame, const Variables& variables, std::byte* ar
   for (ValueId id = 0; id < graph_.value_count(); ++id) {
     const ValueInfo& info = graph_.value(id);
     const auto index = static_cast<size_t>(id);
-    frame.views[index].dtype = backend_->stored_as(info.type.dtype);
+    frame.views[index].dtype = stored_[index];
     if (block_of_value_[index] != kNoBlock) {
       frame.views[index].data = arena + block_offsets_[block_of_value_[index]];
     } else if (lasting_offsets_[index] != kNoBlock) {
@@ -205,7 +250,24 @@ void Program::bind_frame(Frame& frame, const Variables& variables, std::byte* ar
     std::ranges::transform(node.outputs, memory.outputs.begin(), view_of);
     const size_t block = workspace_block_[position];
     memory.workspace = block == kNoBlock ? nullptr : arena + block_offsets_[block];
+    if (steps_[position].widened > 0) bind_widened(frame, position);
   }
+}
+
+void Program::bind_widened(Frame& frame, size_t index) {
+  Frame::StepMemory& memory = frame.steps[index];
+  std::byte* next = memory.workspace + steps_[index].widened;
+  const auto widen = [&next](const std::vector<View>& views, const std::vector<TensorType>& types) {
+    std::vector<View> wide = views;
+    for (size_t i = 0; i < wide.size(); ++i) {
+      if (!types[i].present || views[i].dtype != DType::bf16) continue;
+      wide[i] = {DType::f32, next};
+      next += float_bytes(types[i]);
+    }
+    return wide;
+  };
+  memory.wide_inputs = widen(memory.inputs, steps_[index].input_types);
+  memory.wide_outputs = widen(memory.outputs, steps_[index].output_types);
 }
 
 void Program::point(size_t frame, ValueId id, std::byte* data) {
@@ -373,7 +435,24 @@ void Program::write(std::string_view name, std::span<const float> values) const 
 void Program::run_step(size_t index, const StepScalars& step, const Frame& frame) {
   const Step& planned = steps_[index];
   const Frame::StepMemory& memory = frame.steps[index];
-  planned.kernel->run(spec_of(index), {memory.inputs, memory.outputs, memory.workspace, step, planned.prepared});
+  if (planned.widened == 0) {
+    planned.kernel->run(spec_of(index), {memory.inputs, memory.outputs, memory.workspace, step, planned.prepared});
+    return;
+  }
+  const auto each_wide = [](const std::vector<View>& stored, const std::vector<View>& wide,
+                            const std::vector<TensorType>& types, const auto& convert) {
+    for (size_t i = 0; i < stored.size(); ++i) {
+      if (types[i].present && stored[i].dtype == DType::bf16) {
+        convert(types[i].shape.elements(), stored[i].as<Bf16>(), wide[i].as<float>());
+      }
+    }
+  };
+  const kernels::ConvertKernels& convert = kernels::convert_kernels();
+  each_wide(memory.inputs, memory.wide_inputs, planned.input_types, convert.widen);
+  planned.kernel->run(spec_of(index),
+                      {memory.wide_inputs, memory.wide_outputs, memory.workspace, step, planned.prepared});
+  each_wide(memory.outputs, memory.wide_outputs, planned.output_types,
+            [&](int64_t count, Bf16* to, const float* from) { convert.narrow(count, from, to); });
 }
 
 void Program::run(const StepScalars& step, size_t frame) {

@@ -27,8 +27,11 @@ struct ProgramOptions {
   const Backend& backend = cpu_backend();
   // Where prepare() takes and leaves what kernels make of weights, which then never change; null: the program's own.
   PreparedWeights* shared = nullptr;
+  // As what maps are stored (plan/maps.h): f32 or bf16.
+  DType maps = DType::f32;
   int frames = 1;  // runs that may go on at once, each with memory of its own; more than 1: of a team of one thread
-  int passed_over = 0;  // for tests: so many of the kernels that take a node are not, as long as one is left
+  bool widened = false;  // for tests: whatever kernels there are, those of f32 compute what is stored as bf16
+  int passed_over = 0;   // for tests: so many of the kernels that take a node are not, as long as one is left
 };
 
 // Runs a graph. Construction plans; bind() gives it memory; run() allocates nothing.
@@ -39,6 +42,7 @@ class Program {
 
   struct NodeReport {
     std::string kernel;                // the one chosen
+    bool widened = false;              // it takes f32: bf16 maps are copied to floats before it, and back behind it
     std::vector<std::string> refused;  // "name: why" of those preferred to it
     size_t workspace = 0;
   };
@@ -98,15 +102,17 @@ class Program {
  private:
   struct Step {
     const Kernel* kernel = nullptr;
-    std::vector<TensorType> input_types, output_types;
-    bool in_prologue = false;  // depends on variables and constants alone
-    bool is_prepared = false;  // its weight is there before all runs
+    std::vector<TensorType> input_types, output_types;  // as the kernel takes them
+    size_t widened = 0;                                 // offset in the workspace of the floats of bf16 maps; 0: none
+    bool in_prologue = false;                           // depends on variables and constants alone
+    bool is_prepared = false;                           // its weight is there before all runs
     std::byte* prepared = nullptr;
   };
   // The memory of a run.
   struct Frame {
     struct StepMemory {
       std::vector<View> inputs, outputs;
+      std::vector<View> wide_inputs, wide_outputs;  // of a widened step, as the kernel takes them
       std::byte* workspace = nullptr;
       double seconds = 0;  // of profiled runs
     };
@@ -118,10 +124,13 @@ class Program {
   void choose_kernels(const ProgramOptions& options);
   void plan_memory();
   void bind_frame(Frame& frame, const Variables& variables, std::byte* arena);
+  void bind_widened(Frame& frame, size_t index);
   void bind_constants();
   size_t elements_of(ValueId id) const;
   size_t bytes_of(ValueId id) const;
   std::vector<TensorType> stored_types(const std::vector<ValueId>& ids) const;
+  void choose_kernel(size_t index, const ProgramOptions& options, NodeReport& report);
+  size_t plan_widening(size_t index, size_t workspace);
   NodeSpec spec_of(size_t index) const;
   size_t prepared_bytes(size_t index) const;
   void make_room_to_prepare();
@@ -133,6 +142,7 @@ class Program {
 
   Graph graph_;
   const Backend* backend_;
+  std::vector<DType> stored_;  // as what each value is
   ThreadTeamPtr team_;
   std::vector<Step> steps_;
   std::vector<NodeReport> reports_;

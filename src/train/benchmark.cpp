@@ -62,8 +62,11 @@ TrainingPlan plan_training(const StepOptions& options, std::optional<int64_t> me
 
 BenchmarkResult run_benchmark(const BenchmarkOptions& options) {
   const StepOptions& step = options.step;
-  const SpeedOptions speed{
-      .batch_size = step.batch_size, .image_size = step.image_size, .steps = options.steps, .layers = options.layers};
+  const SpeedOptions speed{.batch_size = step.batch_size,
+                           .image_size = step.image_size,
+                           .steps = options.steps,
+                           .layers = options.layers,
+                           .precision = step.precision};
   if (!options.train) return measure_inference(*step.model, step.model_options, speed);
   return measure_speed([&] { return std::make_unique<TimedTraining>(options); }, speed);
 }

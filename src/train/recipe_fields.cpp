@@ -83,6 +83,9 @@ void add_training(Fields& fields) {
              {1, 65536});
   fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
+  fields.add("precision", &Recipe::precision,
+             Choices<Precision>{{"fp32", Precision::fp32}, {"bf16", Precision::bf16}, {"auto", Precision::automatic}},
+             "of maps and their gradients; auto: bf16 where the processor has matrix tiles (AMX)");
   fields.add("seed", &Recipe::seed, "of everything random", {0, 9007199254740992});
   fields.add_name("loss", &Recipe::loss, loss_names, "what is minimised; validation reports cross entropy");
   fields.add("smoothing", &Recipe::smoothing, "label smoothing", kShare);

@@ -10,6 +10,7 @@
 #include "convoy/ops.h"
 #include "graph/autodiff.h"
 #include "ops/sum/sum.h"
+#include "plan/maps.h"
 #include "plan/network_graph.h"
 #include "plan/recompute.h"
 #include "train/freeze.h"
@@ -39,7 +40,7 @@ void append(std::vector<PassReport>& to, const std::vector<PassReport>& from) {
 }  // namespace
 
 TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uint64_t seed)
-    : accumulate_(options.accumulate), exact_(options.exact) {
+    : accumulate_(options.accumulate), exact_(options.exact), maps_(map_type(options.precision)) {
   if (options.model_options.fused) {
     throw UsageError(
         fmt::format("{}: a fused network cannot be trained; train the form it was made of", options.model->name));
@@ -100,7 +101,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   variables.add(update, seed);
   if (followers_are_new) start_followers(variables, names);
   batch_ = std::make_unique<Program>(std::move(graph),
-                                     ProgramOptions{.exact = options.exact, .backend = variables.backend()});
+                                     ProgramOptions{.exact = exact_, .backend = variables.backend(), .maps = maps_});
   if (updates_later) {
     update_ = std::make_unique<Program>(std::move(update), ProgramOptions{.backend = variables.backend()});
   }

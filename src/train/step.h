@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "convoy/model.h"
+#include "convoy/precision.h"
 #include "convoy/recipe.h"
 #include "convoy/train.h"
 #include "core/world.h"
@@ -63,6 +64,7 @@ struct StepOptions {
   LookaheadOptions lookahead;
   double ema_decay = 0;  // 0: off
   bool exact = false;    // no approximate kernels (convoy/kernel.h)
+  Precision precision = Precision::fp32;
   std::set<std::string> disabled_passes;
 };
 
@@ -118,10 +120,11 @@ class TrainingStep {
   void execute_slice(const StepScalars& step, Run run);
   void execute_update(const StepScalars& step, Run run);
 
-  ProgramOptions program_options() const { return {.exact = exact_, .backend = batch_->backend()}; }
+  ProgramOptions program_options() const { return {.exact = exact_, .backend = batch_->backend(), .maps = maps_}; }
 
   int accumulate_;
   bool exact_;
+  DType maps_;
   RepeatedWork repeated_;
   std::unique_ptr<Program> batch_;
   std::unique_ptr<Program> update_;  // where gradients are accumulated

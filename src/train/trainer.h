@@ -61,6 +61,7 @@ class Trainer {
     std::map<int64_t, std::unique_ptr<TrainingStep>> last_steps;  // of slices of the last batch, by their size
   };
 
+  void settle_precision();
   void open_data();
   void settle_slices();
   // Of the validation images those that this rank looks at.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "convoy/error.h"
+#include "core/cpu.h"
 #include "core/parallel.h"
 #include "core/text.h"
 #include "data/recipe_images.h"
@@ -54,6 +55,7 @@ Trainer::Trainer(const Recipe& recipe, const TrainCallbacks& callbacks, const st
       folder_(is_first() ? settle_run_folder(recipe_) : std::filesystem::path()),
       states_(folder_) {
   recipe_.img_size = recipe_.img_size.value_or(model_.image_size);
+  settle_precision();
   open_data();
   plan();
   warn_of_short_average();
@@ -67,6 +69,13 @@ void Trainer::warn_of_short_average() const {
   warn(
       fmt::format("model-ema: an average lags some {:.0f} of the run's {} updates behind; train for longer, or without",
                   lag, updates_));
+}
+
+void Trainer::settle_precision() {
+  recipe_.precision = settled(recipe_.precision);
+  if (recipe_.precision == Precision::bf16 && !has_matrix_tiles()) {
+    warn("precision: bf16 is slower than fp32 here: this processor has no matrix tiles, or CONVOY_ISA leaves them out");
+  }
 }
 
 void Trainer::open_data() {
@@ -197,6 +206,7 @@ StepOptions Trainer::step_options(const Stage& stage, int64_t slice_size, int64_
     options.thawed = frozen_;
     options.thawed_after = recipe_.unfreeze_after * steps_per_epoch_ / recipe_.grad_accum_steps;
   }
+  options.precision = recipe_.precision;
   options.ema_decay = recipe_.model_ema ? recipe_.model_ema_decay : 0;
   return options;
 }

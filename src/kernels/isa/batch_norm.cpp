@@ -12,7 +12,8 @@ int64_t workspace(int64_t pixels, int64_t channels) {
   return thread_count() * moments_scratch(fold) + 5 * fold.padded + partials;
 }
 
-void statistics(const BatchNormStatistics& args) {
+template <class Map>
+void statistics(const BatchNormStatistics<Map>& args) {
   const Fold fold = fold_channels(args.channels);
   for_tiles(args.pixels, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t tile, int worker) {
     tile_moments(fold, args.input, first, count, args.partials + tile * 2 * args.channels,
@@ -71,7 +72,8 @@ void frozen_statistics(int64_t channels, float eps, const float* running_mean, c
   }
 }
 
-void forward(const BatchNormForward& args) {
+template <class Map>
+void forward(const BatchNormForward<Map>& args) {
   const Fold fold = fold_channels(args.channels);
   float *scale = args.workspace, *shift = scale + fold.padded;
   spread_scale(fold, args.mean, args.inv_std, args.weight, args.bias, scale, shift);
@@ -81,16 +83,18 @@ void forward(const BatchNormForward& args) {
     for_tiles(args.pixels, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
       if (args.residual != nullptr) {
         sweep(fold, first, count, streamed,
-              Apply<kActivation, true>{args.input, args.residual, scale, shift, args.output});
+              Apply<kActivation, true, Map>{args.input, args.residual, scale, shift, args.output});
       } else {
-        sweep(fold, first, count, streamed, Apply<kActivation, false>{args.input, nullptr, scale, shift, args.output});
+        sweep(fold, first, count, streamed,
+              Apply<kActivation, false, Map>{args.input, nullptr, scale, shift, args.output});
       }
     });
   });
 }
 
 // Adds up the tiles, gives the gradients of weight and bias and the constants of grad_input's pass [channels].
-void merge_grad_sums(const BatchNormBackward& args, const float* partials, const BackwardRow& row) {
+template <class Map>
+void merge_grad_sums(const BatchNormBackward<Map>& args, const float* partials, const BackwardRow& row) {
   const int64_t tiles = ceil_div(args.pixels, norm_tile_pixels(args.channels));
   const double share = args.frozen ? 0.0 : 1.0 / static_cast<double>(args.pixels);
   merge_partials(partials, tiles, args.channels, [&](int64_t c, double sum, double products) {
@@ -103,8 +107,8 @@ void merge_grad_sums(const BatchNormBackward& args, const float* partials, const
   });
 }
 
-template <Activation kActivation, bool kResidual>
-void backward_with(const BatchNormBackward& args) {
+template <Activation kActivation, bool kResidual, class Map>
+void backward_with(const BatchNormBackward<Map>& args) {
   const Fold fold = fold_channels(args.channels);
   const int64_t tile_pixels = norm_tile_pixels(args.channels);
   float* next = args.workspace;
@@ -121,16 +125,16 @@ void backward_with(const BatchNormBackward& args) {
   spread(fold, args.mean, row.mean);
   for_tiles(args.pixels, tile_pixels, [&](int64_t first, int64_t count, int64_t tile, int worker) {
     float* sum = scratch + worker * moments_scratch(fold);
-    const GradSums<kActivation, kResidual> sums = {args.grad_output,   args.input, args.saved,        row,
-                                                   args.grad_residual, sum,        sum + fold.padded, fold.ahead};
+    const GradSums<kActivation, kResidual, Map> sums = {args.grad_output,   args.input, args.saved,        row,
+                                                        args.grad_residual, sum,        sum + fold.padded, fold.ahead};
     tile_grad_sums(fold, first, count, sums, partials + tile * 2 * args.channels);
   });
   merge_grad_sums(args, partials, row);
   spread(fold, row.slope, row.slope);
   spread(fold, row.constant, row.constant);
   constexpr Activation kApplied = kResidual ? Activation::none : kActivation;
-  const float* grad = kResidual ? args.grad_residual : args.grad_output;
-  const GradApply<kApplied> apply = {grad, args.input, args.addend, row, args.grad_input};
+  const Map* grad = kResidual ? args.grad_residual : args.grad_output;
+  const GradApply<kApplied, Map> apply = {grad, args.input, args.addend, row, args.grad_input};
   const bool streamed =
       streams_rows(args.pixels * args.channels, fold.width, args.grad_input, grad, args.input, args.addend);
   for_tiles(
@@ -139,7 +143,8 @@ void backward_with(const BatchNormBackward& args) {
       TaskOrder::backwards);
 }
 
-void backward(const BatchNormBackward& args) {
+template <class Map>
+void backward(const BatchNormBackward<Map>& args) {
   with_activation(args.activation, [&](auto tag) {
     constexpr Activation kActivation = decltype(tag)::value;
     if (kActivation != Activation::none && args.saved != nullptr) {
@@ -152,8 +157,10 @@ void backward(const BatchNormBackward& args) {
 
 }  // namespace
 
-const BatchNormKernels& batch_norm_kernels() {
-  static constexpr BatchNormKernels kKernels = {workspace, statistics, merge, frozen_statistics, forward, backward};
+const ByMap<BatchNormKernels>& batch_norm_kernels() {
+  static constexpr ByMap<BatchNormKernels> kKernels = {
+      {workspace, statistics<float>, merge, frozen_statistics, forward<float>, backward<float>},
+      {workspace, statistics<Bf16>, merge, frozen_statistics, forward<Bf16>, backward<Bf16>}};
   return kKernels;
 }
 

@@ -56,10 +56,11 @@ inline void spread_scale(const Fold& fold, const float* mean, const float* inv_s
   spread(fold, shift, shift);
 }
 
-template <Activation kActivation, bool kResidual>
+template <Activation kActivation, bool kResidual, class Map>
 struct Apply {
-  const float *input, *residual, *scale, *shift;
-  float* output;
+  const Map *input, *residual;
+  const float *scale, *shift;
+  Map* output;
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {
@@ -80,11 +81,12 @@ struct BackwardRow {
 
 // Sums of g and of g * (input - mean). kResidual: one was added, so that the activation's derivative takes `saved`, the
 // output or the residual, and g is written to grad_residual.
-template <Activation kActivation, bool kResidual>
+template <Activation kActivation, bool kResidual, class Map>
 struct GradSums {
-  const float *grad_output, *input, *saved;
+  const Map *grad_output, *input, *saved;
   BackwardRow row;
-  float *grad_residual, *sum, *products;
+  Map* grad_residual;
+  float *sum, *products;
   int64_t ahead;
 
   template <int kRows, class Part>
@@ -111,11 +113,11 @@ struct GradSums {
   }
 };
 
-template <Activation kActivation>
+template <Activation kActivation, class Map>
 struct GradApply {
-  const float *grad_output, *input, *addend;
+  const Map *grad_output, *input, *addend;
   BackwardRow row;
-  float* grad_input;
+  Map* grad_input;
 
   template <int kRows, class Part>
   void run(int64_t offset, int64_t stride, int64_t column, Part part) const {

@@ -16,17 +16,17 @@ void parallel_each_chunk(const ChannelScaleShape& shape, const Body& body) {
   });
 }
 
-void forward(const ChannelScaleShape& shape, const float* input, const float* scales, const float* addend,
-             float* output) {
+template <class Map>
+void forward(const ChannelScaleShape& shape, const Map* input, const float* scales, const Map* addend, Map* output) {
   const int64_t channels = shape.channels;
   const bool streamed = streams_rows(shape.samples * shape.rows * channels, channels, output, input, addend);
   parallel_each_chunk(shape, [&](int64_t sample, int64_t, int64_t first, int64_t last) {
     const float* scale = scales + sample * channels;
     for (int64_t row = first; row < last; ++row) {
-      const float* x = input + row * channels;
-      float* y = output + row * channels;
+      const Map* x = input + row * channels;
+      Map* y = output + row * channels;
       if (addend != nullptr) {
-        const float* more = addend + row * channels;
+        const Map* more = addend + row * channels;
         each_register(0, channels, streamed, [&](int64_t c, auto part) {
           part.store(y + c, fma(part.load(x + c), part.load(scale + c), part.load(more + c)));
         });
@@ -39,12 +39,12 @@ void forward(const ChannelScaleShape& shape, const float* input, const float* sc
   });
 }
 
-template <bool kWithGradInput>
-void backward_rows(int64_t rows, int64_t channels, const float* input, const float* scale, const float* grad_output,
-                   float* grad_input, float* sums) {
+template <bool kWithGradInput, class Map>
+void backward_rows(int64_t rows, int64_t channels, const Map* input, const float* scale, const Map* grad_output,
+                   Map* grad_input, float* sums) {
   each_register(0, channels, [&](int64_t c, auto part) { part.store(sums + c, zero()); });
   for (int64_t row = 0; row < rows; ++row) {
-    const float *x = input + row * channels, *grad = grad_output + row * channels;
+    const Map *x = input + row * channels, *grad = grad_output + row * channels;
     each_register(0, channels, [&](int64_t c, auto part) {
       const Vec g = part.load(grad + c);
       part.store(sums + c, fma(g, part.load(x + c), part.load(sums + c)));
@@ -53,9 +53,10 @@ void backward_rows(int64_t rows, int64_t channels, const float* input, const flo
   }
 }
 
-void backward(const ChannelScaleShape& shape, const float* input, const float* scales, const float* grad_output,
-              float* grad_input, float* grad_scales, std::byte* workspace) {
-  if (grad_scales == nullptr) return forward(shape, grad_output, scales, nullptr, grad_input);
+template <class Map>
+void backward(const ChannelScaleShape& shape, const Map* input, const float* scales, const Map* grad_output,
+              Map* grad_input, float* grad_scales, std::byte* workspace) {
+  if (grad_scales == nullptr) return forward<Map>(shape, grad_output, scales, nullptr, grad_input);
   const int64_t channels = shape.channels, chunks = channel_scale_chunks(shape);
   float* partial = reinterpret_cast<float*>(workspace);
   parallel_each_chunk(shape, [&](int64_t sample, int64_t chunk, int64_t first, int64_t last) {
@@ -63,10 +64,10 @@ void backward(const ChannelScaleShape& shape, const float* input, const float* s
     const float* scale = scales + sample * channels;
     float* sums = partial + (sample * chunks + chunk) * channels;
     if (grad_input != nullptr) {
-      backward_rows<true>(last - first, channels, input + offset, scale, grad_output + offset, grad_input + offset,
-                          sums);
+      backward_rows<true, Map>(last - first, channels, input + offset, scale, grad_output + offset, grad_input + offset,
+                               sums);
     } else {
-      backward_rows<false>(last - first, channels, input + offset, scale, grad_output + offset, nullptr, sums);
+      backward_rows<false, Map>(last - first, channels, input + offset, scale, grad_output + offset, nullptr, sums);
     }
   });
   for (int64_t sample = 0; sample < shape.samples; ++sample) {
@@ -81,8 +82,9 @@ void backward(const ChannelScaleShape& shape, const float* input, const float* s
 
 }  // namespace
 
-const ChannelScaleKernels& channel_scale_kernels() {
-  static constexpr ChannelScaleKernels kKernels{forward, backward};
+const ByMap<ChannelScaleKernels>& channel_scale_kernels() {
+  static constexpr ByMap<ChannelScaleKernels> kKernels{{forward<float>, backward<float>},
+                                                       {forward<Bf16>, backward<Bf16>}};
   return kKernels;
 }
 

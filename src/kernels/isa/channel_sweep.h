@@ -86,8 +86,10 @@ inline void sweep(const Fold& fold, int64_t first_pixel, int64_t pixels, bool st
 }
 
 // Sums of x - shift and of its square.
+template <class Map>
 struct Moments {
-  const float *input, *shift;
+  const Map* input;
+  const float* shift;
   float *sum, *squares;
   int64_t ahead;
 
@@ -111,7 +113,9 @@ inline constexpr int64_t kChannelBlock = 32;
 
 // The partial statistics of `count` channels from the moments of their columns, whose shift k differs from column to
 // column: sum (x - mean)^2 = sum (x - k)^2 + (k - mean) (2 sum (x - k) + n (k - mean)).
-inline void gather_moments(const Fold& fold, int64_t pixels, const Moments& moments, int64_t count, float* partial) {
+template <class Map>
+inline void gather_moments(const Fold& fold, int64_t pixels, const Moments<Map>& moments, int64_t count,
+                           float* partial) {
   const int64_t rows = pixels / fold.pixels, rest = pixels - rows * fold.pixels;
   const int64_t columns = smaller(fold.pixels, pixels) * fold.channels;
   double total[kChannelBlock] = {}, mean[kChannelBlock], deviations[kChannelBlock] = {};
@@ -142,11 +146,12 @@ inline int64_t moments_scratch(const Fold& fold) { return 3 * fold.padded; }
 // The partial statistics [2][channels] of a tile of pixels: the sum, and the sum of squared deviations from the mean.
 // One pass: the deviations are taken from the mean of the first few rows and corrected, which loses nothing where that
 // mean is near the tile's.
-inline void tile_moments(const Fold& fold, const float* input, int64_t first_pixel, int64_t pixels, float* partial,
+template <class Map>
+inline void tile_moments(const Fold& fold, const Map* input, int64_t first_pixel, int64_t pixels, float* partial,
                          float* scratch) {
   const int64_t channels = fold.channels;
   float *shift = scratch, *sum = shift + fold.padded, *squares = sum + fold.padded;
-  const float* tile = input + first_pixel * channels;
+  const Map* tile = input + first_pixel * channels;
   const int64_t rows = pixels / fold.pixels, rest = pixels - rows * fold.pixels;
   const int64_t near = smaller<int64_t>(rows, 4);
   for (int64_t column = 0; column < fold.padded; ++column) sum[column] = squares[column] = shift[column] = 0.0F;
@@ -158,10 +163,10 @@ inline void tile_moments(const Fold& fold, const float* input, int64_t first_pix
   } else {
     for (int64_t column = 0; column < rest * channels; ++column) shift[column] = tile[column];
   }
-  sweep(fold, first_pixel, pixels, Moments{input, shift, sum, squares, fold.ahead});
+  sweep(fold, first_pixel, pixels, Moments<Map>{input, shift, sum, squares, fold.ahead});
 
   for (int64_t first = 0; first < channels; first += kChannelBlock) {
-    gather_moments(fold, pixels, Moments{nullptr, shift + first, sum + first, squares + first, 0},
+    gather_moments(fold, pixels, Moments<Map>{nullptr, shift + first, sum + first, squares + first, 0},
                    smaller(kChannelBlock, channels - first), partial + first);
   }
 }

@@ -98,33 +98,34 @@ inline Gather grad_input_gather(const ConvGeometry& g, int64_t phase) {
 inline constexpr int64_t kMostRows = 12;
 
 // The addresses for one tile of up to kCapacity consecutive result pixels.
-template <int64_t kCapacity>
+template <int64_t kCapacity, class Element = float>
 struct GatherTable {
-  const float** sources;  // [tap][kCapacity]: first channel of the tap's source pixel, or the row of zeros
-  int64_t* destinations;  // [kCapacity]: offset of the result pixel's first channel
-  int64_t* y;             // [kCapacity]: source coordinates before the tap's offset
+  const Element** sources;  // [tap][kCapacity]: first channel of the tap's source pixel, or the row of zeros
+  int64_t* destinations;    // [kCapacity]: offset of the result pixel's first channel
+  int64_t* y;               // [kCapacity]: source coordinates before the tap's offset
   int64_t* x;
-  int64_t* bases;  // [kCapacity]: index of source pixel (y, x), which may lie outside the image
-  int64_t end;     // of the entries that are filled
-  float* windows;  // [tap][kCapacity][channels]: kernel rows that reach over the edge; used with Gather::windows
+  int64_t* bases;    // [kCapacity]: index of source pixel (y, x), which may lie outside the image
+  int64_t end;       // of the entries that are filled
+  Element* windows;  // [tap][kCapacity][channels]: kernel rows that reach over the edge; used with Gather::windows
 
   static size_t bytes(const Gather& gather) {
-    const int64_t window_floats = gather.windows ? gather.taps() * kCapacity * gather.channels : 0;
-    return static_cast<size_t>(8 * kCapacity * (gather.taps() + 4) + 4 * window_floats);
+    const int64_t window_elements = gather.windows ? gather.taps() * kCapacity * gather.channels : 0;
+    return static_cast<size_t>(8 * kCapacity * (gather.taps() + 4)) +
+           static_cast<size_t>(window_elements) * sizeof(Element);
   }
 
   GatherTable(const Gather& gather, std::byte* memory) {
-    sources = reinterpret_cast<const float**>(memory);
+    sources = reinterpret_cast<const Element**>(memory);
     destinations = reinterpret_cast<int64_t*>(sources + gather.taps() * kCapacity);
     y = destinations + kCapacity;
     x = y + kCapacity;
     bases = x + kCapacity;
-    windows = reinterpret_cast<float*>(bases + kCapacity);
+    windows = reinterpret_cast<Element*>(bases + kCapacity);
   }
 
   // Fills the table for the result pixels first .. first + count - 1. `zeros` is a row of at least gather.channels (of
   // all groups) zeros; entries behind `count` point there, as far as a microkernel reads.
-  void fill(const Gather& gather, const float* source, const float* zeros, int64_t first, int64_t count) {
+  void fill(const Gather& gather, const Element* source, const Element* zeros, int64_t first, int64_t count) {
     end = smaller(kCapacity, count + kMostRows);
     locate(gather, first, count);
     for (int64_t ty = 0; ty < gather.y.taps; ++ty) {
@@ -169,26 +170,26 @@ struct GatherTable {
     }
   }
 
-  void fill_tap(const Gather& gather, const float* source, const float* zeros, const float** row, int64_t dy,
+  void fill_tap(const Gather& gather, const Element* source, const Element* zeros, const Element** row, int64_t dy,
                 int64_t dx) const {
     const auto height = static_cast<uint64_t>(gather.y.source_extent);
     const auto width = static_cast<uint64_t>(gather.x.source_extent);
     const int64_t shift = dy * gather.x.source_extent + dx;
     const auto origin = reinterpret_cast<uintptr_t>(source);
     const auto outside = reinterpret_cast<uintptr_t>(zeros);
-    const auto bytes = static_cast<uint64_t>(gather.source_pitch) * sizeof(float);
+    const auto bytes = static_cast<uint64_t>(gather.source_pitch) * sizeof(Element);
     for (int64_t i = 0; i < end; ++i) {
       const bool inside = (static_cast<uint64_t>(y[i] + dy) < height) & (static_cast<uint64_t>(x[i] + dx) < width);
       const uintptr_t address = origin + static_cast<uint64_t>(bases[i] + shift) * bytes;
-      row[i] = reinterpret_cast<const float*>(inside ? address : outside);
+      row[i] = reinterpret_cast<const Element*>(inside ? address : outside);
     }
   }
 
-  void fill_windows(const Gather& gather, const float* source, const float* zeros, int64_t tap, int64_t dy, int64_t dx,
-                    int64_t count) {
+  void fill_windows(const Gather& gather, const Element* source, const Element* zeros, int64_t tap, int64_t dy,
+                    int64_t dx, int64_t count) {
     const int64_t width = gather.x.source_extent;
     const int64_t pitch = gather.source_pitch;
-    const float** row = sources + tap * kCapacity;
+    const Element** row = sources + tap * kCapacity;
     for (int64_t i = count; i < end; ++i) row[i] = zeros;
     for (int64_t i = 0; i < count; ++i) {
       const int64_t left = x[i] + dx;
@@ -198,11 +199,11 @@ struct GatherTable {
       } else if (left >= 0 && right <= width) {
         row[i] = source + (bases[i] + dy * width + dx) * pitch;
       } else {
-        float* window = windows + (tap * kCapacity + i) * gather.channels;
-        const float* image_row = source + (bases[i] - x[i] + dy * width) * pitch;
+        Element* window = windows + (tap * kCapacity + i) * gather.channels;
+        const Element* image_row = source + (bases[i] - x[i] + dy * width) * pitch;
         for (int64_t c = 0; c < gather.channels; ++c) {
           const int64_t at = left * pitch + c;
-          window[c] = at >= 0 && at < width * pitch ? image_row[at] : 0.0F;
+          window[c] = at >= 0 && at < width * pitch ? image_row[at] : Element{};
         }
         row[i] = window;
       }

@@ -113,12 +113,12 @@ inline constexpr bool kFreeMasks = kRegisters == 32;
 // The first of `channels` that the unrolled kernels leave to the generic ones.
 inline int64_t unrolled_channels(int64_t channels) { return kFreeMasks ? channels : channels / kLanes * kLanes; }
 
-template <bool kPartial>
-inline Vec load_lanes(const float* p, int lanes) {
+template <bool kPartial, class Element>
+inline Vec load_lanes(const Element* p, int lanes) {
   return kPartial ? load_n(p, lanes) : load(p);
 }
-template <bool kPartial>
-inline void store_lanes(float* p, Vec a, int lanes) {
+template <bool kPartial, class Element>
+inline void store_lanes(Element* p, Vec a, int lanes) {
   if (kPartial) {
     store_n(p, a, lanes);
   } else {

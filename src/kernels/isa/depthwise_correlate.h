@@ -52,14 +52,15 @@ struct Correlation {
   int64_t scratch_floats() const { return packed_source_floats() + packed_weight_floats(); }
 };
 
+template <class Map>
 struct CorrelationArgs {
-  const float* source;
+  const Map* source;
   const float* weight;
   const float* bias;
-  const float* addend;
-  float* result;
+  const Map* addend;
+  Map* result;
   Activation activation;
-  float* activated;
+  Map* activated;
   float* statistics;  // of tiles of block_rows(width) rows
   float* workspace;   // thread_count() * scratch_floats()
 
@@ -67,29 +68,31 @@ struct CorrelationArgs {
 };
 
 // What the runs of a block have in common; pointers are to the block's first channel.
+template <class Map>
 struct Block {
   int64_t row_begin, row_end, channels;  // rows from the first of `source` on
-  const float* source;
+  const Map* source;
   const float* weight;
-  int64_t source_step;  // floats from one pixel or tap to the next
+  int64_t source_step;  // elements from one pixel or tap to the next
   const float* bias;
-  const float* addend;  // row_begin
-  float* result;        // row_begin
+  const Map* addend;  // row_begin
+  Map* result;        // row_begin
   bool streamed;
   Activation activation;  // as Run::activation
   float *sums, *shifts;   // as Run::sums
 };
 
 // The results of one phase of columns along one row, of the channels [c, c + channels) of the block.
-inline void correlate_row(const Correlation& k, const Block& block, const Axis& y, const Axis& x, int64_t row,
-                          const RunKernel* kernels, int64_t c, int64_t channels) {
+template <class Map>
+inline void correlate_row(const Correlation& k, const Block<Map>& block, const Axis& y, const Axis& x, int64_t row,
+                          const RunKernel<Map>* kernels, int64_t c, int64_t channels) {
   const int64_t image = row / k.vertical.results(), t = row % k.vertical.results() / k.vertical.phases();
   const TapRange rows = taps_inside(y, t);
   const int64_t source_y = image * k.vertical.sources() + y.origin + y.stride * t + y.dilation * rows.begin;
   const int64_t weight_y = y.weight_first + y.weight_step * rows.begin;
   const int64_t width = k.horizontal.sources();
 
-  Run run;
+  Run<Map> run;
   run.source = block.source + source_y * width * block.source_step + c;
   run.weight = block.weight + (weight_y * k.horizontal.kernel + x.weight_first) * block.source_step + c;
   run.bias = block.bias ? block.bias + c : nullptr;
@@ -125,28 +128,33 @@ inline void correlate_row(const Correlation& k, const Block& block, const Axis& 
   }
 }
 
-inline void correlate_block(const Correlation& k, const Block& block) {
+template <class Map>
+inline void correlate_block(const Correlation& k, const Block<Map>& block) {
   Axis y = axis_of(k.vertical, 0);
   for (int64_t phase = 0; phase < smaller(k.horizontal.phases(), k.width()); ++phase) {
     const Axis x = axis_of(k.horizontal, phase);
-    const RunKernel* const kernels = fastest_kernels(x);
-    const int64_t main = kernels == generic_kernels() ? block.channels : unrolled_channels(block.channels);
+    const RunKernel<Map>* const kernels = fastest_kernels<Map>(x);
+    const int64_t main = kernels == generic_kernels<Map>() ? block.channels : unrolled_channels(block.channels);
     for (int64_t row = block.row_begin; row < block.row_end; ++row) {
       if (k.vertical.phases() > 1) y = axis_of(k.vertical, row % k.vertical.results() % k.vertical.phases());
       if (main > 0) correlate_row(k, block, y, x, row, kernels, 0, main);
-      if (main < block.channels) correlate_row(k, block, y, x, row, generic_kernels(), main, block.channels - main);
+      if (main < block.channels)
+        correlate_row(k, block, y, x, row, generic_kernels<Map>(), main, block.channels - main);
     }
   }
 }
 
 // The rows [row_begin, row_end) of the channels [c, c + channels).
-inline void correlate_task(const Correlation& k, const CorrelationArgs& args, int64_t row_begin, int64_t row_end,
+template <class Map>
+inline void correlate_task(const Correlation& k, const CorrelationArgs<Map>& args, int64_t row_begin, int64_t row_end,
                            int64_t c, int64_t channels, float* scratch) {
   const int64_t height = block_rows(k.width()), floats = k.rows() * k.width() * k.channels;
+  constexpr int64_t kLine = 64 / sizeof(Map);
+  auto* const packed_source = reinterpret_cast<Map*>(scratch);
   float shifts[kMaxChannelBlock], sums[2 * kMaxChannelBlock];
   float* const packed_weight = scratch + k.packed_source_floats();
 
-  Block block;
+  Block<Map> block;
   block.channels = channels;
   block.source = args.source + c;
   block.weight = args.weight + c;
@@ -157,7 +165,7 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
   const bool in_registers = args.activates_in_registers(), activated_later = args.activated && !in_registers;
   block.activation = in_registers ? args.activation : Activation::none;
   // Activations are taken from results that are in the cache.
-  block.streamed = !activated_later && k.channels % kLineFloats == 0 && streams(floats, args.result, args.addend);
+  block.streamed = !activated_later && k.channels % kLine == 0 && streams(floats, args.result, args.addend);
   if (k.packed()) {
     pack_pixels(args.weight + c, k.channels, k.taps(), channels, packed_weight);
     block.weight = packed_weight;
@@ -171,8 +179,8 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
       packed_begin = first;
       packed_end = last + 1;
       pack_pixels(args.source + first * k.source_pixels() * k.channels + c, k.channels,
-                  (packed_end - first) * k.source_pixels(), channels, scratch);
-      block.source = scratch;
+                  (packed_end - first) * k.source_pixels(), channels, packed_source);
+      block.source = packed_source;
     }
     block.row_begin = row - packed_begin * k.vertical.results();
     block.row_end = end - packed_begin * k.vertical.results();
@@ -199,7 +207,8 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs& args, in
   stream_end();
 }
 
-inline void correlate(const Correlation& k, const CorrelationArgs& args) {
+template <class Map>
+inline void correlate(const Correlation& k, const CorrelationArgs<Map>& args) {
   const int64_t height = block_rows(k.width());
   const int64_t task_rows = height * ceil_div(kTaskPixels, height * k.width());
   const int64_t channel_block = k.channel_block(), channel_blocks = ceil_div(k.channels, channel_block);

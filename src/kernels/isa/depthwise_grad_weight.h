@@ -50,8 +50,15 @@ struct WeightGradient {
   int64_t scratch_floats() const { return packed_input_floats() + packed_grad_floats(); }
 };
 
-template <bool kPartial>
-inline void add_pixels(const float* pixel, int64_t pixels, int64_t step, int lanes, float* sum) {
+// As ConvGradWeightArgs, with its workspace in floats.
+template <class Map>
+struct MapGradients {
+  const Map *input, *grad_output;
+  float *grad_weight, *grad_bias, *workspace;
+};
+
+template <bool kPartial, class Map>
+inline void add_pixels(const Map* pixel, int64_t pixels, int64_t step, int lanes, float* sum) {
   Vec sums[4] = {load_lanes<kPartial>(sum, lanes), zero(), zero(), zero()};
   int64_t p = 0;
   for (; p + 4 <= pixels; p += 4) {
@@ -61,16 +68,17 @@ inline void add_pixels(const float* pixel, int64_t pixels, int64_t step, int lan
   store_lanes<kPartial>(sum, (sums[0] + sums[1]) + (sums[2] + sums[3]), lanes);
 }
 
-// sums[c] += the sum over pixels `step` floats apart.
-[[gnu::flatten]] inline void add_pixels(const float* pixel, int64_t pixels, int64_t step, int64_t channels,
-                                        float* sums) {
+// sums[c] += the sum over pixels `step` elements apart.
+template <class Map>
+[[gnu::flatten]] inline void add_pixels(const Map* pixel, int64_t pixels, int64_t step, int64_t channels, float* sums) {
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes) add_pixels<false>(pixel + c, pixels, step, kLanes, sums + c);
   if (c < channels) add_pixels<true>(pixel + c, pixels, step, static_cast<int>(channels - c), sums + c);
 }
 
 // Adds the rows of the sweep, all their columns.
-inline void sweep_rows(const WeightGradient& w, Sweep sweep, const SweepKernel* kernels) {
+template <class Map>
+inline void sweep_rows(const WeightGradient& w, Sweep<Map> sweep, const SweepKernel<Map>* kernels) {
   const int64_t channels = sweep.channels, width = w.g.out_w;
   sweep.channels = kernels == nullptr ? 0 : unrolled_channels(channels);
   for (sweep.x_begin = 0; sweep.channels > 0 && sweep.x_begin < width; sweep.x_begin = sweep.x_end) {
@@ -96,21 +104,22 @@ inline void sweep_rows(const WeightGradient& w, Sweep sweep, const SweepKernel* 
 }
 
 // The partial sums of a chunk for the channels [c, c + channels).
-inline void sum_chunk(const WeightGradient& w, const ConvGradWeightArgs& args, int64_t chunk, int64_t c,
+template <class Map>
+inline void sum_chunk(const WeightGradient& w, const MapGradients<Map>& args, int64_t chunk, int64_t c,
                       int64_t channels, float* sums, float* scratch) {
   const ConvGeometry& g = w.g;
   for (int64_t i = 0; i < (w.taps + 1) * channels; ++i) sums[i] = 0.0F;
-  const SweepKernel* const kernels = sweep_kernels(w.horizontal);
+  const SweepKernel<Map>* const kernels = sweep_kernels<Map>(w.horizontal);
   const int64_t in_pixels = g.in_h * g.in_w, out_pixels = g.out_h * g.out_w;
-  Sweep sweep{.input = args.input + c,
-              .grad_output = args.grad_output + c,
-              .sums = sums,
-              .channels = channels,
-              .pixel_step = g.out_c,
-              .sum_step = channels,
-              .geometry = &g,
-              .vertical = &w.vertical,
-              .horizontal = &w.horizontal};
+  Sweep<Map> sweep{.input = args.input + c,
+                   .grad_output = args.grad_output + c,
+                   .sums = sums,
+                   .channels = channels,
+                   .pixel_step = g.out_c,
+                   .sum_step = channels,
+                   .geometry = &g,
+                   .vertical = &w.vertical,
+                   .horizontal = &w.horizontal};
   const int64_t end = smaller(w.rows, (chunk + 1) * w.chunk_rows());
   int64_t packed_begin = 0, packed_end = 0;  // images
   for (int64_t row = chunk * w.chunk_rows(); row < end; row += w.unit_rows()) {
@@ -120,11 +129,12 @@ inline void sum_chunk(const WeightGradient& w, const ConvGradWeightArgs& args, i
       packed_begin = first;
       packed_end = last + 1;
       const int64_t images = packed_end - first;
-      float* const grad = scratch + w.packed_input_floats();
-      pack_pixels(args.input + first * in_pixels * g.in_c + c, g.in_c, images * in_pixels, channels, scratch);
+      auto* const input = reinterpret_cast<Map*>(scratch);
+      auto* const grad = reinterpret_cast<Map*>(scratch + w.packed_input_floats());
+      pack_pixels(args.input + first * in_pixels * g.in_c + c, g.in_c, images * in_pixels, channels, input);
       pack_pixels(args.grad_output + first * out_pixels * g.out_c + c, g.out_c, images * out_pixels, channels, grad);
       sweep.pixel_step = channels;
-      sweep.input = scratch;
+      sweep.input = input;
       sweep.grad_output = grad;
     }
     sweep.row_begin = row - packed_begin * g.out_h;
@@ -137,9 +147,10 @@ inline void sum_chunk(const WeightGradient& w, const ConvGradWeightArgs& args, i
   }
 }
 
-inline void sum_weight_gradient(const WeightGradient& w, const ConvGradWeightArgs& args) {
+template <class Map>
+inline void sum_weight_gradient(const WeightGradient& w, const MapGradients<Map>& args) {
   const ConvGeometry& g = w.g;
-  float* const sums = static_cast<float*>(args.workspace);
+  float* const sums = args.workspace;
   const int64_t channel_block = w.channel_block(), channel_blocks = ceil_div(g.out_c, channel_block);
   parallel_for(w.chunks() * channel_blocks, [&](int64_t task, int worker) {
     const int64_t chunk = task / channel_blocks, c = task % channel_blocks * channel_block;

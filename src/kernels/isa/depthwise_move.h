@@ -6,13 +6,14 @@
 
 namespace convoy::kernels::CONVOY_ISA {
 
-// out = activation(in) for pixels `in_step` and `out_step` floats apart.
-inline void activate_pixels(Activation activation, const float* in, int64_t in_step, float* out, int64_t out_step,
+// out = activation(in) for pixels `in_step` and `out_step` elements apart.
+template <class Map>
+inline void activate_pixels(Activation activation, const Map* in, int64_t in_step, Map* out, int64_t out_step,
                             int64_t pixels, int64_t channels, bool streamed) {
   with_activation(activation, [&](auto tag) {
     for (int64_t p = 0; p < pixels; ++p) {
-      const float* const x = in + p * in_step;
-      float* const y = out + p * out_step;
+      const Map* const x = in + p * in_step;
+      Map* const y = out + p * out_step;
       int64_t c = 0;
       for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
         const Pair a = activate<decltype(tag)::value>(load_pair(x + c));
@@ -28,8 +29,9 @@ inline void activate_pixels(Activation activation, const float* in, int64_t in_s
   });
 }
 
-// Copies pixels `step` floats apart next to each other.
-inline void pack_pixels(const float* in, int64_t step, int64_t pixels, int64_t channels, float* out) {
+// Copies pixels `step` elements apart next to each other.
+template <class Map>
+inline void pack_pixels(const Map* in, int64_t step, int64_t pixels, int64_t channels, Map* out) {
   activate_pixels(Activation::none, in, step, out, channels, pixels, channels, false);
 }
 

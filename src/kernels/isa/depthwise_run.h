@@ -9,13 +9,14 @@
 
 namespace convoy::kernels::CONVOY_ISA {
 
-// Pointers are to the first channel; steps are in floats.
+// Pointers are to the first channel; steps are in elements.
+template <class Map>
 struct Run {
-  const float* source;  // column 0 of the row of the first tap row
+  const Map* source;    // column 0 of the row of the first tap row
   const float* weight;  // first tap
   const float* bias;    // or null
-  const float* addend;  // like result, or null
-  float* result;
+  const Map* addend;    // like result, or null
+  Map* result;
   bool streamed;          // results go around the caches: whole lines, aligned
   float* held;            // kHeldFloats: the first halves of lines until the second ones are there
   Activation activation;  // of the results, a cheap one; none with statistics
@@ -35,12 +36,13 @@ struct Run {
 
 inline constexpr int64_t kMaxChannelBlock = 256;
 
-using RunKernel = void (*)(const Run&);
+template <class Map>
+using RunKernel = void (*)(const Run<Map>&);
 
 inline constexpr int64_t kHeldFloats = 8 * kLanes;  // of the longest run
 
-template <int kRun, int kVectors, bool kPartial>
-inline void start_results(const Run& run, int64_t c, int lanes, Vec (&sums)[kRun][kVectors]) {
+template <int kRun, int kVectors, bool kPartial, class Map>
+inline void start_results(const Run<Map>& run, int64_t c, int lanes, Vec (&sums)[kRun][kVectors]) {
   unroll<0, kVectors>([&](auto v) {
     const Vec start = run.bias ? load_lanes<kPartial>(run.bias + c + v * kLanes, lanes) : zero();
     unroll<0, kRun>([&](auto r) { sums[r][v] = start; });
@@ -61,8 +63,8 @@ inline Vec sum_pairs(const Part& part) {
 // Merges the sum of the run and its squared deviations from its own mean into those of the earlier runs of the tile
 // (Chan, Golub and LeVeque, 1983), all of x - shift, where shift is the mean of the tile's first run: however far from
 // zero a channel is, its deviations keep their digits.
-template <int kRun, int kVectors, bool kPartial>
-inline void add_statistics(const Run& run, int64_t c, int lanes, const Vec (&results)[kRun][kVectors]) {
+template <int kRun, int kVectors, bool kPartial, class Map>
+inline void add_statistics(const Run<Map>& run, int64_t c, int lanes, const Vec (&results)[kRun][kVectors]) {
   const Vec share = broadcast(1.0F / kRun);
   unroll<0, kVectors>([&](auto v) {
     float* const shifts = run.shifts + c + v * kLanes;
@@ -91,18 +93,20 @@ inline void add_statistics(const Run& run, int64_t c, int lanes, const Vec (&res
 }
 
 // Streams a register of result r: whole lines at once, as half lines are slow where others are written in between.
-inline void stream_part(const Run& run, int r, int64_t c, Vec part) {
-  float* const at = run.result + r * run.result_step + c;
-  if constexpr (2 * kLanes == kLineFloats) {
+template <class Map>
+inline void stream_part(const Run<Map>& run, int r, int64_t c, Vec part) {
+  constexpr int64_t kLine = 64 / sizeof(Map);
+  Map* const at = run.result + r * run.result_step + c;
+  if constexpr (2 * kLanes == kLine) {
     float* const held = run.held + r * kLanes;
-    if (c % kLineFloats == 0) return store(held, part);
+    if (c % kLine == 0) return store(held, part);
     stream(at - kLanes, load(held));
   }
   stream(at, part);
 }
 
-template <int kRun, int kVectors, bool kPartial>
-inline void store_results(const Run& run, int64_t c, int lanes, Vec (&results)[kRun][kVectors]) {
+template <int kRun, int kVectors, bool kPartial, class Map>
+inline void store_results(const Run<Map>& run, int64_t c, int lanes, Vec (&results)[kRun][kVectors]) {
   with_cheap_activation(run.activation, [&](auto activation) {
     unroll<0, kRun>([&](auto r) {
       unroll<0, kVectors>([&](auto v) {
@@ -122,12 +126,12 @@ inline void store_results(const Run& run, int64_t c, int lanes, Vec (&results)[k
 
 // kTaps taps in a row, dilation 1: each source vector is loaded once for a tap row and serves every result that sees
 // it.
-template <int kTaps, int kStride, int kRun, int kVectors, bool kPartial>
-inline void run_unrolled(const Run& run, uint32_t inside, int64_t c, int lanes) {
+template <int kTaps, int kStride, int kRun, int kVectors, bool kPartial, class Map>
+inline void run_unrolled(const Run<Map>& run, uint32_t inside, int64_t c, int lanes) {
   constexpr int kColumns = (kRun - 1) * kStride + kTaps;
   Vec sums[kRun][kVectors];
   start_results<kRun, kVectors, kPartial>(run, c, lanes, sums);
-  const float* source_row = run.source + run.first_column * run.source_pixel_step + c;
+  const Map* source_row = run.source + run.first_column * run.source_pixel_step + c;
   const float* weight_row = run.weight + c;
   for (int64_t row = 0; row < run.tap_rows; ++row) {
     Vec weight[kTaps][kVectors];
@@ -136,7 +140,7 @@ inline void run_unrolled(const Run& run, uint32_t inside, int64_t c, int lanes) 
       unroll<0, kVectors>([&](auto v) { weight[k][v] = load_lanes<kPartial>(tap + v * kLanes, lanes); });
       tap += run.weight_tap_step;
     });
-    const float* pixel = source_row;
+    const Map* pixel = source_row;
     const bool fetches = row + kStride >= run.tap_rows && c % kLineFloats == 0;  // rows that the next results see first
     unroll<0, kColumns>([&](auto j) {
       if constexpr (kTaps * kTaps <= kSmallKernel && j.value < kRun * kStride) {  // which are as fast as memory
@@ -160,8 +164,8 @@ inline void run_unrolled(const Run& run, uint32_t inside, int64_t c, int lanes) 
 }
 
 // Takes channels in whole registers, or any number where kFreeMasks.
-template <int kTaps, int kStride, int kRun>
-[[gnu::flatten]] void unrolled_kernel(const Run& run) {
+template <int kTaps, int kStride, int kRun, class Map>
+[[gnu::flatten]] void unrolled_kernel(const Run<Map>& run) {
   constexpr int kColumns = (kRun - 1) * kStride + kTaps;
   const uint32_t inside = inside_bits(run.first_column, run.columns, kColumns);
   int64_t c = 0;
@@ -177,12 +181,12 @@ template <int kTaps, int kStride, int kRun>
   }
 }
 
-template <int kRun, bool kPartial>
-inline void run_generic(const Run& run, int64_t c, int lanes) {
+template <int kRun, bool kPartial, class Map>
+inline void run_generic(const Run<Map>& run, int64_t c, int lanes) {
   Vec sums[kRun][1];
   start_results<kRun, 1, kPartial>(run, c, lanes, sums);
   for (int64_t row = 0; row < run.tap_rows; ++row) {
-    const float* source = run.source + row * run.source_row_step + c;
+    const Map* source = run.source + row * run.source_row_step + c;
     const float* tap = run.weight + row * run.weight_row_step + c;
     for (int64_t k = 0; k < run.taps; ++k) {
       const Vec weight = load_lanes<kPartial>(tap + k * run.weight_tap_step, lanes);
@@ -197,54 +201,56 @@ inline void run_generic(const Run& run, int64_t c, int lanes) {
   store_results<kRun, 1, kPartial>(run, c, lanes, sums);
 }
 
-template <int kRun>
-[[gnu::flatten]] void generic_kernel(const Run& run) {
+template <int kRun, class Map>
+[[gnu::flatten]] void generic_kernel(const Run<Map>& run) {
   int64_t c = 0;
   for (; c + kLanes <= run.channels; c += kLanes) run_generic<kRun, false>(run, c, kLanes);
   if (c < run.channels) run_generic<kRun, true>(run, c, static_cast<int>(run.channels - c));
 }
 
 // The kernels by the length of their runs.
-inline const RunKernel* generic_kernels() {
-  static constexpr RunKernel kernels[] = {nullptr, generic_kernel<1>, generic_kernel<2>,
-                                          nullptr, generic_kernel<4>, nullptr,
-                                          nullptr, generic_kernel<7>, generic_kernel<8>};
+template <class Map>
+inline const RunKernel<Map>* generic_kernels() {
+  static constexpr RunKernel<Map> kernels[] = {nullptr, generic_kernel<1, Map>, generic_kernel<2, Map>,
+                                               nullptr, generic_kernel<4, Map>, nullptr,
+                                               nullptr, generic_kernel<7, Map>, generic_kernel<8, Map>};
   return kernels;
 }
 
-template <int kTaps, int kStride>
-inline const RunKernel* unrolled_kernels() {
-  static constexpr RunKernel kernels[] = {nullptr,
-                                          generic_kernel<1>,
-                                          generic_kernel<2>,
-                                          nullptr,
-                                          unrolled_kernel<kTaps, kStride, 4>,
-                                          nullptr,
-                                          nullptr,
-                                          unrolled_kernel<kTaps, kStride, 7>,
-                                          unrolled_kernel<kTaps, kStride, 8>};
+template <int kTaps, int kStride, class Map>
+inline const RunKernel<Map>* unrolled_kernels() {
+  static constexpr RunKernel<Map> kernels[] = {nullptr,
+                                               generic_kernel<1, Map>,
+                                               generic_kernel<2, Map>,
+                                               nullptr,
+                                               unrolled_kernel<kTaps, kStride, 4, Map>,
+                                               nullptr,
+                                               nullptr,
+                                               unrolled_kernel<kTaps, kStride, 7, Map>,
+                                               unrolled_kernel<kTaps, kStride, 8, Map>};
   return kernels;
 }
 
-inline const RunKernel* fastest_kernels(const Axis& axis) {
+template <class Map>
+inline const RunKernel<Map>* fastest_kernels(const Axis& axis) {
   if constexpr (kUnrolled) {
     if (axis.dilation == 1 && axis.stride == 1) {
       switch (axis.taps) {
-        case 1: return unrolled_kernels<1, 1>();
-        case 2: return unrolled_kernels<2, 1>();
-        case 3: return unrolled_kernels<3, 1>();
-        case 5: return unrolled_kernels<5, 1>();
-        case 7: return unrolled_kernels<7, 1>();
-        case 11: return unrolled_kernels<11, 1>();
+        case 1: return unrolled_kernels<1, 1, Map>();
+        case 2: return unrolled_kernels<2, 1, Map>();
+        case 3: return unrolled_kernels<3, 1, Map>();
+        case 5: return unrolled_kernels<5, 1, Map>();
+        case 7: return unrolled_kernels<7, 1, Map>();
+        case 11: return unrolled_kernels<11, 1, Map>();
         default: break;
       }
     }
     if (axis.dilation == 1 && axis.stride == 2) {
-      if (axis.taps == 3) return unrolled_kernels<3, 2>();
-      if (axis.taps == 5) return unrolled_kernels<5, 2>();
+      if (axis.taps == 3) return unrolled_kernels<3, 2, Map>();
+      if (axis.taps == 5) return unrolled_kernels<5, 2, Map>();
     }
   }
-  return generic_kernels();
+  return generic_kernels<Map>();
 }
 
 }  // namespace convoy::kernels::CONVOY_ISA

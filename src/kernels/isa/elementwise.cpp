@@ -6,7 +6,8 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-void activation(Activation kind, int64_t count, const float* input, float* output) {
+template <class Map>
+void activation(Activation kind, int64_t count, const Map* input, Map* output) {
   const bool streamed = streams(count, output, input);
   with_activation(kind, [&](auto tag) {
     parallel_each_pair(count, streamed, [&](int64_t i, auto part) {
@@ -15,8 +16,9 @@ void activation(Activation kind, int64_t count, const float* input, float* outpu
   });
 }
 
-void activation_backward(Activation kind, int64_t count, const float* input, const float* grad_output,
-                         const float* addend, float* grad_input) {
+template <class Map>
+void activation_backward(Activation kind, int64_t count, const Map* input, const Map* grad_output, const Map* addend,
+                         Map* grad_input) {
   const bool streamed = streams(count, grad_input, input, grad_output, addend);
   with_activation(kind, [&](auto tag) {
     constexpr Activation A = decltype(tag)::value;
@@ -33,9 +35,10 @@ void activation_backward(Activation kind, int64_t count, const float* input, con
   });
 }
 
-void add(int terms, int64_t count, const float* const* inputs, float* output) {
+template <class Map>
+void add(int terms, int64_t count, const Map* const* inputs, Map* output) {
   if (terms == 2) {
-    const float *a = inputs[0], *b = inputs[1];
+    const Map *a = inputs[0], *b = inputs[1];
     parallel_each_register(count, streams(count, output, a, b),
                            [&](int64_t i, auto part) { part.store(output + i, part.load(a + i) + part.load(b + i)); });
     return;
@@ -49,8 +52,9 @@ void add(int terms, int64_t count, const float* const* inputs, float* output) {
   });
 }
 
-void scale_samples(int64_t samples, int64_t per_sample, const float* scales, const float* input, const float* addend,
-                   float* output) {
+template <class Map>
+void scale_samples(int64_t samples, int64_t per_sample, const float* scales, const Map* input, const Map* addend,
+                   Map* output) {
   const int64_t tiles = ceil_div(per_sample, kTile);
   const bool streamed = streams_rows(samples * per_sample, per_sample, output, input, addend);
   parallel_for(samples * tiles, [&](int64_t task, int) {
@@ -70,13 +74,14 @@ void scale_samples(int64_t samples, int64_t per_sample, const float* scales, con
   });
 }
 
-void multiply(int64_t count, const float* a, const float* b, float* output) {
+template <class Map>
+void multiply(int64_t count, const Map* a, const Map* b, Map* output) {
   parallel_each_register(count, streams(count, output, a, b),
                          [&](int64_t i, auto part) { part.store(output + i, part.load(a + i) * part.load(b + i)); });
 }
 
-void multiply_backward(int64_t count, const float* a, const float* b, const float* grad_output, float* grad_a,
-                       float* grad_b) {
+template <class Map>
+void multiply_backward(int64_t count, const Map* a, const Map* b, const Map* grad_output, Map* grad_a, Map* grad_b) {
   if (grad_a == nullptr) return multiply(count, grad_output, a, grad_b);
   if (grad_b == nullptr) return multiply(count, grad_output, b, grad_a);
   const bool streamed = streams(count, grad_a, a, b, grad_output) && streams(count, grad_b, a, b, grad_output);
@@ -87,11 +92,14 @@ void multiply_backward(int64_t count, const float* a, const float* b, const floa
   });
 }
 
+template <class Map>
+inline constexpr ElementwiseKernels<Map> kKernelsOf{
+    activation<Map>, activation_backward<Map>, add<Map>, scale_samples<Map>, multiply<Map>, multiply_backward<Map>};
+
 }  // namespace
 
-const ElementwiseKernels& elementwise_kernels() {
-  static constexpr ElementwiseKernels kKernels{activation, activation_backward, add, scale_samples,
-                                               multiply,   multiply_backward};
+const ByMap<ElementwiseKernels>& elementwise_kernels() {
+  static constexpr ByMap<ElementwiseKernels> kKernels{kKernelsOf<float>, kKernelsOf<Bf16>};
   return kKernels;
 }
 

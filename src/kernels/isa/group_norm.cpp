@@ -104,8 +104,8 @@ void forward(const GroupNormForward& args) {
     }
     spread(memory.fold, row.scale, row.scale);
     spread(memory.fold, row.shift, row.shift);
-    const Apply<Activation::none, false> apply = {input, nullptr, row.scale, row.shift,
-                                                  args.output + sample * sample_floats};
+    const Apply<Activation::none, false, float> apply = {input, nullptr, row.scale, row.shift,
+                                                         args.output + sample * sample_floats};
     for_tiles(shape.pixels, memory.tile_pixels,
               [&](int64_t first, int64_t count, int64_t, int) { sweep(memory.fold, first, count, streamed, apply); });
   });
@@ -159,8 +159,8 @@ void backward(const GroupNormBackward& args) {
     float* partials = memory.partials(worker);
     for_tiles(shape.pixels, memory.tile_pixels, [&](int64_t first, int64_t count, int64_t tile, int inner) {
       float* sum = memory.scratch(worker + inner);
-      const GradSums<Activation::none, false> sums = {grad_output, input, nullptr,           row,
-                                                      nullptr,     sum,   sum + fold.padded, fold.ahead};
+      const GradSums<Activation::none, false, float> sums = {grad_output, input, nullptr,           row,
+                                                             nullptr,     sum,   sum + fold.padded, fold.ahead};
       tile_grad_sums(fold, first, count, sums, partials + tile * 2 * shape.channels);
     });
     merge_sample(args, memory, partials, sample, row);
@@ -168,8 +168,8 @@ void backward(const GroupNormBackward& args) {
     spread(fold, row.slope, row.slope);
     spread(fold, row.constant, row.constant);
     const float* addend = args.addend != nullptr ? args.addend + sample * sample_floats : nullptr;
-    const GradApply<Activation::none> apply = {grad_output, input, addend, row,
-                                               args.grad_input + sample * sample_floats};
+    const GradApply<Activation::none, float> apply = {grad_output, input, addend, row,
+                                                      args.grad_input + sample * sample_floats};
     for_tiles(shape.pixels, memory.tile_pixels,
               [&](int64_t first, int64_t count, int64_t, int) { sweep(fold, first, count, streamed, apply); });
   });

@@ -15,22 +15,36 @@ struct PairMask {
   Mask a, b;
 };
 
-inline Pair load_pair(const float* p) { return {load(p), load(p + kLanes)}; }
-inline void store(float* p, Pair x) {
+template <class Element>
+inline Pair load_pair(const Element* p) {
+  return {load(p), load(p + kLanes)};
+}
+template <class Element>
+inline void store(Element* p, Pair x) {
   store(p, x.a);
   store(p + kLanes, x.b);
 }
-inline void stream(float* p, Pair x) {
+template <class Element>
+inline void stream(Element* p, Pair x) {
   stream(p, x.a);
   stream(p + kLanes, x.b);
 }
 // What loops over both kinds of register pass on (WholeRegister in simd.h).
 struct PairOfRegisters {
-  Pair load(const float* p) const { return load_pair(p); }
-  void store(float* p, Pair x) const { CONVOY_ISA::store(p, x); }
+  template <class Element>
+  Pair load(const Element* p) const {
+    return load_pair(p);
+  }
+  template <class Element>
+  void store(Element* p, Pair x) const {
+    CONVOY_ISA::store(p, x);
+  }
 };
 struct StreamedPair : PairOfRegisters {
-  void store(float* p, Pair x) const { stream(p, x); }
+  template <class Element>
+  void store(Element* p, Pair x) const {
+    stream(p, x);
+  }
 };
 inline Pair operator+(Pair x, Pair y) { return {x.a + y.a, x.b + y.b}; }
 inline Pair operator-(Pair x, Pair y) { return {x.a - y.a, x.b - y.b}; }

@@ -10,6 +10,9 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
+// Channels whose sums, in floats, stay in the first cache.
+constexpr int64_t kSummedChannels = 512;
+
 // Calls body(pixel, tap) for each pixel of the window (oy, ox), as indices within the image and the kernel.
 template <class Body>
 inline void each_pixel(const PoolGeometry& g, int64_t oy, int64_t ox, const Body& body) {
@@ -22,9 +25,10 @@ inline void each_pixel(const PoolGeometry& g, int64_t oy, int64_t ox, const Body
   }
 }
 
-void max(const PoolGeometry& g, const float* input, float* output, uint8_t* taps) {
+template <class Map>
+void max(const PoolGeometry& g, const Map* input, Map* output, uint8_t* taps) {
   parallel_for(g.batch * g.rows.out, [&](int64_t row, int) {
-    const float* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
+    const Map* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
     for (int64_t ox = 0; ox < g.columns.out; ++ox) {
       const int64_t result = (row * g.columns.out + ox) * g.channels;
       each_register(0, g.channels, [&](int64_t c, auto part) {
@@ -45,15 +49,15 @@ void max(const PoolGeometry& g, const float* input, float* output, uint8_t* taps
 
 // Each element of grad_input is the sum of share(y, x, oy, ox)(from, part) over the windows (oy, ox) that hold it,
 // whose gradients for some channels begin at `from`.
-template <class Share>
-void sum_windows(const PoolGeometry& g, const float* grad_output, float* grad_input, const Share& share) {
+template <class Map, class Share>
+void sum_windows(const PoolGeometry& g, const Map* grad_output, Map* grad_input, const Share& share) {
   const bool streamed =
       streams_rows(g.batch * g.rows.in * g.columns.in * g.channels, g.channels, grad_input, grad_output);
   parallel_for(g.batch * g.rows.in, [&](int64_t row, int) {
     const int64_t n = row / g.rows.in, y = row % g.rows.in;
     const int64_t oy_begin = g.rows.first_window(y), oy_end = g.rows.last_window(y) + 1;
     for (int64_t x = 0; x < g.columns.in; ++x) {
-      float* result = grad_input + (row * g.columns.in + x) * g.channels;
+      Map* result = grad_input + (row * g.columns.in + x) * g.channels;
       const int64_t ox_begin = g.columns.first_window(x), ox_end = g.columns.last_window(x) + 1;
       const auto from = [&](int64_t oy, int64_t ox) {
         return ((n * g.rows.out + oy) * g.columns.out + ox) * g.channels;
@@ -65,22 +69,28 @@ void sum_windows(const PoolGeometry& g, const float* grad_output, float* grad_in
                       [&](int64_t c, auto part) { part.store(result + c, sole(window + c, part)); });
         continue;
       }
-      each_register(0, g.channels, [&](int64_t c, auto part) { part.store(result + c, zero()); });
-      for (int64_t oy = oy_begin; oy < oy_end; ++oy) {
-        for (int64_t ox = ox_begin; ox < ox_end; ++ox) {
-          const auto next = share(y, x, oy, ox);
-          const int64_t window = from(oy, ox);
-          each_register(0, g.channels, [&](int64_t c, auto part) {
-            part.store(result + c, part.load(result + c) + next(window + c, part));
-          });
+      for (int64_t first = 0; first < g.channels; first += kSummedChannels) {
+        const int64_t channels = smaller(kSummedChannels, g.channels - first);
+        float sums[kSummedChannels];
+        each_register(0, channels, [&](int64_t c, auto part) { part.store(sums + c, zero()); });
+        for (int64_t oy = oy_begin; oy < oy_end; ++oy) {
+          for (int64_t ox = ox_begin; ox < ox_end; ++ox) {
+            const auto next = share(y, x, oy, ox);
+            const int64_t window = from(oy, ox) + first;
+            each_register(0, channels, [&](int64_t c, auto part) {
+              part.store(sums + c, part.load(sums + c) + next(window + c, part));
+            });
+          }
         }
+        each_register(0, channels, [&](int64_t c, auto part) { part.store(result + first + c, part.load(sums + c)); });
       }
     }
     stream_end();
   });
 }
 
-void max_backward(const PoolGeometry& g, const float* grad_output, const uint8_t* taps, float* grad_input) {
+template <class Map>
+void max_backward(const PoolGeometry& g, const Map* grad_output, const uint8_t* taps, Map* grad_input) {
   sum_windows(g, grad_output, grad_input, [&](int64_t y, int64_t x, int64_t oy, int64_t ox) {
     const int64_t tap =
         (y - oy * g.rows.stride + g.rows.pad) * g.columns.kernel + x - ox * g.columns.stride + g.columns.pad;
@@ -98,27 +108,32 @@ float divisor(const PoolGeometry& g, int64_t oy, int64_t ox) {
   return static_cast<float>(count);
 }
 
-void average(const PoolGeometry& g, const float* input, float* output) {
+template <class Map>
+void average(const PoolGeometry& g, const Map* input, Map* output) {
   parallel_for(g.batch * g.rows.out, [&](int64_t row, int) {
     const int64_t oy = row % g.rows.out;
-    const float* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
+    const Map* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
     for (int64_t ox = 0; ox < g.columns.out; ++ox) {
-      float* result = output + (row * g.columns.out + ox) * g.channels;
-      each_register(0, g.channels, [&](int64_t c, auto part) { part.store(result + c, zero()); });
-      each_pixel(g, oy, ox, [&](int64_t pixel, int64_t) {
-        const float* from = image + pixel * g.channels;
-        each_register(0, g.channels, [&](int64_t c, auto part) {
-          part.store(result + c, part.load(result + c) + part.load(from + c));
-        });
-      });
+      Map* result = output + (row * g.columns.out + ox) * g.channels;
       const Vec count = broadcast(divisor(g, oy, ox));
-      each_register(0, g.channels,
-                    [&](int64_t c, auto part) { part.store(result + c, part.load(result + c) / count); });
+      for (int64_t first = 0; first < g.channels; first += kSummedChannels) {
+        const int64_t channels = smaller(kSummedChannels, g.channels - first);
+        float sums[kSummedChannels];
+        each_register(0, channels, [&](int64_t c, auto part) { part.store(sums + c, zero()); });
+        each_pixel(g, oy, ox, [&](int64_t pixel, int64_t) {
+          const Map* from = image + pixel * g.channels + first;
+          each_register(0, channels,
+                        [&](int64_t c, auto part) { part.store(sums + c, part.load(sums + c) + part.load(from + c)); });
+        });
+        each_register(0, channels,
+                      [&](int64_t c, auto part) { part.store(result + first + c, part.load(sums + c) / count); });
+      }
     }
   });
 }
 
-void average_backward(const PoolGeometry& g, const float* grad_output, float* grad_input) {
+template <class Map>
+void average_backward(const PoolGeometry& g, const Map* grad_output, Map* grad_input) {
   sum_windows(g, grad_output, grad_input, [&](int64_t, int64_t, int64_t oy, int64_t ox) {
     return [=, count = broadcast(divisor(g, oy, ox))](int64_t from, auto part) {
       return part.load(grad_output + from) / count;
@@ -128,8 +143,9 @@ void average_backward(const PoolGeometry& g, const float* grad_output, float* gr
 
 }  // namespace
 
-const PoolKernels& pool_kernels() {
-  static constexpr PoolKernels kTable{max, max_backward, average, average_backward};
+const ByMap<PoolKernels>& pool_kernels() {
+  static constexpr ByMap<PoolKernels> kTable{{max<float>, max_backward<float>, average<float>, average_backward<float>},
+                                             {max<Bf16>, max_backward<Bf16>, average<Bf16>, average_backward<Bf16>}};
   return kTable;
 }
 

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "convoy/bf16.h"
+
 #if defined(CONVOY_ISA_avx512) || defined(CONVOY_ISA_avx2)
 #include <immintrin.h>
 #endif
@@ -31,8 +33,29 @@ inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
 // The first n lanes, 0 <= n <= kLanes; no byte beyond them is touched, the other lanes are zero.
 inline Vec load_n(const float* p, int n) { return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1U), p)}; }
 inline void store_n(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1U), a.v); }
-// Bypasses the caches; p aligned to 64 bytes.
+// Bypasses the caches; p aligned to what is stored.
 inline void stream(float* p, Vec a) { _mm512_stream_ps(p, a.v); }
+// Brain floats, as floats in registers; stores round as Bf16 does.
+inline __m256i round_to_bf16(Vec a) {
+#if defined(__AVX512BF16__)
+  return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(a.v));
+#else
+  const __m512i bits = _mm512_castps_si512(a.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+#endif
+}
+inline Vec widen(__m256i bits) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))}; }
+inline Vec load(const Bf16* p) { return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline void store(Bf16* p, Vec a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_to_bf16(a)); }
+inline Vec load_n(const Bf16* p, int n) {
+  return widen(_mm256_maskz_loadu_epi16(static_cast<__mmask16>((1U << n) - 1U), p));
+}
+inline void store_n(Bf16* p, Vec a, int n) {
+  _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1U << n) - 1U), round_to_bf16(a));
+}
+inline void stream(Bf16* p, Vec a) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), round_to_bf16(a)); }
 // Makes what was streamed visible to other threads before anything stored later.
 inline void stream_end() { _mm_sfence(); }
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -86,6 +109,29 @@ inline void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
 inline Vec load_n(const float* p, int n) { return {_mm256_maskload_ps(p, lanes_below(n))}; }
 inline void store_n(float* p, Vec a, int n) { _mm256_maskstore_ps(p, lanes_below(n), a.v); }
 inline void stream(float* p, Vec a) { _mm256_stream_ps(p, a.v); }
+inline __m128i round_to_bf16(Vec a) {
+  const __m256i bits = _mm256_castps_si256(a.v);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+  const __m256i upper = _mm256_srli_epi32(rounded, 16);
+  return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+}
+inline Vec load(const Bf16* p) {
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
+}
+inline void store(Bf16* p, Vec a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), round_to_bf16(a)); }
+inline Vec load_n(const Bf16* p, int n) {
+  alignas(16) Bf16 lanes[kLanes];
+  for (int i = 0; i < kLanes; ++i) lanes[i].bits = i < n ? p[i].bits : 0;
+  return load(lanes);
+}
+inline void store_n(Bf16* p, Vec a, int n) {
+  alignas(16) Bf16 lanes[kLanes];
+  store(lanes, a);
+  for (int i = 0; i < n; ++i) p[i] = lanes[i];
+}
+inline void stream(Bf16* p, Vec a) { _mm_stream_si128(reinterpret_cast<__m128i*>(p), round_to_bf16(a)); }
 inline void stream_end() { _mm_sfence(); }
 inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
@@ -144,6 +190,23 @@ inline void store_n(float* p, Vec a, int n) {
   for (int i = 0; i < n; ++i) p[i] = a.v[i];
 }
 inline void stream(float* p, Vec a) { store(p, a); }
+inline Vec load(const Bf16* p) {
+  Vec a;
+  for (int i = 0; i < kLanes; ++i) a.v[i] = static_cast<float>(p[i]);
+  return a;
+}
+inline void store(Bf16* p, Vec a) {
+  for (int i = 0; i < kLanes; ++i) p[i] = Bf16(a.v[i]);
+}
+inline Vec load_n(const Bf16* p, int n) {
+  Vec a = zero();
+  for (int i = 0; i < n; ++i) a.v[i] = static_cast<float>(p[i]);
+  return a;
+}
+inline void store_n(Bf16* p, Vec a, int n) {
+  for (int i = 0; i < n; ++i) p[i] = Bf16(a.v[i]);
+}
+inline void stream(Bf16* p, Vec a) { store(p, a); }
 inline void stream_end() {}
 inline Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
 inline Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
@@ -189,14 +252,26 @@ inline Vec ldexp(Vec a, Vec n) {
 // A loop over registers is written once for both kinds of register: whole ones, and the rest of `lanes` elements.
 alignas(64) inline constexpr float kLaneIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 struct WholeRegister {
-  Vec load(const float* p) const { return CONVOY_ISA::load(p); }
-  void store(float* p, Vec a) const { CONVOY_ISA::store(p, a); }
+  template <class Element>
+  Vec load(const Element* p) const {
+    return CONVOY_ISA::load(p);
+  }
+  template <class Element>
+  void store(Element* p, Vec a) const {
+    CONVOY_ISA::store(p, a);
+  }
   Vec keep(Vec a) const { return a; }  // zero in the lanes left out
 };
 struct PartRegister {
   int lanes;
-  Vec load(const float* p) const { return load_n(p, lanes); }
-  void store(float* p, Vec a) const { store_n(p, a, lanes); }
+  template <class Element>
+  Vec load(const Element* p) const {
+    return load_n(p, lanes);
+  }
+  template <class Element>
+  void store(Element* p, Vec a) const {
+    store_n(p, a, lanes);
+  }
   Vec keep(Vec a) const {
     return select(CONVOY_ISA::load(kLaneIndex) < broadcast(static_cast<float>(lanes)), a, zero());
   }

@@ -12,7 +12,10 @@ inline constexpr int64_t kTile = 16384;
 
 // A whole register that is stored around the caches.
 struct StreamedRegister : WholeRegister {
-  void store(float* p, Vec a) const { stream(p, a); }
+  template <class Element>
+  void store(Element* p, Vec a) const {
+    stream(p, a);
+  }
 };
 
 // Calls body(i, part) for every register of [begin, end): `part` loads and stores the elements from i on, whole

@@ -1,6 +1,7 @@
 // The kernels of batch norm.
 #include "kernels/batch_norm.h"
 #include "ops/batch_norm/batch_norm.h"
+#include "ops/map_kernels.h"
 #include "ops/op_list.h"
 
 namespace convoy {
@@ -24,20 +25,21 @@ int64_t partial_floats(const NodeSpec& spec) {
 
 size_t forward_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormOp::kX].shape);
-  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels) + partial_floats(spec)) *
+  return static_cast<size_t>(kernels::batch_norm_kernels().f32.workspace(pixels, channels) + partial_floats(spec)) *
          sizeof(float);
 }
 
+template <class Map>
 void batch_statistics(const NodeSpec& spec, const NodeMemory& memory, float* partials, float* workspace) {
   using Op = BatchNormOp;
-  const kernels::BatchNormKernels& kernels = kernels::batch_norm_kernels();
+  const kernels::BatchNormKernels<Map>& kernels = kernels::batch_norm_kernels().of<Map>();
   const BatchNormAttributes& attributes = attributes_of(spec);
   const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
   const bool given = spec.inputs[Op::kStatistics].present;
   if (!given) {
     kernels.statistics({.pixels = pixels,
                         .channels = channels,
-                        .input = memory.input(Op::kX),
+                        .input = map_input<Map>(memory, Op::kX),
                         .partials = partials,
                         .workspace = workspace});
   }
@@ -53,15 +55,16 @@ void batch_statistics(const NodeSpec& spec, const NodeMemory& memory, float* par
                  .running_var = memory.variable(Op::kRunningVar)});
 }
 
+template <class Map>
 void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
   using Op = BatchNormOp;
-  const kernels::BatchNormKernels& kernels = kernels::batch_norm_kernels();
+  const kernels::BatchNormKernels<Map>& kernels = kernels::batch_norm_kernels().of<Map>();
   const BatchNormAttributes& attributes = attributes_of(spec);
   const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
   float* partials = reinterpret_cast<float*>(memory.workspace);
   float* workspace = partials + partial_floats(spec);
   if (attributes.training) {
-    batch_statistics(spec, memory, partials, workspace);
+    batch_statistics<Map>(spec, memory, partials, workspace);
   } else {
     kernels.frozen_statistics(channels, attributes.eps, memory.input(Op::kRunningMean), memory.input(Op::kRunningVar),
                               memory.output(Op::kMean), memory.output(Op::kInvStd));
@@ -69,69 +72,74 @@ void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
   kernels.forward({.pixels = pixels,
                    .channels = channels,
                    .activation = attributes.activation,
-                   .input = memory.input(Op::kX),
-                   .residual = memory.input(Op::kResidual),
+                   .input = map_input<Map>(memory, Op::kX),
+                   .residual = map_input<Map>(memory, Op::kResidual),
                    .mean = memory.output(Op::kMean),
                    .inv_std = memory.output(Op::kInvStd),
                    .weight = memory.input(Op::kWeight),
                    .bias = memory.input(Op::kBias),
-                   .output = memory.output(Op::kY),
+                   .output = map_output<Map>(memory, Op::kY),
                    .workspace = workspace});
 }
 
 size_t apply_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormApplyOp::kX].shape);
-  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels)) * sizeof(float);
+  return static_cast<size_t>(kernels::batch_norm_kernels().f32.workspace(pixels, channels)) * sizeof(float);
 }
 
+template <class Map>
 void run_apply(const NodeSpec& spec, const NodeMemory& memory) {
   using Op = BatchNormApplyOp;
   const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
-  kernels::batch_norm_kernels().forward({.pixels = pixels,
-                                         .channels = channels,
-                                         .activation = spec.as<Op>().activation(),
-                                         .input = memory.input(Op::kX),
-                                         .residual = memory.input(Op::kResidual),
-                                         .mean = memory.input(Op::kMean),
-                                         .inv_std = memory.input(Op::kInvStd),
-                                         .weight = memory.input(Op::kWeight),
-                                         .bias = memory.input(Op::kBias),
-                                         .output = memory.output(0),
-                                         .workspace = reinterpret_cast<float*>(memory.workspace)});
+  kernels::batch_norm_kernels().of<Map>().forward({.pixels = pixels,
+                                                   .channels = channels,
+                                                   .activation = spec.as<Op>().activation(),
+                                                   .input = map_input<Map>(memory, Op::kX),
+                                                   .residual = map_input<Map>(memory, Op::kResidual),
+                                                   .mean = memory.input(Op::kMean),
+                                                   .inv_std = memory.input(Op::kInvStd),
+                                                   .weight = memory.input(Op::kWeight),
+                                                   .bias = memory.input(Op::kBias),
+                                                   .output = map_output<Map>(memory, 0),
+                                                   .workspace = reinterpret_cast<float*>(memory.workspace)});
 }
 
 size_t backward_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormGradOp::kX].shape);
-  return static_cast<size_t>(kernels::batch_norm_kernels().workspace(pixels, channels)) * sizeof(float);
+  return static_cast<size_t>(kernels::batch_norm_kernels().f32.workspace(pixels, channels)) * sizeof(float);
 }
 
+template <class Map>
 void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
   using Op = BatchNormGradOp;
   const BatchNormAttributes& attributes = spec.as<Op>().batch_norm();
   const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
-  kernels::batch_norm_kernels().backward(
+  kernels::batch_norm_kernels().of<Map>().backward(
       {.pixels = pixels,
        .channels = channels,
        .activation = attributes.activation,
        .frozen = !attributes.training,
-       .grad_output = memory.input(Op::kGradOutput),
-       .input = memory.input(Op::kX),
-       .saved = memory.input(Op::kSaved),
+       .grad_output = map_input<Map>(memory, Op::kGradOutput),
+       .input = map_input<Map>(memory, Op::kX),
+       .saved = map_input<Map>(memory, Op::kSaved),
        .mean = memory.input(Op::kMean),
        .inv_std = memory.input(Op::kInvStd),
        .weight = memory.input(Op::kWeight),
        .bias = memory.input(Op::kBias),
-       .addend = memory.input(Op::kAddend),
-       .grad_input = memory.output(Op::kGradX),
-       .grad_residual = spec.inputs[Op::kSaved].present ? memory.output(Op::kGradResidual) : nullptr,
+       .addend = map_input<Map>(memory, Op::kAddend),
+       .grad_input = map_output<Map>(memory, Op::kGradX),
+       .grad_residual = spec.inputs[Op::kSaved].present ? map_output<Map>(memory, Op::kGradResidual) : nullptr,
        .grad_weight = memory.output(Op::kGradWeight),
        .grad_bias = memory.output(Op::kGradBias),
        .workspace = reinterpret_cast<float*>(memory.workspace)});
 }
 
-constexpr Kernel kForward[] = {{.name = "simd", .workspace = forward_workspace, .run = run_forward}};
-constexpr Kernel kApply[] = {{.name = "simd", .workspace = apply_workspace, .run = run_apply}};
-constexpr Kernel kGrad[] = {{.name = "simd", .workspace = backward_workspace, .run = run_backward}};
+constexpr Kernel kForward[] = {{.name = "simd", .workspace = forward_workspace, .run = run_forward<float>},
+                               bf16_kernel(run_forward<Bf16>, forward_workspace)};
+constexpr Kernel kApply[] = {{.name = "simd", .workspace = apply_workspace, .run = run_apply<float>},
+                             bf16_kernel(run_apply<Bf16>, apply_workspace)};
+constexpr Kernel kGrad[] = {{.name = "simd", .workspace = backward_workspace, .run = run_backward<float>},
+                            bf16_kernel(run_backward<Bf16>, backward_workspace)};
 
 }  // namespace
 

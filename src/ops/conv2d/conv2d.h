@@ -63,6 +63,7 @@ class Conv2dOp : public OpOf<Conv2dOp> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 3}}; }
   int addend() const override { return activation_ == Activation::none ? 3 : -1; }
+  bool sums_images(int output) const override { return output == 1; }
   std::shared_ptr<const Op> with_activation(Activation function) const override;
   void gradient(GradientScope& scope) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
@@ -134,6 +135,7 @@ class Conv2dGradWeightOp : public OpOf<Conv2dGradWeightOp> {
     visit("bias", self.bias_, false);
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  bool sums_images(int) const override { return true; }
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                  const StepScalars& step) const override;
   int64_t multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;

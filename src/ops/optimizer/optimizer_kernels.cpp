@@ -147,7 +147,7 @@ void run_lookahead(const NodeSpec& spec, const NodeMemory& memory) {
 
 void run_accumulate(const NodeSpec& spec, const NodeMemory& memory) {
   const float* terms[] = {memory.input(0), memory.input(1)};
-  kernels::elementwise_kernels().add(2, spec.inputs[0].shape.elements(), terms, memory.variable(0));
+  kernels::elementwise_kernels().f32.add(2, spec.inputs[0].shape.elements(), terms, memory.variable(0));
 }
 
 void run_clear(const NodeSpec& spec, const NodeMemory& memory) {

@@ -1,3 +1,4 @@
+#include "ops/map_kernels.h"
 #include "ops/op_list.h"
 #include "ops/pool/pool.h"
 
@@ -13,42 +14,37 @@ uint8_t* bytes_or_null(const View& view) { return view.data == nullptr ? nullptr
 
 constexpr DType kWithPositions[] = {DType::f32, DType::u8};
 
-constexpr Kernel kMax[] = {{
-    .name = "simd",
-    .run =
-        [](const NodeSpec& spec, const NodeMemory& memory) {
-          kernels::pool_kernels().max(geometry(spec, spec.inputs[0].shape), memory.input(0), memory.output(0),
-                                      bytes_or_null(memory.outputs[1]));
-        },
-    .accepts = kWithPositions,
-}};
+template <class Map>
+void run_max(const NodeSpec& spec, const NodeMemory& memory) {
+  kernels::pool_kernels().of<Map>().max(geometry(spec, spec.inputs[0].shape), map_input<Map>(memory, 0),
+                                        map_output<Map>(memory, 0), bytes_or_null(memory.outputs[1]));
+}
 
-constexpr Kernel kMaxGrad[] = {{
-    .name = "simd",
-    .run =
-        [](const NodeSpec& spec, const NodeMemory& memory) {
-          kernels::pool_kernels().max_backward(geometry(spec, spec.outputs[0].shape), memory.input(0),
-                                               memory.inputs[1].as<const uint8_t>(), memory.output(0));
-        },
-    .accepts = kWithPositions,
-}};
+template <class Map>
+void run_max_grad(const NodeSpec& spec, const NodeMemory& memory) {
+  kernels::pool_kernels().of<Map>().max_backward(geometry(spec, spec.outputs[0].shape), map_input<Map>(memory, 0),
+                                                 memory.inputs[1].as<const uint8_t>(), map_output<Map>(memory, 0));
+}
 
-constexpr Kernel kAverage[] = {{
-    .name = "simd",
-    .run =
-        [](const NodeSpec& spec, const NodeMemory& memory) {
-          kernels::pool_kernels().average(geometry(spec, spec.inputs[0].shape), memory.input(0), memory.output(0));
-        },
-}};
+template <class Map>
+void run_average(const NodeSpec& spec, const NodeMemory& memory) {
+  kernels::pool_kernels().of<Map>().average(geometry(spec, spec.inputs[0].shape), map_input<Map>(memory, 0),
+                                            map_output<Map>(memory, 0));
+}
 
-constexpr Kernel kAverageGrad[] = {{
-    .name = "simd",
-    .run =
-        [](const NodeSpec& spec, const NodeMemory& memory) {
-          kernels::pool_kernels().average_backward(geometry(spec, spec.outputs[0].shape), memory.input(0),
-                                                   memory.output(0));
-        },
-}};
+template <class Map>
+void run_average_grad(const NodeSpec& spec, const NodeMemory& memory) {
+  kernels::pool_kernels().of<Map>().average_backward(geometry(spec, spec.outputs[0].shape), map_input<Map>(memory, 0),
+                                                     map_output<Map>(memory, 0));
+}
+
+constexpr Kernel kMax[] = {{.name = "simd", .run = run_max<float>, .accepts = kWithPositions},
+                           bf16_kernel(run_max<Bf16>)};
+constexpr Kernel kMaxGrad[] = {{.name = "simd", .run = run_max_grad<float>, .accepts = kWithPositions},
+                               bf16_kernel(run_max_grad<Bf16>)};
+constexpr Kernel kAverage[] = {{.name = "simd", .run = run_average<float>}, bf16_kernel(run_average<Bf16>)};
+constexpr Kernel kAverageGrad[] = {{.name = "simd", .run = run_average_grad<float>},
+                                   bf16_kernel(run_average_grad<Bf16>)};
 
 }  // namespace
 

@@ -1,29 +1,27 @@
 #include "kernels/rearrange.h"
+#include "ops/map_kernels.h"
 #include "ops/op_list.h"
 #include "ops/slice/slice.h"
 
 namespace convoy {
 namespace {
 
-constexpr Kernel kSlice[] = {{
-    .name = "copy",
-    .run =
-        [](const NodeSpec& spec, const NodeMemory& memory) {
-          const int64_t width = spec.outputs[0].shape[-1];
-          kernels::extract(spec.outputs[0].shape.elements() / width, spec.inputs[0].shape[-1],
-                           spec.as<SliceOp>().begin(), memory.input(0), width, memory.output(0));
-        },
-}};
+template <class Map>
+void run_slice(const NodeSpec& spec, const NodeMemory& memory) {
+  const int64_t width = spec.outputs[0].shape[-1];
+  kernels::extract(spec.outputs[0].shape.elements() / width, spec.inputs[0].shape[-1], spec.as<SliceOp>().begin(),
+                   map_input<Map>(memory, 0), width, map_output<Map>(memory, 0));
+}
 
-constexpr Kernel kSliceGrad[] = {{
-    .name = "copy",
-    .run =
-        [](const NodeSpec& spec, const NodeMemory& memory) {
-          const int64_t width = spec.inputs[0].shape[-1];
-          kernels::pad(spec.inputs[0].shape.elements() / width, width, memory.input(0), spec.outputs[0].shape[-1],
-                       spec.as<SliceGradOp>().begin(), memory.output(0));
-        },
-}};
+template <class Map>
+void run_grad(const NodeSpec& spec, const NodeMemory& memory) {
+  const int64_t width = spec.inputs[0].shape[-1];
+  kernels::pad(spec.inputs[0].shape.elements() / width, width, map_input<Map>(memory, 0), spec.outputs[0].shape[-1],
+               spec.as<SliceGradOp>().begin(), map_output<Map>(memory, 0));
+}
+
+constexpr Kernel kSlice[] = {{.name = "copy", .run = run_slice<float>}, bf16_kernel(run_slice<Bf16>)};
+constexpr Kernel kSliceGrad[] = {{.name = "copy", .run = run_grad<float>}, bf16_kernel(run_grad<Bf16>)};
 
 }  // namespace
 

@@ -1,0 +1,138 @@
+// Matrix tiles of brain floats, and the order in which they lie in memory.
+//
+// A product takes a tile of 16 rows by 32 values of the reduction, and one of 16 pairs of values by 16 columns, in
+// which the two values of a pair lie side by side; the result has 16 rows by 16 columns of floats. Each tile is 1 KiB.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "convoy/bf16.h"
+#include "kernels/isa/simd.h"
+#include "kernels/isa/transpose.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+inline constexpr int64_t kTileRows = 16;
+inline constexpr int64_t kTileDepth = 32;                         // values reduced by one product
+inline constexpr int64_t kTileElements = kTileRows * kTileDepth;  // brain floats
+inline constexpr int64_t kTileSums = kTileRows * kTileRows;       // floats of a result
+
+// The thread's tiles are 16 rows of 64 bytes while this lives.
+class TileScope {
+ public:
+  TileScope() {
+    alignas(64) struct {
+      uint8_t palette = 1, start_row = 0;
+      uint8_t reserved[14] = {};
+      uint16_t row_bytes[16] = {};
+      uint8_t rows[16] = {};
+    } configuration;
+    for (int tile = 0; tile < 8; ++tile) {
+      configuration.row_bytes[tile] = 64;
+      configuration.rows[tile] = kTileRows;
+    }
+    _tile_loadconfig(&configuration);
+  }
+  ~TileScope() { _tile_release(); }
+  TileScope(const TileScope&) = delete;
+  TileScope& operator=(const TileScope&) = delete;
+};
+
+// Two by two tiles of sums: `rows` has two tiles of rows for each step of the reduction, rows_stride bytes between
+// rows, step_bytes between steps and half_bytes between the two; `columns` likewise, in tiles as they are packed.
+struct TileProduct {
+  const std::byte* rows;
+  int64_t rows_stride, rows_step, rows_half;
+  const Bf16* columns;
+  int64_t columns_half;  // elements
+  int64_t steps;
+};
+
+// The tiles 0 to 3 are the sums: [half of rows][half of columns].
+inline void clear_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+inline void load_sums(const float* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
+  const auto stride = static_cast<size_t>(row_floats) * sizeof(float);
+  _tile_loadd(0, sums, stride);
+  _tile_loadd(1, sums + columns_half, stride);
+  _tile_loadd(2, sums + rows_half, stride);
+  _tile_loadd(3, sums + rows_half + columns_half, stride);
+}
+inline void store_sums(float* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
+  const auto stride = static_cast<size_t>(row_floats) * sizeof(float);
+  _tile_stored(0, sums, stride);
+  _tile_stored(1, sums + columns_half, stride);
+  _tile_stored(2, sums + rows_half, stride);
+  _tile_stored(3, sums + rows_half + columns_half, stride);
+}
+inline void multiply(const TileProduct& product) {
+  const std::byte* rows = product.rows;
+  const Bf16* columns = product.columns;
+  const auto stride = static_cast<size_t>(product.rows_stride);
+  for (int64_t step = 0; step < product.steps; ++step, rows += product.rows_step, columns += kTileElements) {
+    _tile_loadd(6, columns, 64);
+    _tile_loadd(4, rows, stride);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, columns + product.columns_half, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, rows + product.rows_half, stride);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+}
+
+// The first n of 16 values as brain floats in the lower halves of the lanes; the others are zero.
+inline __m512i brain_floats(const Bf16* from, int n) {
+  return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(static_cast<__mmask16>((1U << n) - 1U), from));
+}
+inline __m512i brain_floats(const float* from, int n) { return _mm512_cvtepu16_epi32(round_to_bf16(load_n(from, n))); }
+// Pairs (first[i], second[i]).
+template <class Element>
+inline __m512i pairs(const Element* first, const Element* second, int n) {
+  return _mm512_or_si512(brain_floats(first, n), _mm512_slli_epi32(brain_floats(second, n), 16));
+}
+
+// 32 values of a row, the first n of them; the others are zero.
+inline __m512i row_of(const Bf16* from, int64_t n) {
+  return _mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n) - 1U), from);
+}
+inline __m512i row_of(const float* from, int64_t n) {
+  const auto first = static_cast<int>(smaller<int64_t>(n, kLanes));
+  const auto second = static_cast<int>(larger<int64_t>(n - kLanes, 0));
+  return reinterpret_cast<__m512i>(
+      _mm512_cvtne2ps_pbh(load_n(from + (second > 0 ? kLanes : 0), second).v, load_n(from, first).v));
+}
+
+inline void store_row(Bf16* to, __m512i row) { _mm512_store_si512(to, row); }
+
+// A tile of columns from 32 rows of the reduction: row(i) gives the address of the i-th one's columns, null for zeros.
+// The first n columns are there.
+template <class Row>
+inline void pack_columns(const Row& row, int n, Bf16* tile) {
+  for (int pair = 0; pair < kTileRows; ++pair) {
+    const auto *first = row(2 * pair), *second = row(2 * pair + 1);
+    __m512i values = _mm512_setzero_si512();
+    if (second != nullptr) {
+      values = pairs(first, second, n);
+    } else if (first != nullptr) {
+      values = brain_floats(first, n);
+    }
+    store_row(tile + pair * kTileDepth, values);
+  }
+}
+
+// 16 x 16 pairs, turned: what would be a tile of columns becomes one of rows, and the other way round.
+inline void transpose_pairs(Bf16* tile) {
+  Vec rows[kTileRows];
+  for (int i = 0; i < kTileRows; ++i) rows[i].v = _mm512_castsi512_ps(_mm512_load_si512(tile + i * kTileDepth));
+  transpose(rows);
+  for (int i = 0; i < kTileRows; ++i) store_row(tile + i * kTileDepth, _mm512_castps_si512(rows[i].v));
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA
