@@ -7,7 +7,8 @@
 
 namespace convoy {
 
-// Calls visit with the pointer to a tensor's elements: f64, f32, bf16, u8 or i8. Throws Error when they are of another type.
+// Calls visit with the pointer to a tensor's elements: f64, f32, bf16, u8 or i8. Throws Error when they are of another
+// type.
 template <class Visit>
 void with_elements(const View& view, const Visit& visit) {
   switch (view.dtype) {
