@@ -2,4 +2,4 @@
 
 #include "kernels/dispatch.h"
 
-CONVOY_DISPATCH(LayerNormKernels, layer_norm_kernels)
+CONVOY_DISPATCH(ByMap<LayerNormKernels>, layer_norm_kernels)

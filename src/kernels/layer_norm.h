@@ -4,32 +4,39 @@
 
 #include <cstdint>
 
+#include "kernels/by_map.h"
+
 namespace convoy::kernels {
 
+template <class Map>
 struct LayerNormForward {
   int64_t rows, channels;
   float eps;
-  const float *input, *weight, *bias;
-  float* output;          // may be the input
+  const Map* input;
+  const float *weight, *bias;
+  Map* output;            // may be the input
   float *mean, *inv_std;  // out: [rows]
 };
 
+template <class Map>
 struct LayerNormBackward {
   int64_t rows, channels;
-  const float *grad_output, *input, *mean, *inv_std, *weight;
-  const float* addend;  // added to grad_input; null: none
-  float* grad_input;    // may be grad_output, the input or addend
+  const Map *grad_output, *input;
+  const float *mean, *inv_std, *weight;
+  const Map* addend;  // added to grad_input; null: none
+  Map* grad_input;    // may be grad_output, the input or addend
   float *grad_weight, *grad_bias;
   float* workspace;
 };
 
+template <class Map>
 struct LayerNormKernels {
   // Floats of workspace that backward needs.
   int64_t (*workspace)(int64_t rows, int64_t channels);
-  void (*forward)(const LayerNormForward&);
-  void (*backward)(const LayerNormBackward&);
+  void (*forward)(const LayerNormForward<Map>&);
+  void (*backward)(const LayerNormBackward<Map>&);
 };
 
-const LayerNormKernels& layer_norm_kernels();
+const ByMap<LayerNormKernels>& layer_norm_kernels();
 
 }  // namespace convoy::kernels

@@ -71,16 +71,16 @@ std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_pla
   Guarded output(c.size(), Placement::aligned), grad_input(c.size(), Placement::aligned);
   Guarded mean(c.rows), inv_std(c.rows);
   Guarded grad_weight(c.channels), grad_bias(c.channels);
-  Guarded workspace(layer_norm_kernels().workspace(c.rows, c.channels));
-  layer_norm_kernels().forward(
+  Guarded workspace(layer_norm_kernels().f32.workspace(c.rows, c.channels));
+  layer_norm_kernels().f32.forward(
       {c.rows, c.channels, kEps, x.data(), weight.data(), bias.data(), output.data(), mean.data(), inv_std.data()});
   float* gx = !in_place ? grad_input.data() : c.addend ? addend.data() : grad_output.data();
-  layer_norm_kernels().backward({c.rows, c.channels, grad_output.data(), x.data(), mean.data(), inv_std.data(),
+  layer_norm_kernels().f32.backward({c.rows, c.channels, grad_output.data(), x.data(), mean.data(), inv_std.data(),
                                  weight.data(), c.addend ? addend.data() : nullptr, gx, grad_weight.data(),
                                  grad_bias.data(), workspace.data()});
   const std::vector<float> gx_values(gx, gx + c.size());
   if (in_place) {
-    layer_norm_kernels().forward(
+    layer_norm_kernels().f32.forward(
         {c.rows, c.channels, kEps, x.data(), weight.data(), bias.data(), x.data(), mean.data(), inv_std.data()});
   }
   return {mean.values(), inv_std.values(),     in_place ? x.values() : output.values(),

@@ -20,7 +20,7 @@ ModelOptions model_options(const Golden& golden) {
   return {.num_classes = golden.classes(), .dropout = 0, .drop_path = 0};
 }
 
-StepOptions step_options(const Golden& golden) {
+StepOptions step_options(const Golden& golden, Precision precision) {
   StepOptions options;
   options.model = &find_model(golden.model());
   options.model_options = model_options(golden);
@@ -28,6 +28,7 @@ StepOptions step_options(const Golden& golden) {
   options.image_size = golden.size();
   options.label_smoothing = static_cast<float>(golden.step().label_smoothing);
   options.exact = true;
+  options.precision = precision;
   options.optimizer.momentum = static_cast<float>(golden.step().momentum);
   options.optimizer.weight_decay = static_cast<float>(golden.step().weight_decay);
   return options;
@@ -59,12 +60,12 @@ std::vector<float> disturbed(std::vector<float> values, std::string_view name, u
 
 }  // namespace
 
-GoldenStep::GoldenStep(const Golden& golden, const Backend& backend)
+GoldenStep::GoldenStep(const Golden& golden, const Backend& backend, Precision precision)
     : golden_(checked(golden)),
       variables_(backend),
-      training_(step_options(golden), variables_, 0),
+      training_(step_options(golden, precision), variables_, 0),
       inference_(find_model(golden.model()), model_options(golden), golden.batch(), golden.size(), variables_, 0,
-                 {.exact = true}),
+                 {.exact = true, .precision = precision}),
       arena_(make_arena(std::max(training_.arena_bytes(), inference_.arena_bytes()), name_of(golden))) {
   check_names();
   training_.bind(variables_, arena_);

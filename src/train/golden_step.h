@@ -18,7 +18,8 @@ class GoldenStep {
  public:
   // Plans the step for the backend and sets its start; `golden` must outlive this. Throws Error when the model is
   // unknown, or its parameters or their shapes are not those of the file.
-  explicit GoldenStep(const Golden& golden, const Backend& backend = cpu_backend());
+  explicit GoldenStep(const Golden& golden, const Backend& backend = cpu_backend(),
+                      Precision precision = Precision::fp32);
 
   // Sets weights, statistics and images to the step's start. A disturbance above 0 changes each weight and pixel by up
   // to 2^-21 of it, about what float32's rounding adds up to in sums; each number changes them otherwise.

@@ -25,7 +25,7 @@ void PrintTo(const Family& family, std::ostream* stream) { *stream << family.mod
 
 // The loss and a hash of all variables after two steps, in an arena of `share` of the way from the smallest to the
 // whole one.
-std::string trained(const Family& family, double share, int threads) {
+std::string trained(const Family& family, double share, int threads, Precision precision = Precision::fp32) {
   set_thread_count(threads);
   StepOptions options;
   options.model = &find_model(family.model);
@@ -34,6 +34,7 @@ std::string trained(const Family& family, double share, int threads) {
   options.batch_size = 3;
   options.image_size = family.image_size;
   options.label_smoothing = 0.1F;
+  options.precision = precision;
   Variables variables;
   TrainingStep step(options, variables, 3);
   const size_t whole = step.arena_bytes();
@@ -70,6 +71,13 @@ TEST_P(Families, TrainToTheSameBitsInLessMemory) {
   EXPECT_EQ(trained(GetParam(), 0.6, 1), expected);
   EXPECT_EQ(trained(GetParam(), 0.3, 2), expected);
   EXPECT_EQ(trained(GetParam(), 0, 3), expected);
+}
+
+TEST_P(Families, TrainToTheSameBitsInLessMemoryOfBrainFloats) {
+  const std::string expected = trained(GetParam(), 1, 1, Precision::bf16);
+  EXPECT_NE(expected, trained(GetParam(), 1, 1));
+  EXPECT_EQ(trained(GetParam(), 0.5, 1, Precision::bf16), expected);
+  EXPECT_EQ(trained(GetParam(), 0, 3, Precision::bf16), expected);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families,

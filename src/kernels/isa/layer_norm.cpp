@@ -16,17 +16,17 @@ inline void for_row_groups(int64_t first, int64_t count, const Body& body) {
   for (; row < first + count; ++row) body(Index<1>{}, row);
 }
 
-template <int kRows>
-inline void forward_rows(const LayerNormForward& args, int64_t first, bool streamed) {
+template <int kRows, class Map>
+inline void forward_rows(const LayerNormForward<Map>& args, int64_t first, bool streamed) {
   const int64_t channels = args.channels, offset = first * channels;
-  const float* input = args.input + offset;
-  float* output = args.output + offset;
+  const Map* input = args.input + offset;
+  Map* output = args.output + offset;
   const double n = static_cast<double>(channels);
   Vec sum[kRows], squares[kRows], mean[kRows], inv_std[kRows];
   // The mean as the first value plus the mean distance from it, which keeps its bits where the mean is large.
   for (int r = 0; r < kRows; ++r) {
     sum[r] = squares[r] = zero();
-    mean[r] = broadcast(input[r * channels]);
+    mean[r] = broadcast(float{input[r * channels]});
   }
   each_register(0, channels, [&](int64_t column, auto part) {
     for (int r = 0; r < kRows; ++r) {
@@ -35,7 +35,7 @@ inline void forward_rows(const LayerNormForward& args, int64_t first, bool strea
   });
   for (int r = 0; r < kRows; ++r) {
     const double distance = static_cast<double>(reduce_add(sum[r])) / n;
-    args.mean[first + r] = static_cast<float>(static_cast<double>(input[r * channels]) + distance);
+    args.mean[first + r] = static_cast<float>(static_cast<double>(float{input[r * channels]}) + distance);
     mean[r] = broadcast(args.mean[first + r]);
   }
   each_register(0, channels, [&](int64_t column, auto part) {
@@ -58,7 +58,8 @@ inline void forward_rows(const LayerNormForward& args, int64_t first, bool strea
   });
 }
 
-void forward(const LayerNormForward& args) {
+template <class Map>
+void forward(const LayerNormForward<Map>& args) {
   const bool streamed = streams_rows(args.rows * args.channels, args.channels, args.output, args.input);
   for_tiles(args.rows, norm_tile_pixels(args.channels), [&](int64_t first, int64_t count, int64_t, int) {
     for_row_groups(first, count,
@@ -68,12 +69,12 @@ void forward(const LayerNormForward& args) {
 
 // With w = grad_output * weight: grad_input = inv_std * (w - mean(w) - xhat * mean(w * xhat)) + addend; adds the rows'
 // share of the gradients of bias and weight to `partial` [2][channels].
-template <int kRows>
-inline void backward_rows(const LayerNormBackward& args, int64_t first, float* partial, bool streamed) {
+template <int kRows, class Map>
+inline void backward_rows(const LayerNormBackward<Map>& args, int64_t first, float* partial, bool streamed) {
   const int64_t channels = args.channels, offset = first * channels;
-  const float *input = args.input + offset, *grad_output = args.grad_output + offset;
-  const float* addend = args.addend != nullptr ? args.addend + offset : nullptr;
-  float* grad_input = args.grad_input + offset;
+  const Map *input = args.input + offset, *grad_output = args.grad_output + offset;
+  const Map* addend = args.addend != nullptr ? args.addend + offset : nullptr;
+  Map* grad_input = args.grad_input + offset;
   Vec sum[kRows], products[kRows], mean[kRows], inv_std[kRows];
   for (int r = 0; r < kRows; ++r) {
     sum[r] = products[r] = zero();
@@ -112,7 +113,8 @@ inline void backward_rows(const LayerNormBackward& args, int64_t first, float* p
   });
 }
 
-void backward(const LayerNormBackward& args) {
+template <class Map>
+void backward(const LayerNormBackward<Map>& args) {
   const int64_t channels = args.channels, tile_rows = norm_tile_pixels(channels);
   const bool streamed =
       streams_rows(args.rows * channels, channels, args.grad_input, args.grad_output, args.input, args.addend);
@@ -133,8 +135,9 @@ int64_t workspace(int64_t rows, int64_t channels) { return ceil_div(rows, norm_t
 
 }  // namespace
 
-const LayerNormKernels& layer_norm_kernels() {
-  static constexpr LayerNormKernels kKernels = {workspace, forward, backward};
+const ByMap<LayerNormKernels>& layer_norm_kernels() {
+  static constexpr ByMap<LayerNormKernels> kKernels = {{workspace, forward<float>, backward<float>},
+                                                       {workspace, forward<Bf16>, backward<Bf16>}};
   return kKernels;
 }
 
