@@ -133,20 +133,20 @@ bool reads_in_place(const Gather& gather, int64_t count) {
 template <Activation kActivation>
 void finish(const Epilogue& epilogue, const int64_t* destinations, int64_t count, int64_t channel, int64_t channels,
             const float* sums) {
-  for (int64_t v = 0; v * kLanes < channels; ++v) {
-    const int lanes = static_cast<int>(smaller<int64_t>(kLanes, channels - v * kLanes));
-    const int64_t at = channel + v * kLanes;
-    if (epilogue.addend == nullptr && lanes == kLanes) {
-      for (int64_t pixel = 0; pixel < count; ++pixel) {
-        store(epilogue.output + destinations[pixel] + at,
-              activate<kActivation>(load(sums + pixel * kBlock + v * kLanes)));
-      }
-      continue;
+  const auto first = static_cast<int>(smaller<int64_t>(kLanes, channels)), second = static_cast<int>(channels) - first;
+  for (int64_t pixel = 0; pixel < count; ++pixel, sums += kBlock) {
+    const int64_t at = destinations[pixel] + channel;
+    Pair result = load_pair(sums);
+    if (epilogue.addend != nullptr) {
+      result.a = result.a + load_n(epilogue.addend + at, first);
+      if (second > 0) result.b = result.b + load_n(epilogue.addend + at + kLanes, second);
     }
-    for (int64_t pixel = 0; pixel < count; ++pixel) {
-      Vec result = load(sums + pixel * kBlock + v * kLanes);
-      if (epilogue.addend != nullptr) result = result + load_n(epilogue.addend + destinations[pixel] + at, lanes);
-      store_n(epilogue.output + destinations[pixel] + at, activate<kActivation>(result), lanes);
+    result = activate<kActivation>(result);
+    const auto rounded = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(result.b.v, result.a.v));
+    if (channels == kBlock) {
+      _mm512_storeu_si512(epilogue.output + at, rounded);
+    } else {
+      _mm512_mask_storeu_epi16(epilogue.output + at, static_cast<__mmask32>((uint64_t{1} << channels) - 1U), rounded);
     }
   }
 }
@@ -283,28 +283,32 @@ struct WeightView {
 // packed[group][panel][step][16 pairs][16 outputs][2], zeros where there is nothing.
 void pack_weights(const Gather& gather, const WeightView& view, Bf16* packed) {
   const Depth depth(gather);
-  const int64_t panels = 2 * panel_pairs(gather);
-  parallel_for(gather.groups * panels * gather.taps(), [&](int64_t index, int) {
+  const int64_t pairs = panel_pairs(gather);
+  parallel_for(gather.groups * pairs * gather.taps(), [&](int64_t index, int) {
     const int64_t tap = index % gather.taps();
-    const int64_t panel = index / gather.taps() % panels, group = index / gather.taps() / panels;
+    const int64_t pair = index / gather.taps() % pairs, group = index / gather.taps() / pairs;
     const int64_t kernel = (gather.y.tap_first + tap / gather.x.taps * gather.y.tap_step) * view.kernel_w +
                            gather.x.tap_first + tap % gather.x.taps * gather.x.tap_step;
     const float* from = view.data + kernel * view.tap_stride + group * view.group_stride;
-    Bf16* to = packed + ((group * panels + panel) * depth.steps + tap * depth.tap_steps) * kTileElements;
-    const int64_t output = panel * kTileRows;
-    const int outputs = static_cast<int>(larger<int64_t>(0, smaller(kTileRows, gather.outputs - output)));
-    for (int64_t first = 0; first < depth.tap_steps * kTileDepth; first += kTileDepth, to += kTileElements) {
+    Bf16* low = packed + ((group * pairs + pair) * 2 * depth.steps + tap * depth.tap_steps) * kTileElements;
+    Bf16* high = low + depth.steps * kTileElements;
+    const int64_t output = pair * kBlock, outputs = smaller(kBlock, gather.outputs - output);
+    for (int64_t first = 0; first < depth.tap_steps * kTileDepth; first += kTileDepth) {
       const int64_t count = smaller(kTileDepth, depth.channels - first);
       if (view.transposed) {
-        for (int64_t row = 0; row < kTileRows; ++row) {
+        for (int64_t row = 0; row < kBlock; ++row) {
           const float* values = from + (output + row) * view.pitch + first;
-          store_row(to + row * kTileDepth, row < outputs ? row_of(values, count) : _mm512_setzero_si512());
+          store_row((row < kTileRows ? low : high) + row % kTileRows * kTileDepth,
+                    row < outputs ? row_of(values, count) : _mm512_setzero_si512());
         }
-        transpose_pairs(to);
+        transpose_pairs(low);
+        transpose_pairs(high);
       } else {
         const auto row = [&](int64_t i) { return i < count ? from + (first + i) * view.pitch + output : nullptr; };
-        pack_columns(row, outputs, to);
+        pack_columns(row, outputs, low, high);
       }
+      low += kTileElements;
+      high += kTileElements;
     }
   });
 }

@@ -109,28 +109,27 @@ class Task {
   // columns[tile of outputs][step][16 pairs of pixels][16 outputs][2]; an odd number of tiles is made even with zeros.
   void pack_outputs(const Bf16* grads, int64_t pixels, Bf16* columns) const {
     const int64_t pitch = gather_.result_pitch();
-    each_tile(outputs_, pixels, columns, [&](int64_t first, int count, int64_t pixel, Bf16* tile) {
+    each_pair(outputs_, pixels, columns, [&](int64_t first, int64_t count, int64_t pixel, Bf16* low, Bf16* high) {
       const auto row = [&](int64_t i) { return pixel + i < pixels ? grads + (pixel + i) * pitch + first : nullptr; };
-      pack_columns(row, count, tile);
+      pack_columns(row, count, low, high);
     });
   }
 
   // rows[tile of channels][step][16 channels][32 pixels], likewise.
   void pack_channels(const Element* const* sources, int64_t pixels, Bf16* rows) const {
-    each_tile(channels_, pixels, rows, [&](int64_t first, int count, int64_t pixel, Bf16* tile) {
+    each_pair(channels_, pixels, rows, [&](int64_t first, int64_t count, int64_t pixel, Bf16* low, Bf16* high) {
       const auto row = [&](int64_t i) { return pixel + i < pixels ? sources[pixel + i] + first : nullptr; };
-      pack_columns(row, count, tile);
-      transpose_pairs(tile);
+      pack_rows(row, count, low, high);
     });
   }
 
-  // Calls pack(first value, how many, first pixel, tile) for each tile of a pair of `count` values, pixels outermost.
+  // Calls pack(first value, how many, first pixel, tile, next tile) for each pair of tiles, pixels outermost.
   template <class Pack>
-  void each_tile(int64_t count, int64_t pixels, Bf16* tiles, const Pack& pack) const {
+  void each_pair(int64_t count, int64_t pixels, Bf16* tiles, const Pack& pack) const {
     for (int64_t step = 0; step < ceil_div(pixels, kTileDepth); ++step) {
-      for (int64_t first = 0; first < ceil_div(count, kPair) * kPair; first += kTileRows) {
-        const auto valid = static_cast<int>(larger<int64_t>(0, smaller(kTileRows, count - first)));
-        pack(first, valid, step * kTileDepth, tiles + (first / kTileRows * kBlockSteps + step) * kTileElements);
+      for (int64_t first = 0; first < count; first += kPair) {
+        Bf16* low = tiles + (first / kTileRows * kBlockSteps + step) * kTileElements;
+        pack(first, smaller(kPair, count - first), step * kTileDepth, low, low + kBlockSteps * kTileElements);
       }
     }
   }

@@ -87,17 +87,6 @@ inline void multiply(const TileProduct& product) {
   }
 }
 
-// The first n of 16 values as brain floats in the lower halves of the lanes; the others are zero.
-inline __m512i brain_floats(const Bf16* from, int n) {
-  return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(static_cast<__mmask16>((1U << n) - 1U), from));
-}
-inline __m512i brain_floats(const float* from, int n) { return _mm512_cvtepu16_epi32(round_to_bf16(load_n(from, n))); }
-// Pairs (first[i], second[i]).
-template <class Element>
-inline __m512i pairs(const Element* first, const Element* second, int n) {
-  return _mm512_or_si512(brain_floats(first, n), _mm512_slli_epi32(brain_floats(second, n), 16));
-}
-
 // 32 values of a row, the first n of them; the others are zero.
 inline __m512i row_of(const Bf16* from, int64_t n) {
   return _mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n) - 1U), from);
@@ -111,20 +100,34 @@ inline __m512i row_of(const float* from, int64_t n) {
 
 inline void store_row(Bf16* to, __m512i row) { _mm512_store_si512(to, row); }
 
-// A tile of columns from 32 rows of the reduction: row(i) gives the address of the i-th one's columns, null for zeros.
-// The first n columns are there.
-template <class Row>
-inline void pack_columns(const Row& row, int n, Bf16* tile) {
+// Pairs (first[i], second[i]), of the values 0 to 15 and 16 to 31.
+struct Pairs {
+  __m512i low, high;
+};
+inline Pairs interleave(__m512i first, __m512i second) {
+  alignas(64) static constexpr uint16_t kLow[] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                                                  8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+  const __m512i low = _mm512_load_si512(kLow), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+  return {_mm512_permutex2var_epi16(first, low, second), _mm512_permutex2var_epi16(first, high, second)};
+}
+
+// Two tiles of columns from 32 rows of the reduction, 32 columns of which the first n are there: row(i) gives the
+// address of the i-th row, null for zeros. store(pair, low, high) takes a row of each tile.
+template <class Row, class Store>
+inline void each_pair_of_rows(const Row& row, int64_t n, const Store& store) {
   for (int pair = 0; pair < kTileRows; ++pair) {
     const auto *first = row(2 * pair), *second = row(2 * pair + 1);
-    __m512i values = _mm512_setzero_si512();
-    if (second != nullptr) {
-      values = pairs(first, second, n);
-    } else if (first != nullptr) {
-      values = brain_floats(first, n);
-    }
-    store_row(tile + pair * kTileDepth, values);
+    const Pairs pairs = interleave(first == nullptr ? _mm512_setzero_si512() : row_of(first, n),
+                                   second == nullptr ? _mm512_setzero_si512() : row_of(second, n));
+    store(pair, pairs.low, pairs.high);
   }
+}
+template <class Row>
+inline void pack_columns(const Row& row, int64_t n, Bf16* low, Bf16* high) {
+  each_pair_of_rows(row, n, [&](int pair, __m512i first, __m512i second) {
+    store_row(low + pair * kTileDepth, first);
+    store_row(high + pair * kTileDepth, second);
+  });
 }
 
 // 16 x 16 pairs, turned: what would be a tile of columns becomes one of rows, and the other way round.
@@ -133,6 +136,19 @@ inline void transpose_pairs(Bf16* tile) {
   for (int i = 0; i < kTileRows; ++i) rows[i].v = _mm512_castsi512_ps(_mm512_load_si512(tile + i * kTileDepth));
   transpose(rows);
   for (int i = 0; i < kTileRows; ++i) store_row(tile + i * kTileDepth, _mm512_castps_si512(rows[i].v));
+}
+
+// The same two tiles, turned.
+template <class Row>
+inline void pack_rows(const Row& row, int64_t n, Bf16* low, Bf16* high) {
+  Vec rows[kTileRows];
+  each_pair_of_rows(row, n, [&](int pair, __m512i first, __m512i second) {
+    rows[pair].v = _mm512_castsi512_ps(first);
+    store_row(high + pair * kTileDepth, second);
+  });
+  transpose(rows);
+  for (int i = 0; i < kTileRows; ++i) store_row(low + i * kTileDepth, _mm512_castps_si512(rows[i].v));
+  transpose_pairs(high);
 }
 
 }  // namespace convoy::kernels::CONVOY_ISA
