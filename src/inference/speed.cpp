@@ -27,7 +27,7 @@ int64_t bytes_moved(const Program& program, const Node& node, int64_t runs) {
       if (id == kNoValue) continue;
       const ValueInfo& info = graph.value(id);
       const bool lasts = info.is_variable() || info.kind == ValueKind::constant;
-      bytes += (lasts ? 1 : runs) * info.type.shape.elements() * size_of(program.view(id).dtype);
+      bytes += (lasts ? 1 : runs) * info.type.shape.elements() * size_of(program.stored_as(id));
     }
   }
   return bytes;

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <utility>
 
 #include "plan/fusion.h"
+#include "plan/maps.h"
 
 namespace convoy {
 namespace {
@@ -144,6 +146,8 @@ Graph second_half(Graph graph, const Cut& cut) {
 BatchProgram::BatchProgram(const BatchGraph& graph_of, int64_t batch_size, const ProgramOptions& options)
     : batch_size_(batch_size), team_(current_team()) {
   Graph all = graph_of(batch_size);
+  ProgramOptions handing = options;
+  std::vector<ValueId> crossing;
   const bool may_halve = options.prepared && batch_size > 1 && &options.backend == &cpu_backend();
   if (may_halve) {
     Graph one = graph_of(1);
@@ -152,18 +156,27 @@ BatchProgram::BatchProgram(const BatchGraph& graph_of, int64_t batch_size, const
       return is_stacked(one.value(id).type.shape, all.value(id).type.shape, batch_size);
     });
     if (cut.position > 0 && stacked) {
-      crossings_.push_back({one.named("images"), all.named("images"), bytes_of(one, one.named("images"))});
-      for (const ValueId id : cut.crossing) crossings_.push_back({id, id, bytes_of(one, id)});
-      ProgramOptions single = options;
+      const std::vector<bool> maps = maps_of(all);
+      std::ranges::copy_if(cut.crossing, std::back_inserter(handing.handed),
+                           [&](ValueId id) { return maps[static_cast<size_t>(id)]; });
+      ProgramOptions single = handing;
       const bool images_for_all = batch_size >= team_->size();
       single.frames = images_for_all ? team_->size() : 1;
       const ThreadTeamPtr team = images_for_all ? ThreadTeam::make(1) : team_;
       const TeamScope scope(*team);
       single_ = std::make_unique<Program>(first_half(std::move(one), cut), single);
       all = second_half(std::move(all), cut);
+      crossing.assign(cut.crossing.begin(), cut.crossing.end());
     }
   }
-  whole_ = std::make_unique<Program>(std::move(all), options);
+  whole_ = std::make_unique<Program>(std::move(all), handing);
+  if (single_ == nullptr) return;
+  const auto add_crossing = [this](ValueId from, ValueId to) {
+    const auto elements = static_cast<size_t>(single_->graph().value(from).type.shape.elements());
+    crossings_.push_back({from, to, elements * static_cast<size_t>(size_of(single_->stored_as(from)))});
+  };
+  add_crossing(single_->graph().named("images"), whole_->graph().named("images"));
+  for (const ValueId id : crossing) add_crossing(id, id);
 }
 
 void BatchProgram::bind(const Variables& variables, Buffer& arena) {

@@ -43,7 +43,7 @@ TEST(Blocks, LiveFromTheirMakerToTheirLastReader) {
 
 TEST(Blocks, AValueThatIsMadeAgainIsNotKept) {
   StepMemory memory = chain();
-  memory.bytes[2] = memory.bytes[1];
+  memory.bytes[2] = memory.bytes[3] = memory.bytes[1];
   memory.nodes.push_back({.inputs = {0}, .outputs = {1}, .in_place = {}, .workspace = 0});
   const std::vector<int> order{0, 1, 3, 2};
   const Blocks blocks = assign_blocks(memory, order);

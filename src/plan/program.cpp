@@ -64,7 +64,8 @@ Program::Program(Graph graph, const ProgramOptions& options)
       shared_(options.shared),
       frames_(static_cast<size_t>(options.frames)) {
   if (options.frames > 1 && team_->size() > 1) throw InternalError("program: frames are run by teams of one thread");
-  const std::vector<bool> maps = maps_of(graph_);
+  std::vector<bool> maps = maps_of(graph_);
+  for (const ValueId id : options.handed) maps[static_cast<size_t>(id)] = true;
   for (ValueId id = 0; id < graph_.value_count(); ++id) {
     stored_.push_back(backend_->stored_as(maps[static_cast<size_t>(id)] ? options.maps : graph_.value(id).type.dtype));
   }

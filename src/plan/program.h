@@ -27,8 +27,9 @@ struct ProgramOptions {
   const Backend& backend = cpu_backend();
   // Where prepare() takes and leaves what kernels make of weights, which then never change; null: the program's own.
   PreparedWeights* shared = nullptr;
-  // As what maps are stored (plan/maps.h): f32 or bf16.
+  // As what maps are stored (plan/maps.h): f32 or bf16. `handed` are more of them, inputs and outputs.
   DType maps = DType::f32;
+  std::vector<ValueId> handed = {};
   int frames = 1;  // runs that may go on at once, each with memory of its own; more than 1: of a team of one thread
   bool widened = false;  // for tests: whatever kernels there are, those of f32 compute what is stored as bf16
   int passed_over = 0;   // for tests: so many of the kernels that take a node are not, as long as one is left
@@ -94,6 +95,7 @@ class Program {
   void run_profiled(const StepScalars& step, size_t frame);
   void run_profiled(const StepScalars& step) { run_profiled(step, 0); }
 
+  DType stored_as(ValueId id) const { return stored_[static_cast<size_t>(id)]; }
   const std::vector<NodeReport>& reports() const { return reports_; }
   size_t frames() const { return frames_.size(); }
   // Spent in a node in the profiled runs of all frames.

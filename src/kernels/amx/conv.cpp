@@ -1,4 +1,4 @@
-// Forward and input gradient: for each tile of pixels the values of every tap are packed row by row, as the table of
+// Forward and input gradient: for each tile of pixels the values of all taps are packed, a row a pixel, as the table of
 // addresses (isa/conv_gather.h) finds them, and multiplied by the packed weights of two panels of 16 outputs at a time,
 // 32 pixels by 32 outputs in the tile registers. A 1x1 layer's rows are read where they are.
 //
@@ -30,12 +30,28 @@ constexpr int64_t kTablePixels = 4 * kTilePixels;
 template <class Element>
 using Table = GatherTable<kTablePixels, Element>;
 
-// The reduction of a gather, tap after tap, each in whole steps.
+// The reduction of a gather: the channels of tap after tap, up to whole steps.
 struct Depth {
-  int64_t channels, tap_steps, steps;
+  int64_t values, steps;
 
-  explicit Depth(const Gather& gather)
-      : channels(gather.channels), tap_steps(ceil_div(gather.channels, kTileDepth)), steps(gather.taps() * tap_steps) {}
+  explicit Depth(const Gather& gather) : values(gather.taps() * gather.channels), steps(ceil_div(values, kTileDepth)) {}
+};
+
+// Where packed pixels lie. Where taps are whole steps, tile after tile, which is how they are read; else a row a pixel,
+// the channels of its taps one behind the other. Rows are an odd number of lines apart, or those of a tile would meet
+// in few sets of the first cache.
+struct PixelLayout {
+  bool tiled;
+  int64_t pitch, step, half;  // as TileProduct's
+  int64_t pixel_elements;
+
+  explicit PixelLayout(const Gather& gather) : tiled(gather.channels % kTileDepth == 0) {
+    const int64_t steps = Depth(gather).steps;
+    pitch = tiled ? kTileDepth : (steps | 1) * kTileDepth;
+    step = tiled ? kTileElements : kTileDepth;
+    half = tiled ? steps * kTileElements : kTileRows * pitch;
+    pixel_elements = half / kTileRows;
+  }
 };
 
 // Panels of 16 outputs, in pairs.
@@ -46,7 +62,7 @@ int64_t packed_weights(const Gather& gather) {
 
 // Tiles of a gather's pixels: of kTilePixels, or some of these where packed pixels are few.
 int64_t tile_pixels(const Gather& gather, bool statistics) {
-  const int64_t row_bytes = larger<int64_t>(1, Depth(gather).steps) * kTileDepth * static_cast<int64_t>(sizeof(Bf16));
+  const int64_t row_bytes = larger<int64_t>(1, PixelLayout(gather).pixel_elements) * static_cast<int64_t>(sizeof(Bf16));
   const int64_t fitting = kPackedBytes / (row_bytes * kTilePixels);
   const int64_t most = ceil_div(gather.pixels(), kTasks * kTilePixels);
   const int64_t tiles = statistics ? 1 : larger<int64_t>(1, smaller(fitting, most));
@@ -69,7 +85,7 @@ struct Scratch {
   float* sums;
 
   static size_t packed_bytes(const Gather& gather, int64_t pixels) {
-    return static_cast<size_t>(pixels * Depth(gather).steps * kTileDepth) * sizeof(Bf16);
+    return static_cast<size_t>(pixels * PixelLayout(gather).pixel_elements + kTileDepth) * sizeof(Bf16);
   }
   static size_t bytes(const Gather& gather, int64_t pixels) {
     return align(Table<Element>::bytes(gather)) + packed_bytes(gather, pixels) +
@@ -96,28 +112,47 @@ struct Workspace {
   }
 };
 
-// packed[half of 32 pixels][step][16 pixels][32 values] of the taps of a tile's pixels; zeros behind the last one.
 template <class Element>
-void pack_pixels(const Gather& gather, const Table<Element>& table, int64_t group, int64_t count, Bf16* packed) {
-  const Depth depth(gather);
-  const int64_t rows = ceil_div(count, kBlock) * kBlock;
-  const int64_t whole = depth.channels / kTileDepth, rest = depth.channels % kTileDepth;
+void pack_tiles(const Gather& gather, const Table<Element>& table, int64_t group, int64_t count, Bf16* packed) {
+  const int64_t steps = Depth(gather).steps, tap_steps = gather.channels / kTileDepth;
   for (int64_t tap = 0; tap < gather.taps(); ++tap) {
     const Element* const* sources = table.sources + tap * kTablePixels;
-    for (int64_t pixel = 0; pixel < rows; ++pixel) {
-      Bf16* to = packed + (pixel / kTileRows * depth.steps + tap * depth.tap_steps) * kTileElements +
-                 pixel % kTileRows * kTileDepth;
-      if (pixel >= count) {
-        for (int64_t step = 0; step < depth.tap_steps; ++step) {
-          store_row(to + step * kTileElements, _mm512_setzero_si512());
-        }
-        continue;
-      }
-      const Element* from = sources[pixel] + group * depth.channels;
-      for (int64_t step = 0; step < whole; ++step) {
+    for (int64_t pixel = 0; pixel < count; ++pixel) {
+      const Element* from = sources[pixel] + group * gather.channels;
+      Bf16* to =
+          packed + (pixel / kTileRows * steps + tap * tap_steps) * kTileElements + pixel % kTileRows * kTileDepth;
+      for (int64_t step = 0; step < tap_steps; ++step) {
         store_row(to + step * kTileElements, row_of(from + step * kTileDepth, kTileDepth));
       }
-      if (rest > 0) store_row(to + whole * kTileElements, row_of(from + whole * kTileDepth, rest));
+    }
+  }
+}
+
+// Stores reach into what is written after them.
+template <class Element>
+void pack_pixel_rows(const Gather& gather, const Table<Element>& table, int64_t group, int64_t count, Bf16* packed) {
+  const int64_t channels = gather.channels, pitch = PixelLayout(gather).pitch;
+  for (int64_t pixel = 0; pixel < count; ++pixel) {
+    Bf16* to = packed + pixel * pitch;
+    for (int64_t tap = 0; tap < gather.taps(); ++tap, to += channels) {
+      const Element* from = table.sources[tap * kTablePixels + pixel] + group * channels;
+      for (int64_t c = 0; c < channels; c += kTileDepth) {
+        _mm512_storeu_si512(to + c, row_of(from + c, smaller(kTileDepth, channels - c)));
+      }
+    }
+    if (gather.taps() * channels % kTileDepth != 0) _mm512_storeu_si512(to, _mm512_setzero_si512());
+  }
+}
+
+// The taps of a tile's pixels, as PixelLayout says; zeros behind the last pixel, up to whole blocks.
+template <class Element>
+void pack_pixels(const Gather& gather, const Table<Element>& table, int64_t group, int64_t count, Bf16* packed) {
+  const PixelLayout layout(gather);
+  (layout.tiled ? pack_tiles<Element> : pack_pixel_rows<Element>)(gather, table, group, count, packed);
+  for (int64_t pixel = count; pixel % kBlock != 0; ++pixel) {
+    Bf16* row = packed + pixel / kTileRows * layout.half + pixel % kTileRows * layout.pitch;
+    for (int64_t step = 0; step < Depth(gather).steps; ++step) {
+      store_row(row + step * layout.step, _mm512_setzero_si512());
     }
   }
 }
@@ -189,8 +224,8 @@ class TileTask {
       const int64_t group = column / panel_pairs(gather_), pair = column % panel_pairs(gather_);
       if (!in_place && group != packed_group) pack_pixels(gather_, scratch.table, group, count, scratch.packed);
       packed_group = group;
-      multiply_tile(in_place ? reinterpret_cast<const std::byte*>(scratch.table.sources[0]) : nullptr, group, column,
-                    count, scratch);
+      multiply_tile(in_place ? reinterpret_cast<const Bf16*>(scratch.table.sources[0]) : nullptr, group, column, count,
+                    scratch);
       finish_tile(first, count, group, pair, scratch);
     }
   }
@@ -201,27 +236,20 @@ class TileTask {
   }
 
   // rows: of the first group's channels, where they are read in place.
-  void multiply_tile(const std::byte* rows, int64_t group, int64_t column, int64_t count,
+  void multiply_tile(const Bf16* rows, int64_t group, int64_t column, int64_t count,
                      const Scratch<Element>& scratch) const {
-    TileProduct product{};
-    product.columns = weights_ + column * 2 * depth_.steps * kTileElements;
-    product.columns_half = depth_.steps * kTileElements;
-    product.steps = depth_.steps;
+    PixelLayout layout(gather_);
+    if (rows != nullptr) {
+      layout.pitch = gather_.source_pitch;
+      layout.step = kTileDepth;
+      layout.half = kTileRows * layout.pitch;
+    }
+    rows = rows == nullptr ? scratch.packed : rows + group * gather_.channels;
+    const Bf16* columns = weights_ + column * 2 * depth_.steps * kTileElements;
     for (int64_t block = 0; block < ceil_div(count, kBlock); ++block) {
-      if (rows != nullptr) {
-        product.rows_stride = gather_.source_pitch * static_cast<int64_t>(sizeof(Bf16));
-        product.rows_step = kTileDepth * static_cast<int64_t>(sizeof(Bf16));
-        product.rows_half = kTileRows * product.rows_stride;
-        product.rows =
-            rows + group * gather_.channels * static_cast<int64_t>(sizeof(Bf16)) + block * kBlock * product.rows_stride;
-      } else {
-        product.rows_stride = kTileDepth * static_cast<int64_t>(sizeof(Bf16));
-        product.rows_step = kTileElements * static_cast<int64_t>(sizeof(Bf16));
-        product.rows_half = depth_.steps * product.rows_step;
-        product.rows = reinterpret_cast<const std::byte*>(scratch.packed) + block * 2 * product.rows_half;
-      }
       clear_sums();
-      multiply(product);
+      multiply({rows + block * 2 * layout.half, layout.pitch, layout.step, layout.half, columns,
+                depth_.steps * kTileElements, depth_.steps});
       store_sums(scratch.sums + block * kBlock * kBlock, kBlock, kTileRows * kBlock, kTileRows);
     }
   }
@@ -284,32 +312,46 @@ struct WeightView {
 void pack_weights(const Gather& gather, const WeightView& view, Bf16* packed) {
   const Depth depth(gather);
   const int64_t pairs = panel_pairs(gather);
-  parallel_for(gather.groups * pairs * gather.taps(), [&](int64_t index, int) {
-    const int64_t tap = index % gather.taps();
-    const int64_t pair = index / gather.taps() % pairs, group = index / gather.taps() / pairs;
+  const auto tap_of = [&](int64_t group, int64_t tap) {
     const int64_t kernel = (gather.y.tap_first + tap / gather.x.taps * gather.y.tap_step) * view.kernel_w +
                            gather.x.tap_first + tap % gather.x.taps * gather.x.tap_step;
-    const float* from = view.data + kernel * view.tap_stride + group * view.group_stride;
-    Bf16* low = packed + ((group * pairs + pair) * 2 * depth.steps + tap * depth.tap_steps) * kTileElements;
+    return view.data + kernel * view.tap_stride + group * view.group_stride;
+  };
+  parallel_for(gather.groups * pairs * depth.steps, [&](int64_t index, int) {
+    const int64_t step = index % depth.steps;
+    const int64_t pair = index / depth.steps % pairs, group = index / depth.steps / pairs;
+    Bf16* low = packed + ((group * pairs + pair) * 2 * depth.steps + step) * kTileElements;
     Bf16* high = low + depth.steps * kTileElements;
     const int64_t output = pair * kBlock, outputs = smaller(kBlock, gather.outputs - output);
-    for (int64_t first = 0; first < depth.tap_steps * kTileDepth; first += kTileDepth) {
-      const int64_t count = smaller(kTileDepth, depth.channels - first);
-      if (view.transposed) {
-        for (int64_t row = 0; row < kBlock; ++row) {
-          const float* values = from + (output + row) * view.pitch + first;
-          store_row((row < kTileRows ? low : high) + row % kTileRows * kTileDepth,
-                    row < outputs ? row_of(values, count) : _mm512_setzero_si512());
-        }
-        transpose_pairs(low);
-        transpose_pairs(high);
-      } else {
-        const auto row = [&](int64_t i) { return i < count ? from + (first + i) * view.pitch + output : nullptr; };
-        pack_columns(row, outputs, low, high);
-      }
-      low += kTileElements;
-      high += kTileElements;
+    const int64_t first = step * kTileDepth, count = smaller(kTileDepth, depth.values - first);
+    if (!view.transposed) {
+      const auto row = [&](int64_t i) {
+        const int64_t value = first + i;
+        return i < count ? tap_of(group, value / gather.channels) + value % gather.channels * view.pitch + output
+                         : nullptr;
+      };
+      pack_columns(row, outputs, low, high);
+      return;
     }
+    const int64_t channel = first % gather.channels;
+    const float* within_tap =
+        channel + count <= gather.channels ? tap_of(group, first / gather.channels) + channel : nullptr;
+    for (int64_t row = 0; row < kBlock; ++row) {
+      const int64_t offset = (output + row) * view.pitch;
+      __m512i values = _mm512_setzero_si512();
+      if (row < outputs && within_tap != nullptr) {
+        values = row_of(within_tap + offset, count);
+      } else if (row < outputs) {
+        float collected[kTileDepth] = {};
+        for (int64_t i = 0; i < count; ++i) {
+          collected[i] = tap_of(group, (first + i) / gather.channels)[offset + (first + i) % gather.channels];
+        }
+        values = row_of(collected, kTileDepth);
+      }
+      store_row((row < kTileRows ? low : high) + row % kTileRows * kTileDepth, values);
+    }
+    transpose_pairs(low);
+    transpose_pairs(high);
   });
 }
 

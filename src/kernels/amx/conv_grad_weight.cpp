@@ -135,7 +135,6 @@ class Task {
   }
 
   void multiply_tap(const Scratch<Element>& scratch, int64_t steps, bool is_first, float* sums) const {
-    constexpr int64_t kTile = kTileElements * static_cast<int64_t>(sizeof(Bf16));
     const int64_t pitch = partition_.outputs;
     for (int64_t c = 0; c < channels_; c += kPair) {
       for (int64_t o = 0; o < outputs_; o += kPair) {
@@ -145,8 +144,8 @@ class Task {
         } else {
           load_sums(at, pitch, kTileRows * pitch, kTileRows);
         }
-        multiply({reinterpret_cast<const std::byte*>(scratch.rows + c / kTileRows * kBlockSteps * kTileElements), 64,
-                  kTile, kBlockSteps * kTile, scratch.columns + o / kTileRows * kBlockSteps * kTileElements,
+        multiply({scratch.rows + c / kTileRows * kBlockSteps * kTileElements, kTileDepth, kTileElements,
+                  kBlockSteps * kTileElements, scratch.columns + o / kTileRows * kBlockSteps * kTileElements,
                   kBlockSteps * kTileElements, steps});
         store_sums(at, pitch, kTileRows * pitch, kTileRows);
       }

@@ -40,13 +40,13 @@ class TileScope {
   TileScope& operator=(const TileScope&) = delete;
 };
 
-// Two by two tiles of sums: `rows` has two tiles of rows for each step of the reduction, rows_stride bytes between
-// rows, step_bytes between steps and half_bytes between the two; `columns` likewise, in tiles as they are packed.
+// Two by two tiles of sums, from `steps` tiles of rows and of columns for each; all distances in elements. Tiles of
+// columns are kTileElements apart.
 struct TileProduct {
-  const std::byte* rows;
-  int64_t rows_stride, rows_step, rows_half;
+  const Bf16* rows;
+  int64_t rows_pitch, rows_step, rows_half;
   const Bf16* columns;
-  int64_t columns_half;  // elements
+  int64_t columns_half;
   int64_t steps;
 };
 
@@ -72,9 +72,9 @@ inline void store_sums(float* sums, int64_t row_floats, int64_t rows_half, int64
   _tile_stored(3, sums + rows_half + columns_half, stride);
 }
 inline void multiply(const TileProduct& product) {
-  const std::byte* rows = product.rows;
+  const Bf16* rows = product.rows;
   const Bf16* columns = product.columns;
-  const auto stride = static_cast<size_t>(product.rows_stride);
+  const auto stride = static_cast<size_t>(product.rows_pitch) * sizeof(Bf16);
   for (int64_t step = 0; step < product.steps; ++step, rows += product.rows_step, columns += kTileElements) {
     _tile_loadd(6, columns, 64);
     _tile_loadd(4, rows, stride);
