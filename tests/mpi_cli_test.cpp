@@ -30,7 +30,6 @@ class MpiCli : public TrainCli {
     options_.environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
                             {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
                             {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
-                            {"OMPI_MCA_odls_base_sigkill_timeout", "30"},
                             {"LSAN_OPTIONS", "detect_leaks=0"},  // MPI's own
                             {"CONVOY_THREADS", "1"}};
   }

@@ -6,7 +6,10 @@
 #include "cli/memory.h"
 #include "cli/network.h"
 #include "cli/output.h"
+#include "cli/ranks.h"
+#include "convoy/error.h"
 #include "core/cpu.h"
+#include "core/join_world.h"
 #include "core/parallel.h"
 #include "train/benchmark.h"
 
@@ -18,6 +21,9 @@ struct Options {
 
   NetworkFlags network;
   BenchmarkOptions bench;
+  CLI::Option* threads = nullptr;
+  bool mpi = false;
+  std::string reduce_dtype = "fp32";
   bool json = false;
 };
 
@@ -69,6 +75,11 @@ nlohmann::ordered_json to_json(const Options& options, const Network& network, c
                                  {"planned_bytes", result.planned_bytes},
                                  {"peak_rss_bytes", result.peak_rss_bytes},
                                  {"peak_share", result.peak_share}};
+  if (result.ranks > 1) {
+    json["ranks"] = result.ranks;
+    json["wait_share"] = result.wait_share;
+    json["sent_bytes_a_step"] = result.sent_bytes_a_step;
+  }
   if (!options.bench.layers) return json;
   json["peak_flop_per_s"] = result.peak;
   json["bandwidth_bytes_per_s"] = result.bandwidth;
@@ -87,8 +98,11 @@ nlohmann::ordered_json to_json(const Options& options, const Network& network, c
   return json;
 }
 
-int run(Options& options) {
+int run_alone_or_as_rank(Options& options, World* world) {
   require_train(options.bench.train, options.bench.memory);
+  if (world != nullptr && !options.bench.train) {
+    throw UsageError("train: expected it where several processes run together, which only training does, got none");
+  }
   const Network network = options.network.resolve();
   StepOptions& step = options.bench.step;
   step.model = network.model;
@@ -97,7 +111,15 @@ int run(Options& options) {
   step.batch_size = network.input[0];
   step.image_size = network.input[1];
   step.optimizer.weight_decay = 1e-4F;
+  if (world != nullptr) {
+    step.world = world;
+    step.share = 1.0 / world->size();
+    world->send_bf16(options.reduce_dtype == "bf16");
+    const int threads = threads_of_rank(*world);
+    if (options.threads->count() == 0) set_thread_count(threads);
+  }
   const BenchmarkResult result = run_benchmark(options.bench);
+  if (world != nullptr && !world->is_first()) return 0;
   if (options.json) {
     print_json(to_json(options, network, result));
     return 0;
@@ -110,8 +132,17 @@ int run(Options& options) {
         result.best_img_per_s, options.bench.steps, 100 * result.peak_share);
   print("  first step after {:.2f} s; {:.0f} MiB planned, {:.0f} MiB at most in use\n", result.first_step_s,
         static_cast<double>(result.planned_bytes) / kMebi, static_cast<double>(result.peak_rss_bytes) / kMebi);
+  if (result.ranks > 1) {
+    print("  all {} ranks together; {:.1f} % of the time waiting for each other, {:.2f} MB sent by each in a step\n",
+          result.ranks, 100 * result.wait_share, 1e-6 * result.sent_bytes_a_step);
+  }
   if (options.bench.layers) print_layers(result);
   return 0;
+}
+
+int run(Options& options) {
+  const std::unique_ptr<World> world = join_world(options.mpi);
+  return run_on_rank(world.get(), [&] { return run_alone_or_as_rank(options, world.get()); });
 }
 
 std::function<int()> declare(CLI::App& app) {
@@ -119,7 +150,10 @@ std::function<int()> declare(CLI::App& app) {
   app.add_flag("--train", options->bench.train, "Time a whole training step [inference]");
   add_memory(app, options->bench.memory);
   add_precision(app, options->bench.step.precision);
-  add_threads(app);
+  options->threads = add_threads(app);
+  app.add_flag("--mpi", options->mpi, "Join the other processes by MPI, whether or not mpirun or srun can be noticed");
+  app.add_option("--reduce-dtype", options->reduce_dtype, "As what gradients go from rank to rank of mpirun [fp32]")
+      ->check(one_of("reduce-dtype", {"fp32", "bf16"}));
   app.add_option("-r,--steps", options->bench.steps, "Steps to time [10]")->check(CLI::Range(1, 1000000));
   app.add_flag("--layers", options->bench.layers,
                "Also time every layer, and hold it against what this machine's arithmetic and memory allow");
@@ -134,6 +168,7 @@ const Command kBench = {
     "  convoy bench resnet50 --train --batch-size 16\n"
     "  convoy bench conv2former_n --batch-size 64 --threads 2 --json\n"
     "  convoy bench mobilenet_v2 --train --batch-size 16 --layers\n"
+    "  mpirun -np 2 convoy bench resnet50 --train --batch-size 16\n"
     "--layers puts first where most time is lost to the roofline: what arithmetic or memory, as measured\n"
     "here, would take. Above 100 % are layers whose maps were in a cache, and Winograd's, which\n"
     "multiply less.",

@@ -63,11 +63,11 @@ void add_precision(CLI::App& app, Precision& precision) {
       ->check(one_of("precision", names));
 }
 
-void add_threads(CLI::App& app) {
+CLI::Option* add_threads(CLI::App& app) {
   const auto set = [](int count) {
     if (count > 0) set_thread_count(count);
   };
-  app.add_option_function<int>("--threads", set, "Threads that compute; 0: one a processor [0]")
+  return app.add_option_function<int>("--threads", set, "Threads that compute; 0: one a processor [0]")
       ->check(CLI::Range(0, 4096))
       ->type_name("N");
 }

@@ -45,7 +45,7 @@ std::span<const Command* const> commands();
 CLI::Validator one_of(std::string kind, std::vector<std::string> names);
 
 // --threads: the threads of the process that compute.
-void add_threads(CLI::App& app);
+CLI::Option* add_threads(CLI::App& app);
 
 // --precision fp32|bf16|auto.
 void add_precision(CLI::App& app, Precision& precision);

@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/output.h"
+#include "cli/ranks.h"
 #include "cli/recipe_flags.h"
 #include "convoy/run_report.h"
 #include "core/join_world.h"
@@ -64,40 +65,24 @@ void print_result(const TrainStart& start, const TrainResult& result) {
   print("run folder: {}\n", result.folder.string());
 }
 
-TrainResult train_reporting(const Recipe& recipe, World* world, TrainStart& started) {
-  const bool is_quiet = world != nullptr && !world->is_first();
-  const Interrupt interrupt(is_quiet);
-  if (is_quiet) return train_in_world(recipe, {}, &interrupt.requested(), command_line(), world);
+// A rank that is not the first says nothing.
+int run_quietly(const Recipe& recipe, World* world) {
+  const Interrupt interrupt(true);
+  const TrainResult result = train_in_world(recipe, {}, &interrupt.requested(), command_line(), world);
+  return result.ending == TrainEnding::interrupted ? kInterrupted : 0;
+}
+
+int run_reporting(const Recipe& recipe, World* world) {
   RunReport report(stdout);
   TrainCallbacks callbacks = report.callbacks();
+  TrainStart started;
   callbacks.on_train_begin = [&, next = callbacks.on_train_begin](const TrainStart& start) {
     started = start;
     print_start(start);
     next(start);
   };
-  return train_in_world(recipe, callbacks, &interrupt.requested(), command_line(), world);
-}
-
-// The line of the rank that failed first is printed, and no other.
-TrainResult train_telling(const Recipe& recipe, World* world, TrainStart& started) {
-  if (world == nullptr) return train_reporting(recipe, nullptr, started);
-  try {
-    return train_reporting(recipe, world, started);
-  } catch (const Error& error) {
-    if (const auto line = world->fail(error.what())) error.rethrow(*line);
-  } catch (const std::exception& error) {
-    if (const auto line = world->fail(error.what())) throw Error(*line);
-  }
-  throw EndedByAnotherRank();
-}
-
-int run(const Options& options) {
-  Recipe recipe = options.recipe.resolve();
-  if (!options.data.empty()) recipe.data = options.data;
-  const std::unique_ptr<World> world = join_world(options.mpi);
-  TrainStart started;
-  const TrainResult result = train_telling(recipe, world.get(), started);
-  if (world != nullptr && !world->is_first()) return result.ending == TrainEnding::interrupted ? kInterrupted : 0;
+  const Interrupt interrupt;
+  const TrainResult result = train_in_world(recipe, callbacks, &interrupt.requested(), command_line(), world);
   if (result.ending == TrainEnding::interrupted) {
     print("stopped and saved in {}; the same command with --resume goes on\n", result.folder.string());
     return kInterrupted;
@@ -109,6 +94,16 @@ int run(const Options& options) {
   }
   print_result(started, result);
   return 0;
+}
+
+int run(const Options& options) {
+  Recipe recipe = options.recipe.resolve();
+  if (!options.data.empty()) recipe.data = options.data;
+  const std::unique_ptr<World> world = join_world(options.mpi);
+  return run_on_rank(world.get(), [&] {
+    return world == nullptr || world->is_first() ? run_reporting(recipe, world.get())
+                                                 : run_quietly(recipe, world.get());
+  });
 }
 
 std::function<int()> declare(CLI::App& app) {

@@ -49,11 +49,13 @@ std::unique_ptr<World> join_world(bool mpi) {
   Transport* (*const make)() = library["convoy_mpi_transport"];
   std::unique_ptr<Transport> transport(make());
   if (started > 1 && transport->size() != started) {
+    const int known = transport->size();
+    transport->finish();
     throw UsageError(
         fmt::format("{} processes were started together, but MPI knows of {}; start them with the mpirun of the MPI "
                     "that convoy was "
                     "built with, or with srun --mpi=pmix or --mpi=pmi2",
-                    started, transport->size()));
+                    started, known));
   }
   if (transport->size() == 1) {
     transport->finish();

@@ -38,7 +38,14 @@ int64_t count_steps(int64_t samples, const LoaderOptions& options) {
                             options.batch_size, samples));
   }
   check(options.preprocessing);
+  if (options.offset > 0) return std::max<int64_t>((samples - options.offset) / options.batch_size, 1);
   return options.drop_last ? samples / options.batch_size : (samples + options.batch_size - 1) / options.batch_size;
+}
+
+int64_t end_of(const LoaderOptions& options, int64_t steps_per_epoch) {
+  const int64_t epochs = options.offset > 0 ? options.first_epoch + 1 : options.end_epoch;
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  return epochs > kMost / steps_per_epoch ? kMost : epochs * steps_per_epoch;
 }
 
 std::optional<Augmenter> augmenter_of(const LoaderOptions& options) {
@@ -59,9 +66,7 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
       normalizer_(options_.preprocessing),
       augmenter_(augmenter_of(options_)),
       steps_per_epoch_(count_steps(dataset_->size(), options_)),
-      end_(options_.end_epoch > std::numeric_limits<int64_t>::max() / steps_per_epoch_
-               ? std::numeric_limits<int64_t>::max()
-               : options_.end_epoch * steps_per_epoch_),
+      end_(end_of(options_, steps_per_epoch_)),
       cache_(dataset_, dataset_->in_memory() ? 0 : std::min(options_.cache_bytes, available_memory() / 4),
              options_.disk_cache) {
   consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
@@ -111,7 +116,8 @@ void Loader::open_slot(int64_t number) {
     last_order_epoch_ = slot.batch.epoch;
   }
   slot.order = last_order_;
-  slot.batch.samples = std::min(options_.batch_size, dataset_->size() - slot.batch.step * options_.batch_size);
+  slot.batch.samples =
+      std::min(options_.batch_size, dataset_->size() - options_.offset - slot.batch.step * options_.batch_size);
   const BatchSlice wanted = options_.slice ? slice_of(slot.batch.samples, options_.slices, *options_.slice)
                                            : BatchSlice{0, slot.batch.samples};
   slot.first = wanted.first;
@@ -240,7 +246,7 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index, Scratch& scr
 
 void Loader::prepare_sample(Slot& slot, int64_t position, Scratch& scratch) {
   const int64_t count = dataset_->size();
-  const int64_t place = slot.batch.step * options_.batch_size + slot.first + position;
+  const int64_t place = options_.offset + slot.batch.step * options_.batch_size + slot.first + position;
   const int64_t tries = options_.replace_skipped ? count : 1;
   for (int64_t offset = 0; offset < tries; ++offset) {
     const int64_t index = (*slot.order)[static_cast<size_t>((place + offset) % count)];

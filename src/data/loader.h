@@ -53,6 +53,9 @@ struct LoaderOptions {
   // Where the first next() stands, and the epoch at which the loader ends.
   int64_t first_epoch = 0;
   int64_t first_step = 0;
+  // Samples of the first epoch's order that come before its first batch. Where there are some, that epoch's last batch
+  // is left out where it is not full, and the loader ends with that epoch.
+  int64_t offset = 0;
   int64_t end_epoch = std::numeric_limits<int64_t>::max();
 };
 

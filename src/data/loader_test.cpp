@@ -84,6 +84,51 @@ std::vector<Copy> take(Loader& loader, int batches) {
   return copies;
 }
 
+TEST(Loader, SlicesAreTheirPartsOfABatch) {
+  const auto dataset = std::make_shared<NoiseDataset>(17);  // two batches of 7 and one of 3
+  LoaderOptions options = training_options(1);
+  options.slices = 3;
+  Loader whole(dataset, options);
+  for (int batch = 0; batch < 6; ++batch) {
+    const Copy expected = copy(whole.next());
+    Copy together{expected.epoch, expected.step, {}, {}, {}, {}};
+    for (int64_t slice = 0; slice < 3; ++slice) {
+      options.slice = slice;
+      options.first_epoch = expected.epoch;
+      options.first_step = expected.step;
+      Loader part(dataset, options);
+      const Batch& got = part.next();
+      EXPECT_EQ(got.samples, static_cast<int64_t>(expected.indices.size()));
+      EXPECT_EQ(got.size, slice_of(got.samples, 3, slice).size);
+      const Copy own = copy(got);
+      together.indices.insert(together.indices.end(), own.indices.begin(), own.indices.end());
+      together.labels.insert(together.labels.end(), own.labels.begin(), own.labels.end());
+      together.images.insert(together.images.end(), own.images.begin(), own.images.end());
+      together.targets.insert(together.targets.end(), own.targets.begin(), own.targets.end());
+    }
+    EXPECT_TRUE(together == expected) << "batch " << batch;
+  }
+}
+
+TEST(Loader, GoesOnFromAnyImageOfAnEpoch) {
+  const auto dataset = std::make_shared<NoiseDataset>(17);
+  LoaderOptions options = training_options(0);
+  options.batch_size = 17;
+  options.first_epoch = 2;
+  Loader whole(dataset, options);
+  const std::vector<int64_t> order = copy(whole.next()).indices;
+  options.batch_size = 4;
+  options.offset = 3;
+  options.first_step = 1;
+  Loader rest(dataset, options);
+  // Of the ten images from the seventh on, two batches.
+  for (int64_t batch = 1; batch < 3; ++batch) {
+    const auto begin = order.begin() + 3 + 4 * batch;
+    EXPECT_THAT(copy(rest.next()).indices, ::testing::ElementsAreArray(begin, begin + 4));
+  }
+  EXPECT_THROW(rest.next(), InternalError) << "the next epoch has batches of its own";
+}
+
 TEST(Loader, GivesTheSameBatchesForAnyNumberOfWorkersAndAnyCache) {
   const auto dataset = std::make_shared<NoiseDataset>(40);
   Loader reference(dataset, training_options(0));

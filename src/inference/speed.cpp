@@ -100,7 +100,7 @@ BenchmarkResult measure_speed(const std::function<std::unique_ptr<TimedStep>()>&
   for (float& x : images) x = random.uniform(-1.7F, 1.7F);
   step->run(images, false);
   result.first_step_s = now() - start;
-  for (int i = 0; i < 2; ++i) step->run(images, false);
+  for (int i = 1; i < kWarmUpSteps; ++i) step->run(images, false);
 
   std::vector<double> seconds;
   for (int i = 0; i < options.steps; ++i) {

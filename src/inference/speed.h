@@ -35,12 +35,19 @@ struct BenchmarkResult {
   double peak_share = 0;      // those of convolutions and products, of that
   double bandwidth = 0;       // where layers: bytes a second from and to memory, measured here
   std::vector<Layer> layers;  // where asked for: the nodes in the order they run
+  // Of training on several ranks, whose images count together.
+  int ranks = 1;
+  double wait_share = 0;         // of the time of all, that they wait for each other
+  double sent_bytes_a_step = 0;  // by each, on average
 };
+
+// Steps before those that are timed, the first one included.
+inline constexpr int kWarmUpSteps = 3;
 
 struct SpeedOptions {
   int64_t batch_size = 1;
   int64_t image_size = 224;
-  int steps = 10;  // timed, after the first and two more to warm up
+  int steps = 10;  // timed, after kWarmUpSteps
   bool layers = false;
   Precision precision = Precision::fp32;  // of an inference
 };

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <vector>
 
 #include "convoy/error.h"
 #include "core/byte_size.h"
@@ -17,10 +19,20 @@ std::string name_of(const StepOptions& options) {
                      options.image_size);
 }
 
+// What the ranks of a world do with their time.
+struct Traffic {
+  double seconds = 0, wait_seconds = 0;
+  int64_t sent_bytes = 0;
+  int steps = 0;
+};
+
 class TimedTraining : public TimedStep {
  public:
-  explicit TimedTraining(const BenchmarkOptions& options)
+  // traffic: of the steps that are timed.
+  TimedTraining(const BenchmarkOptions& options, Traffic& traffic)
       : options_(options.step),
+        traffic_(traffic),
+        timed_end_(kWarmUpSteps + options.steps),
         plan_(plan_training(options_, options.memory)),
         step_(*plan_.step),
         arena_(make_arena(step_.arena_bytes(), name_of(options_))) {
@@ -35,17 +47,55 @@ class TimedTraining : public TimedStep {
     std::fill_n(step_.targets(), options_.batch_size * classes, 0.0F);
     for (int64_t n = 0; n < options_.batch_size; ++n) step_.targets()[n * classes + n % classes] = 1;
     const StepScalars scalars{.seed = 0, .step = done_, .update = done_, .learning_rate = 0.01F};
-    ++done_;
+    World* const world = options_.world;
+    const auto begin = std::chrono::steady_clock::now();
+    const double waited = world == nullptr ? 0 : world->wait_seconds();
+    const int64_t sent = world == nullptr ? 0 : world->bytes_sent();
     profiled ? step_.run_profiled(scalars) : step_.run(scalars);
+    if (++done_ <= kWarmUpSteps || done_ > timed_end_ || world == nullptr) return;
+    traffic_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    traffic_.wait_seconds += world->wait_seconds() - waited;
+    traffic_.sent_bytes += world->bytes_sent() - sent;
+    ++traffic_.steps;
   }
 
  private:
   const StepOptions& options_;
+  Traffic& traffic_;
+  const int64_t timed_end_;
   TrainingPlan plan_;
   TrainingStep& step_;
   Buffer arena_;
   int64_t done_ = 0;
 };
+
+// All ranks together: as many images as they have, in the time of the slowest.
+void add_ranks(World& world, const Traffic& traffic, BenchmarkResult& result) {
+  struct Rank {
+    double median, best, seconds, wait_seconds, sent_bytes;
+    int steps;
+  };
+  const Rank own{result.median_img_per_s,
+                 result.best_img_per_s,
+                 traffic.seconds,
+                 traffic.wait_seconds,
+                 static_cast<double>(traffic.sent_bytes),
+                 traffic.steps};
+  const std::vector<Rank> all = gather_all(world, own);
+  const auto ranks = static_cast<double>(all.size());
+  result.ranks = world.size();
+  result.median_img_per_s = ranks * std::ranges::min(all, {}, &Rank::median).median;
+  result.best_img_per_s = ranks * std::ranges::min(all, {}, &Rank::best).best;
+  double seconds = 0, wait_seconds = 0, steps = 0;
+  for (const Rank& rank : all) {
+    seconds += rank.seconds;
+    wait_seconds += rank.wait_seconds;
+    result.sent_bytes_a_step += rank.sent_bytes;
+    steps += rank.steps;
+  }
+  result.wait_share = wait_seconds / seconds;
+  result.sent_bytes_a_step /= steps;
+}
 
 }  // namespace
 
@@ -68,7 +118,10 @@ BenchmarkResult run_benchmark(const BenchmarkOptions& options) {
                            .layers = options.layers,
                            .precision = step.precision};
   if (!options.train) return measure_inference(*step.model, step.model_options, speed);
-  return measure_speed([&] { return std::make_unique<TimedTraining>(options); }, speed);
+  Traffic traffic;
+  BenchmarkResult result = measure_speed([&] { return std::make_unique<TimedTraining>(options, traffic); }, speed);
+  if (step.world != nullptr) add_ranks(*step.world, traffic, result);
+  return result;
 }
 
 }  // namespace convoy

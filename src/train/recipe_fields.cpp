@@ -77,10 +77,12 @@ void add_training(Fields& fields) {
       .identifies_run = false;
   fields.add_or_auto("batch-size", &Recipe::batch_size,
                      "images of a step, on each rank of mpirun; auto: the most that fit into memory", {1, 65536});
-  fields.add("slices", &Recipe::slices,
-             "parts of a step, of batch-size images each, that one process computes in turn as so many ranks would; "
-             "auto: the ranks",
-             {1, 65536});
+  fields
+      .add("slices", &Recipe::slices,
+           "parts of a step, of batch-size images each, that one process computes in turn as so many ranks would; "
+           "auto: the ranks",
+           {1, 65536})
+      .identifies_run = false;
   fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
   fields.add("precision", &Recipe::precision,

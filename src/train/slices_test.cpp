@@ -4,8 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
+#include "convoy/ops.h"
+#include "core/random.h"
 #include "core/world_testing.h"
-#include "train/state_file.h"
+#include "train/step.h"
 #include "train/trainer.h"
 #include "train/trainer_testing.h"
 
@@ -13,6 +18,78 @@ namespace convoy {
 namespace {
 
 using testing::HasSubstr;
+
+// Everything but batch norm, whose slices have statistics of their own.
+Value build_without_batch_norm(Builder b, Value images, const ModelOptions& options) {
+  Value x = conv2d(b / "stem", images, {.out_channels = 8, .kernel = 3, .padding = 1});
+  Value y = activation(layer_norm(b / "norm", x), Activation::gelu);
+  y = dropout(b / "dropout", conv2d(b / "conv", y, {.out_channels = 8, .kernel = 3, .padding = 1}), 0.2F);
+  x = add(x, drop_path(b / "drop_path", y, 0.4F));
+  return linear(b / "head", global_avg_pool(x), {.out_features = options.num_classes, .head = true});
+}
+
+const Model kNoBatchNorm{
+    .name = "no_batch_norm", .description = "", .image_size = 6, .num_classes = 3, .build = build_without_batch_norm};
+
+using Doubles = std::map<std::string, std::vector<double>>;
+
+// The variables after ten steps in double precision on those samples of batches of `batch`.
+Doubles ten_steps_in_double(World* world, BatchSlice slice, int64_t batch) {
+  constexpr int64_t kSide = 6, kClasses = 3, kFloats = kSide * kSide * 3;
+  StepOptions options;
+  options.model = &kNoBatchNorm;
+  options.model_options.num_classes = kClasses;
+  options.batch_size = slice.size;
+  options.image_size = kSide;
+  options.clip_grad_norm = 0.5F;
+  options.ema_decay = 0.9;
+  options.world = world;
+  options.share = static_cast<double>(slice.size) / static_cast<double>(batch);
+  Variables variables(reference_backend());
+  TrainingStep step(options, variables, 3);
+  Buffer arena = reference_backend().allocate(step.arena_bytes());
+  step.bind(variables, arena);
+  for (int64_t number = 0; number < 10; ++number) {
+    for (int64_t n = 0; n < slice.size; ++n) {
+      const int64_t sample = slice.first + n;
+      RandomStream random(1, "images", static_cast<uint64_t>(number), static_cast<uint64_t>(sample));
+      std::generate_n(step.images() + n * kFloats, kFloats, [&] { return random.uniform(-1, 1); });
+      std::fill_n(step.targets() + n * kClasses, kClasses, 0.0F);
+      step.targets()[n * kClasses + (sample + number) % kClasses] = 1;
+    }
+    step.run({.seed = 7,
+              .step = number,
+              .update = number,
+              .updates = 10,
+              .learning_rate = 0.1F,
+              .samples = slice.size,
+              .first_sample = slice.first});
+  }
+  Doubles values;
+  for (const auto& [name, variable] : variables.all()) {
+    const double* const elements = variable.view.as<double>();
+    values[name].assign(elements, elements + variable.elements());
+  }
+  return values;
+}
+
+TEST(Slices, RanksTrainAsOneProcessWithTheirBatches) {
+  constexpr int64_t kBatch = 8;
+  const Doubles alone = ten_steps_in_double(nullptr, {0, kBatch}, kBatch);
+  for (const int ranks : {2, 4}) {
+    std::vector<Doubles> together(static_cast<size_t>(ranks));
+    const auto lines = in_world(ranks, [&](World& world) {
+      const BatchSlice slice = slice_of(kBatch, ranks, world.rank());
+      together[static_cast<size_t>(world.rank())] = ten_steps_in_double(&world, slice, kBatch);
+    });
+    EXPECT_THAT(lines, testing::Each("")) << ranks;
+    for (const Doubles& rank : together) {
+      for (const auto& [name, values] : alone) {
+        for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(rank.at(name)[i], values[i], 1e-12) << name;
+      }
+    }
+  }
+}
 
 class SlicesTest : public TrainerTest {
  protected:
@@ -100,6 +177,25 @@ TEST_F(SlicesTest, ARunOfRanksIsResumedByRanksAndByOneProcess) {
   alone.slices = 2;
   train(alone, callbacks_);
   expect_same_bits("other", "whole");
+}
+
+TEST_F(SlicesTest, AnotherNumberOfRanksGoesOnFromTheSameImage) {
+  Recipe begun = named("run");
+  begun.slices = 2;
+  train_until(begun, 2);  // 16 of the 42 images
+  begun.resume = true;
+  begun.slices.reset();
+  begun.epochs = 2;
+  std::vector<int64_t> steps;
+  callbacks_.on_step_end = [&](const StepReport& report) { steps.push_back(report.step); };
+  int64_t images = 0;
+  callbacks_.on_train_end = [&](const TrainResult& result) { images = result.cost.train_images; };
+  EXPECT_THAT(train_on_ranks(3, begun), testing::Each(""));
+  // Batches of 12: one and 4 images of another are done; then two full ones, and an epoch of four, the last of six.
+  EXPECT_THAT(steps, testing::ElementsAre(2, 3, 1, 2, 3, 4));
+  EXPECT_EQ(images, 16 + 24 + 42);
+  EXPECT_THAT(warnings_, testing::Contains(HasSubstr("batches have 12 images, where they had 8: epoch 1 goes on from "
+                                                     "image 17 at learning rate 0.05")));
 }
 
 TEST_F(SlicesTest, RanksThatDifferAreNamedBeforeTheFirstStep) {

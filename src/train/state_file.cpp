@@ -47,6 +47,8 @@ json to_json(const TrainingPosition& position) {
   json node = {{"epoch", position.epoch},
                {"step", position.step},
                {"batches", position.batches},
+               {"whole_batch", position.whole_batch},
+               {"offset", position.offset},
                {"samples", position.epoch_sums.samples},
                {"top1", position.epoch_sums.top1},
                {"top5", position.epoch_sums.top5},
@@ -74,6 +76,8 @@ TrainingPosition position_from(const json& node) {
   position.epoch = count(node.at("epoch"));
   position.step = count(node.at("step"));
   position.batches = count(node.at("batches"));
+  if (node.contains("whole_batch")) position.whole_batch = count(node.at("whole_batch"));
+  if (node.contains("offset")) position.offset = count(node.at("offset"));
   position.epoch_sums = {.samples = count(node.at("samples")),
                          .top1 = count(node.at("top1")),
                          .top5 = count(node.at("top5")),
@@ -123,7 +127,8 @@ void check_identity(const Candidate& candidate, const RunIdentity& identity) {
   Recipe saved;
   read_recipe_text(saved, candidate.root.at("recipe").get<std::string>(), path);
   for (const RecipeField& field : recipe_fields()) {
-    if (!field.identifies_run) continue;
+    const bool follows = field.name == "lr" && identity.rate_follows && saved.slices != identity.recipe.slices;
+    if (!field.identifies_run || follows) continue;
     const std::string before = field.get(saved).value_or("auto");
     const std::string now = field.get(identity.recipe).value_or("auto");
     if (before == now) continue;

@@ -19,6 +19,8 @@ struct TrainingPosition {
   int64_t epoch = 0;              // of the next batch
   int64_t step = 0;               // batches of that epoch that are done
   int64_t batches = 0;            // batches done in all
+  int64_t whole_batch = 0;        // samples of a batch, those of all slices; 0 where an older version saved the state
+  int64_t offset = 0;             // samples of the epoch before its first batch, where batches had another size then
   ClassificationSums epoch_sums;  // of those of the epoch
   std::optional<double> best;     // the greatest score of a validation so far
   int64_t best_epoch = 0;
@@ -30,6 +32,8 @@ struct RunIdentity {
   Recipe recipe;
   std::vector<std::string> class_names;
   uint64_t data = 0;  // a hash of the names and labels of the training images
+  // The learning rate follows from the size of a batch, which may be another where the slices are.
+  bool rate_follows = false;
 };
 
 // The two newest states of a run, in its folder. A save replaces the older one, so that the newer one is there whatever

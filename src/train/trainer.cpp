@@ -73,12 +73,40 @@ void Trainer::resume() {
   if (recipe_.resume) {
     if (const auto position = states_.load(identity_, variables_, [this](const std::string& text) { warn(text); })) {
       position_ = *position;
+      if (position_.whole_batch != 0 && position_.whole_batch != whole_batch()) change_batch();
       saved_batches_ = position_.batches;
       check_position();
       return;
     }
   }
   recipe_.initial_checkpoint.empty() ? start_from_images() : load_initial_checkpoint();
+}
+
+// The run goes on from the same image, and counts its steps as if all had been of the size that they have now.
+void Trainer::change_batch() {
+  if (position_.batches % recipe_.grad_accum_steps != 0) {
+    throw UsageError(fmt::format(
+        "slices: the run in {} was stopped between two updates of {} batches each, so that batches must keep their {} "
+        "images; got {}",
+        folder_.string(), recipe_.grad_accum_steps, position_.whole_batch, whole_batch()));
+  }
+  const int64_t seen = std::min(position_.offset + position_.step * position_.whole_batch, train_->size());
+  if (train_->size() - seen < whole_batch() && seen > 0) {
+    warn(fmt::format("the last {} images of epoch {} are left out: they make no batch of {}", train_->size() - seen,
+                     position_.epoch + 1, whole_batch()));
+    position_.step = steps_per_epoch_;
+    position_.offset = 0;
+  } else {
+    position_.step = seen / whole_batch();
+    position_.offset = seen % whole_batch();
+  }
+  warn(fmt::format("batches have {} images, where they had {}: epoch {} goes on from image {} at learning rate {:.6g}",
+                   whole_batch(), position_.whole_batch, position_.epoch + 1, seen + 1, *recipe_.lr));
+  position_.batches = position_.epoch * steps_per_epoch_ + position_.step;
+}
+
+int64_t Trainer::steps_of_epoch() const {
+  return position_.offset == 0 ? steps_per_epoch_ : (train_->size() - position_.offset) / whole_batch();
 }
 
 void Trainer::check_ranks() const {
@@ -199,7 +227,7 @@ Trainer::Progress Trainer::run_epoch() {
   epoch_begin_ = Clock::now();
   reader_seconds_before_ = loader_->wait_seconds();
   report_epoch_start();
-  while (position_.step < steps_per_epoch_ && position_.batches < end_batch_) {
+  while (position_.step < steps_of_epoch() && position_.batches < end_batch_) {
     run_step();
     agree_to_stop();
     if (stop_asked()) return Progress::stopped;
@@ -401,6 +429,11 @@ void Trainer::finish_epoch() {
   ++position_.epoch;
   position_.step = 0;
   position_.epoch_sums = {};
+  if (position_.offset > 0) {
+    position_.offset = 0;
+    position_.batches = std::min(position_.epoch * steps_per_epoch_, end_batch_);
+    loader_.reset();
+  }
   if (position_.epoch % recipe_.checkpoint_interval == 0 || complete()) {
     save();
     if (complete() && is_first()) states_.keep_newest();
@@ -476,6 +509,7 @@ void Trainer::save() {
   saved_batches_ = position_.batches;
   if (!is_first()) return;
   TrainingPosition position = position_;
+  position.whole_batch = whole_batch();
   position.cost = cost_now();
   states_.save(identity_, position, variables_);
   save_model(kLastFile);

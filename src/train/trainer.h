@@ -107,6 +107,10 @@ class Trainer {
   // Has all ranks begin as rank 0 does.
   void share_start();
   void resume();
+  // Where the state was saved by a run with batches of another size.
+  void change_batch();
+  // Of the epoch at hand.
+  int64_t steps_of_epoch() const;
   // Throws UsageError unless the run can go on from where it stands.
   void check_position() const;
   void make_folder();

@@ -128,7 +128,7 @@ void Trainer::open_data() {
   schedule_ = schedule_of(recipe_, static_cast<double>(steps_per_epoch_) / static_cast<double>(accumulate));
   take_val_share();
   record_ = make_training_record(recipe_, *train_);
-  identity_ = {recipe_, train_->class_names(), record_.names};
+  identity_ = {recipe_, train_->class_names(), record_.names, !lr_is_given};
 }
 
 void Trainer::take_val_share() {
@@ -353,6 +353,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   options.replace_skipped = true;
   options.first_epoch = position_.epoch;
   options.first_step = position_.step;
+  options.offset = position_.offset;
   options.end_epoch = part.stage.end_epoch;
   return std::make_unique<Loader>(train_, options);
 }
