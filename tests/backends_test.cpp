@@ -77,9 +77,9 @@ TEST(Backends, AreFoundByName) {
 // A tensor of a type that no kernel takes is refused when it is planned.
 TEST(Backends, TypesThatNobodyTakesAreRefusedByName) {
   Graph graph(Mode::inference);
-  const ValueId x = graph.add_input("x", {{4, 4}, DType::bf16});
+  const ValueId x = graph.add_input("x", {{4, 4}, DType::f16});
   graph.set_output("y", softmax({&graph, x}).id());
-  EXPECT_THAT([&] { Program program(graph); }, ThrowsMessage<Error>(HasSubstr("it takes F32, not BF16")));
+  EXPECT_THAT([&] { Program program(graph); }, ThrowsMessage<Error>(HasSubstr("it takes F32, not F16")));
 }
 
 TEST(Backends, VariablesOfAnotherBackendAreRefused) {
