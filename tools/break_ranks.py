@@ -97,7 +97,7 @@ def break_once(arguments, folder, fault, chance):
         return f"{fault} of rank {victim}: it does not go on: {resumed.stdout[-300:]}{resumed.stderr[-600:]}"
     lines = [line for line in complaint.splitlines() if line.startswith("convoy train: ")]
     if fault != "kill" and len(lines) != 1:
-        return f"{fault} of rank {victim}: expected one line, got {lines}"
+        return f"{fault} of rank {victim}: expected one line, got {lines}: {complaint[-600:]}"
     print(f"{fault} of rank {victim}: ended after {seconds:.1f} s; {lines[0] if lines else 'mpirun names it'}", flush=True)
     return None
 
@@ -112,7 +112,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
-    faults = ["kill", "stop", "disk"] if os.geteuid() == 0 else ["kill", "stop"]
+    faults = ["stop", "disk", "kill"] if os.geteuid() == 0 else ["stop", "kill"]
     problems = 0
     for number in range(arguments.rounds):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="convoy_break_"))

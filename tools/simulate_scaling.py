@@ -10,8 +10,8 @@ up the pieces that it gets, and sends every other one the sum. Where `all_reduce
 
     time of a bucket of S bytes on N ranks = 2 (latency + (N - 1) message + S (N - 1) / N / bandwidth) + S / summing
 
-latency and bandwidth are the link's, one way, of one rank: a host with several ranks on one link shares it. docs/scaling.md
-says how message and summing were measured, and how well this agrees with what was measured.
+latency and bandwidth are the link's, one way, of one rank: a host with several ranks on one link shares it. What a message and
+a summed byte cost are assumptions, to be measured where the answer depends on them.
 """
 
 import argparse

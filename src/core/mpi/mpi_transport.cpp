@@ -1,9 +1,11 @@
 // Messages by MPI: a library of its own, so that the program needs MPI only where it runs on several processes.
 #include <mpi.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <limits>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "core/transport.h"
@@ -15,7 +17,9 @@ namespace {
 void abort_unless_finished() {
   int finished = 0;
   MPI_Finalized(&finished);
-  if (finished == 0) MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
+  if (finished != 0) return;
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // for mpirun to pass on what was printed
+  MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
 }
 
 class MpiTransport : public Transport {
