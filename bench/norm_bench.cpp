@@ -57,8 +57,8 @@ void bench(Map map, int64_t samples) {
   float *grad_weight = vector(4), *grad_bias = vector(5), *running_mean = vector(6), *running_var = vector(7);
   const GroupNormShape shape = {samples, pixels / samples, channels, 1};
   const int64_t workspace_floats =
-      std::max({batch_norm_kernels().f32.workspace(pixels, channels), layer_norm_kernels().f32.workspace(pixels, channels),
-                group_norm_kernels().workspace(shape)});
+      std::max({batch_norm_kernels().f32.workspace(pixels, channels),
+                layer_norm_kernels().f32.workspace(pixels, channels), group_norm_kernels().workspace(shape)});
   const auto workspace_bytes = static_cast<size_t>(workspace_floats * 4);
   Buffer workspace(workspace_bytes), partials(workspace_bytes), rows(static_cast<size_t>(pixels * 8));
   const int64_t tile_pixels = norm_tile_pixels(channels);
@@ -74,21 +74,21 @@ void bench(Map map, int64_t samples) {
   print(1, floats, best_seconds(seconds, [&] {
           batch_norm_kernels().f32.statistics({pixels, channels, maps[0], partials.floats(), workspace.floats()});
           batch_norm_kernels().f32.merge({pixels, channels, partials.floats(), tile_pixels, 1e-5F, 0.1F, mean, inv_std,
-                                      running_mean, running_var});
+                                          running_mean, running_var});
         }));
   for (const Activation activation : {Activation::relu, Activation::silu}) {
     for (const bool residual : {false, true}) {
       if (residual && activation != Activation::relu) continue;
       print(residual ? 3 : 2, floats, best_seconds(seconds, [&] {
-              batch_norm_kernels().f32.forward({pixels, channels, activation, maps[0], residual ? maps[2] : nullptr, mean,
-                                            inv_std, weight, bias, maps[1], workspace.floats()});
+              batch_norm_kernels().f32.forward({pixels, channels, activation, maps[0], residual ? maps[2] : nullptr,
+                                                mean, inv_std, weight, bias, maps[1], workspace.floats()});
             }));
-      print(
-          residual ? 7 : 5, floats, best_seconds(seconds, [&] {
-            batch_norm_kernels().f32.backward({pixels, channels, activation, false, maps[3], maps[0],
-                                           residual ? maps[1] : nullptr, mean, inv_std, weight, bias, nullptr, maps[4],
-                                           residual ? maps[3] : nullptr, grad_weight, grad_bias, workspace.floats()});
-          }));
+      print(residual ? 7 : 5, floats, best_seconds(seconds, [&] {
+              batch_norm_kernels().f32.backward({pixels, channels, activation, false, maps[3], maps[0],
+                                                 residual ? maps[1] : nullptr, mean, inv_std, weight, bias, nullptr,
+                                                 maps[4], residual ? maps[3] : nullptr, grad_weight, grad_bias,
+                                                 workspace.floats()});
+            }));
     }
   }
   print(2, floats, best_seconds(seconds, [&] {
@@ -97,7 +97,7 @@ void bench(Map map, int64_t samples) {
         }));
   print(3, floats, best_seconds(seconds, [&] {
           layer_norm_kernels().f32.backward({pixels, channels, maps[3], maps[0], rows.floats(), rows.floats() + pixels,
-                                         weight, nullptr, maps[4], grad_weight, grad_bias, workspace.floats()});
+                                             weight, nullptr, maps[4], grad_weight, grad_bias, workspace.floats()});
         }));
   print(2, floats, best_seconds(seconds, [&] {
           group_norm_kernels().forward({shape, 1e-6F, maps[0], weight, bias, maps[1], rows.floats(),

@@ -76,8 +76,8 @@ std::vector<std::vector<float>> run(const Case& c, const Inputs& in, bool in_pla
       {c.rows, c.channels, kEps, x.data(), weight.data(), bias.data(), output.data(), mean.data(), inv_std.data()});
   float* gx = !in_place ? grad_input.data() : c.addend ? addend.data() : grad_output.data();
   layer_norm_kernels().f32.backward({c.rows, c.channels, grad_output.data(), x.data(), mean.data(), inv_std.data(),
-                                 weight.data(), c.addend ? addend.data() : nullptr, gx, grad_weight.data(),
-                                 grad_bias.data(), workspace.data()});
+                                     weight.data(), c.addend ? addend.data() : nullptr, gx, grad_weight.data(),
+                                     grad_bias.data(), workspace.data()});
   const std::vector<float> gx_values(gx, gx + c.size());
   if (in_place) {
     layer_norm_kernels().f32.forward(
