@@ -6,11 +6,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
-#include <cmath>
 #include <cstring>
-#include <type_traits>
+
+#include "convoy/bf16.h"
 
 namespace convoy {
 namespace {
@@ -35,25 +34,9 @@ std::span<std::byte> bytes_of(T& value) {
   return std::as_writable_bytes(std::span(&value, 1));
 }
 
-// The upper half of a float, rounded to the nearest, of two to the even one.
-struct Bf16 {
-  uint16_t bits;
-};
-
 double value_of(double x) { return x; }
 float value_of(float x) { return x; }
-float value_of(Bf16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
-
-template <class Number, class Value>
-Number stored(Value x) {
-  if constexpr (std::is_same_v<Number, Bf16>) {
-    const auto bits = std::bit_cast<uint32_t>(x);
-    if (std::isnan(x)) return {static_cast<uint16_t>(bits >> 16 | 0x40)};
-    return {static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
-  } else {
-    return x;
-  }
-}
+float value_of(Bf16 x) { return x; }
 
 }  // namespace
 
@@ -280,7 +263,7 @@ void World::sum_pieces(std::span<Number> whole) {
     const auto* terms = reinterpret_cast<const Number*>(other == rank_ ? own.data() : of_rank(other).data());
     for (size_t i = 0; i < count; ++i) totals[i] += value_of(terms[i]);
   }
-  std::transform(totals, totals + count, reinterpret_cast<Number*>(own.data()), stored<Number, Value>);
+  std::transform(totals, totals + count, reinterpret_cast<Number*>(own.data()), [](Value x) { return Number(x); });
   share_pieces(bytes, sizeof(Number));
 }
 
@@ -292,7 +275,7 @@ void World::sum_tensors(std::span<const std::span<float>> tensors) {
   auto* next = reinterpret_cast<Number*>(packed_.data());
   const std::span<Number> packed(next, count);
   for (const std::span<float> tensor : tensors) {
-    next = std::transform(tensor.begin(), tensor.end(), next, stored<Number, float>);
+    next = std::transform(tensor.begin(), tensor.end(), next, [](float x) { return Number(x); });
   }
   sum_pieces(packed);
   const Number* from = packed.data();

@@ -181,6 +181,23 @@ TEST_F(ClassifierTest, PredictsEveryImageWhateverTheBatch) {
   EXPECT_EQ(right, static_cast<int>(trained_.val->top1 * 15 + 0.5));
 }
 
+TEST_F(ClassifierTest, InBrainFloatsProbabilitiesAreNearThoseOfFloats) {
+  const auto floats = Classifier(model_file(), {.batch_size = 4}).predict({root_ / "data/val"}, 3);
+  const auto narrow =
+      Classifier(model_file(), {.batch_size = 4, .precision = Precision::bf16}).predict({root_ / "data/val"}, 3);
+  ASSERT_THAT(narrow, SizeIs(floats.size()));
+  double most = 0;
+  for (size_t i = 0; i < floats.size(); ++i) {
+    for (const Prediction& one : floats[i].classes) {
+      const auto same = std::ranges::find(narrow[i].classes, one.class_index, &Prediction::class_index);
+      ASSERT_NE(same, narrow[i].classes.end());
+      most = std::max(most, std::abs(same->probability - one.probability));
+    }
+  }
+  EXPECT_LT(most, 0.03);
+  EXPECT_GT(most, 1e-6);
+}
+
 TEST_F(ClassifierTest, NamesImagesThatItCannotRead) {
   const auto folder = root_ / "mixed";
   write_class(folder, 1, 3);
