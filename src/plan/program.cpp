@@ -277,12 +277,15 @@ void Program::point(size_t frame, ValueId id, std::byte* data) {
   for (size_t position = 0; position < steps_.size(); ++position) {
     const Node& node = graph_.nodes()[position];
     Frame::StepMemory& memory = pointed.steps[position];
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i] == id) memory.inputs[i].data = data;
-    }
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      if (node.outputs[i] == id) memory.outputs[i].data = data;
-    }
+    const auto point_views = [&](const std::vector<ValueId>& ids, std::vector<View>& views, std::vector<View>& wide) {
+      for (size_t i = 0; i < ids.size(); ++i) {
+        if (ids[i] != id) continue;
+        views[i].data = data;
+        if (!wide.empty() && views[i].dtype != DType::bf16) wide[i].data = data;
+      }
+    };
+    point_views(node.inputs, memory.inputs, memory.wide_inputs);
+    point_views(node.outputs, memory.outputs, memory.wide_outputs);
   }
 }
 
