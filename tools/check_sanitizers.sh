@@ -33,4 +33,4 @@ find build/fuzz/tests/fuzz -maxdepth 1 -name 'fuzz_*' -type f -perm -u+x | sort 
 cmake --preset tsan "-DCONVOY_ISAS=$isas" ${CMAKE_FLAGS-}
 cmake --build build/tsan --parallel "$jobs" --target core_test data_test inference_test plan_test
 ctest --test-dir build/tsan --parallel 1 --output-on-failure --timeout 900 \
-  -R 'ThreadTeam|ParallelFor|BatchProgram|SessionTest|ClassifierTest|Loader|Contents'
+  -R 'ThreadTeam|ParallelFor|World|BatchProgram|SessionTest|ClassifierTest|Loader|Contents'
