@@ -26,9 +26,9 @@ struct Options {
 
 void print_start(const TrainStart& start) {
   const Recipe& recipe = start.recipe;
-  print("{}: {:.2f} M parameters, {} classes, {} training and {} validation images, {:.0f} MiB planned\n", recipe.model,
-        static_cast<double>(start.parameters) * 1e-6, start.class_names.size(), start.train_images, start.val_images,
-        static_cast<double>(start.planned_bytes) / (1 << 20));
+  print("{}: {:.2f} M parameters, {} classes, {} training and {} validation images, {:.0f} MiB planned, {}\n",
+        recipe.model, static_cast<double>(start.parameters) * 1e-6, start.class_names.size(), start.train_images,
+        start.val_images, static_cast<double>(start.planned_bytes) / (1 << 20), to_string(recipe.precision));
   if (!start.batch_size_reason.empty()) print("batch size: {}, {}\n", start.batch_size, start.batch_size_reason);
   print_repeated(start.repeated, start.planned_bytes);
   print("training on {}, {}\n", start.train_source,
