@@ -21,8 +21,9 @@ enum class ErrorKind : uint8_t {
   internal,  // a mistake of the program that uses the library, or of the library itself
 };
 
-// what() is one line that names the culprit, what was expected, what came and, where it is known, what to do. Its kind
-// is data, and each other kind has a class below. The library never prints, exits or aborts.
+// what() is one line of well-formed UTF-8 that names the culprit, what was expected, what came and, where it is known,
+// what to do; control characters of the message, as names from files may have, become '?'. Its kind is data, and each
+// other kind has a class below. The library never prints, exits or aborts.
 class CONVOY_API Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : Error(message, ErrorKind::data) {}
@@ -32,7 +33,7 @@ class CONVOY_API Error : public std::runtime_error {
   [[noreturn]] void rethrow(const std::string& message) const;
 
  protected:
-  Error(const std::string& message, ErrorKind kind) : std::runtime_error(message), kind_(kind) {}
+  Error(const std::string& message, ErrorKind kind);
 
  private:
   ErrorKind kind_;

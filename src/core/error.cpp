@@ -1,6 +1,10 @@
 #include "convoy/error.h"
 
+#include "core/text.h"
+
 namespace convoy {
+
+Error::Error(const std::string& message, ErrorKind kind) : std::runtime_error(printable(message)), kind_(kind) {}
 
 void Error::rethrow(const std::string& message) const {
   switch (kind_) {

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "convoy/error.h"
-#include "core/text.h"
 #include "data/auto_augment.h"
 
 namespace convoy {
@@ -55,9 +54,9 @@ void apply(const OwnAugmentation& own, Image& image, RandomStream& random) try {
   own.augment({.bytes = {image.row(0), image.bytes()}, .width = image.width(), .height = image.height()},
               high << 32 | low);
 } catch (const Error& error) {
-  error.rethrow(fmt::format("aa: {}: {}", own.name, printable(error.what())));
+  error.rethrow(fmt::format("aa: {}: {}", own.name, error.what()));
 } catch (const std::exception& error) {
-  throw Error(fmt::format("aa: {}: {}", own.name, printable(error.what())));
+  throw Error(fmt::format("aa: {}: {}", own.name, error.what()));
 } catch (...) {
   throw Error(fmt::format("aa: {}: threw something that is no std::exception", own.name));
 }

@@ -30,12 +30,12 @@ template <class Call>
 auto guarded(const std::string& name, const Call& call) try {
   return call();
 } catch (const Error& error) {
-  const std::string text = printable(error.what());
+  const std::string text = error.what();
   error.rethrow(text.starts_with(name) ? text : fmt::format("{}: {}", name, text));
 } catch (const std::bad_alloc&) {
   throw MemoryError(fmt::format("{}: there is not enough memory", name));
 } catch (const std::exception& error) {
-  throw Error(fmt::format("{}: {}", name, printable(error.what())));
+  throw Error(fmt::format("{}: {}", name, error.what()));
 } catch (...) {
   throw Error(fmt::format("{}: threw something that is no std::exception", name));
 }

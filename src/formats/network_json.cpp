@@ -418,7 +418,7 @@ Model network_from_json(std::string_view text, std::string name) {
   } catch (const UsageError&) {
     throw;
   } catch (const Error& error) {
-    throw Error(fmt::format("the network is damaged: {}", printable(error.what())));
+    throw Error(fmt::format("the network is damaged: {}", error.what()));
   }
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <type_traits>
 
-#include "core/text.h"
 #include "formats/elements.h"
 #include "inference/onnx_fold_call.h"
 
@@ -36,7 +35,7 @@ std::vector<Kept> elements_of(const folding::Call& call, const OnnxTensor& tenso
 }  // namespace
 
 OnnxConstant constant_of(const OnnxTensor& tensor) {
-  const OnnxNode node{.op = "tensor " + printable(tensor.name), .name = {}, .inputs = {}, .outputs = {}};
+  const OnnxNode node{.op = "tensor " + tensor.name, .name = {}, .inputs = {}, .outputs = {}};
   const std::vector<const OnnxConstant*> no_inputs;
   const folding::Call call(node, no_inputs, 0);
   const int64_t count = call.count(tensor.shape);
@@ -53,8 +52,7 @@ bool can_fold(const std::string& op) { return find(op) != nullptr; }
 std::vector<OnnxConstant> fold(const OnnxNode& node, const std::vector<const OnnxConstant*>& inputs, int64_t opset,
                                int64_t most) {
   const folding::Fold* found = find(node.op);
-  if (found == nullptr)
-    throw Error(fmt::format("{}: expected an op that is computed without images", printable(node.op)));
+  if (found == nullptr) throw Error(fmt::format("{}: expected an op that is computed without images", node.op));
   const folding::Call call(node, inputs, opset, most);
   std::vector<OnnxConstant> outputs = found->compute(call);
   if (outputs.size() < node.outputs.size()) {

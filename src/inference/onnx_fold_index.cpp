@@ -3,7 +3,6 @@
 #include <array>
 #include <cmath>
 
-#include "core/text.h"
 #include "inference/onnx_fold_call.h"
 
 namespace convoy::folding {
@@ -132,7 +131,7 @@ OnnxConstant range(const Call& call) {
 // Each index names its place along the first axes of the data, and a block of the others is written there.
 OnnxConstant scatter_nd(const Call& call) {
   const auto reduction = call.get<std::string>("reduction", "none");
-  if (reduction != "none") call.fail("expected reduction none, got {}", printable(reduction));
+  if (reduction != "none") call.fail("expected reduction none, got {}", reduction);
   OnnxConstant result = call.input(0);
   const Integers& shape = result.shape;
   const Integers& indices = call.integers(1);

@@ -3,7 +3,6 @@
 #include <array>
 #include <numeric>
 
-#include "core/text.h"
 #include "inference/onnx_fold_call.h"
 
 namespace convoy::folding {
@@ -94,7 +93,7 @@ OnnxConstant padded_with(const Call& call, const Integers& shape) {
 
 OnnxConstant pad(const Call& call) {
   const auto mode = call.get<std::string>("mode", "constant");
-  if (mode != "constant") call.fail("expected mode constant, got {}", printable(mode));
+  if (mode != "constant") call.fail("expected mode constant, got {}", mode);
   const Integers& from = call.input(0).shape;
   const auto [before, behind] = padding_of(call, from.size());
   Integers shape = from, kept = from;

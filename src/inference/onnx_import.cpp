@@ -9,7 +9,6 @@
 #include <set>
 
 #include "convoy/error.h"
-#include "core/text.h"
 #include "formats/strict_json.h"
 #include "inference/onnx_tracer.h"
 
@@ -162,8 +161,8 @@ class Tracing {
       constexpr size_t kMost = 3;
       std::vector<std::string> shown;
       for (size_t i = 0; i < std::min(kMost, names.size()); ++i) shown.push_back(quote_name(names[i]));
-      parts.push_back(fmt::format("{} ({}: {}{})", printable(op), names.size(), fmt::join(shown, ", "),
-                                  names.size() > kMost ? ", ..." : ""));
+      parts.push_back(
+          fmt::format("{} ({}: {}{})", op, names.size(), fmt::join(shown, ", "), names.size() > kMost ? ", ..." : ""));
     }
     throw Error(
         fmt::format("operators that are not supported: {}; docs/onnx.md lists those that are", fmt::join(parts, ", ")));

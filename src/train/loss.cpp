@@ -9,7 +9,6 @@
 
 #include "convoy/error.h"
 #include "convoy/ops.h"
-#include "core/text.h"
 #include "graph/graph.h"
 
 namespace convoy {
@@ -55,7 +54,7 @@ Value call(const Loss& loss, Value logits, Value targets, float smoothing) try {
 } catch (const Error& error) {
   error.rethrow(fmt::format("loss {}: {}", loss.name, error.what()));
 } catch (const std::exception& error) {
-  throw InternalError(fmt::format("loss {}: {}", loss.name, printable(error.what())));
+  throw InternalError(fmt::format("loss {}: {}", loss.name, error.what()));
 } catch (...) {
   throw InternalError(fmt::format("loss {}: threw something that is no std::exception", loss.name));
 }
