@@ -9,6 +9,7 @@
 
 #include "convoy/error.h"
 #include "convoy/ops.h"
+#include "core/text.h"
 #include "graph/graph.h"
 
 namespace convoy {
