@@ -1,5 +1,6 @@
 // `mpirun convoy train`: several processes that train one network.
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <chrono>
@@ -125,6 +126,24 @@ TEST_F(MpiCli, ARankThatHangsIsNamed) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
   EXPECT_THAT(hung.err, HasSubstr("convoy train: rank 1 ("));
   EXPECT_THAT(hung.err, HasSubstr("no sign of life for "));
+  EXPECT_THAT(ranks(), testing::IsEmpty()) << "no process is left";
+}
+
+TEST_F(MpiCli, ARankWhoseDiskDoesNotAnswerSaysSo) {
+  std::vector<std::string> words = kLong;
+  words.insert(words.end(), {"--cache", "none"});
+  Process process(on_ranks(2, words), options_);
+  wait_for_file("runs/run/state-a.safetensors");
+  for (const auto& image : fs::recursive_directory_iterator(folder_.path() / "photos")) {
+    if (!image.is_regular_file()) continue;
+    fs::remove(image);
+    ASSERT_EQ(mkfifo(image.path().c_str(), 0600), 0);  // to be read where somebody writes
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const Finished hung = process.wait();
+  EXPECT_NE(hung.code, 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+  EXPECT_THAT(hung.err, HasSubstr("): has done nothing for 15 s"));
   EXPECT_THAT(ranks(), testing::IsEmpty()) << "no process is left";
 }
 

@@ -69,6 +69,7 @@ struct Recipe {
   // Parts of a batch, each with batch norms and mixtures of its own, whose gradients are summed in their order: those
   // of the ranks of a world, or computed one after another by one process, to the same bits. Unset: as many as ranks.
   std::optional<int64_t> slices;
+  bool sync_bn = false;          // batch norms normalise by the statistics of the whole batch, of all ranks together
   bool drop_last = false;        // leave out the last batch of an epoch where it is smaller than the others
   int64_t grad_accum_steps = 1;  // batches whose mean gradient makes one update
   int64_t seed = 42;

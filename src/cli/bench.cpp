@@ -142,7 +142,7 @@ int run_alone_or_as_rank(Options& options, World* world) {
 
 int run(Options& options) {
   const std::unique_ptr<World> world = join_world(options.mpi);
-  return run_on_rank(world.get(), [&] { return run_alone_or_as_rank(options, world.get()); });
+  return run_on_rank(world.get(), "convoy bench", [&] { return run_alone_or_as_rank(options, world.get()); });
 }
 
 std::function<int()> declare(CLI::App& app) {
@@ -154,6 +154,8 @@ std::function<int()> declare(CLI::App& app) {
   app.add_flag("--mpi", options->mpi, "Join the other processes by MPI, whether or not mpirun or srun can be noticed");
   app.add_option("--reduce-dtype", options->reduce_dtype, "As what gradients go from rank to rank of mpirun [fp32]")
       ->check(one_of("reduce-dtype", {"fp32", "bf16"}));
+  app.add_flag("--sync-bn", options->bench.step.sync_batch_norm,
+               "Batch norms take the statistics of all ranks of mpirun together");
   app.add_option("-r,--steps", options->bench.steps, "Steps to time [10]")->check(CLI::Range(1, 1000000));
   app.add_flag("--layers", options->bench.layers,
                "Also time every layer, and hold it against what this machine's arithmetic and memory allow");

@@ -100,7 +100,7 @@ int run(const Options& options) {
   Recipe recipe = options.recipe.resolve();
   if (!options.data.empty()) recipe.data = options.data;
   const std::unique_ptr<World> world = join_world(options.mpi);
-  return run_on_rank(world.get(), [&] {
+  return run_on_rank(world.get(), "convoy train", [&] {
     return world == nullptr || world->is_first() ? run_reporting(recipe, world.get())
                                                  : run_quietly(recipe, world.get());
   });

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,16 @@ constexpr auto kNap = std::chrono::microseconds(100);
 enum Tag : int { kNoticeTag = 1, kSumTag, kShareTag, kSizeTag, kTextTag, kRootTag };
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Processor time of this process without that of the calling thread.
+double work_of_others() {
+  const auto seconds = [](clockid_t clock) {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  return seconds(CLOCK_PROCESS_CPUTIME_ID) - seconds(CLOCK_THREAD_CPUTIME_ID);
+}
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -121,7 +132,9 @@ World::JobPtr World::enqueue(std::function<void()> run, const void* key) {
 void World::wait_for(const JobPtr& job) {
   const double begin = now();
   std::unique_lock lock(mutex_);
+  ++waiting_;
   job_done_.wait(lock, [&] { return job->is_done || failure_; });
+  --waiting_;
   wait_seconds_ += now() - begin;
   if (failure_) throw_failure();
 }
@@ -151,8 +164,20 @@ void World::serve() {
       job_done_.notify_all();
     }
   } catch (const Stopped&) {
-    job_done_.notify_all();
+    take_last_resort();
   }
+}
+
+void World::take_last_resort() {
+  std::unique_lock lock(mutex_);
+  job_done_.notify_all();
+  const bool ends = wake_.wait_for(lock, std::chrono::duration<double>(2 * kGraceSeconds), [this] { return stop_; });
+  if (!ends && last_resort_) last_resort_(failure_->reporter == rank_ ? failure_->text : "");
+}
+
+void World::set_last_resort(std::function<void(const std::string& line)> last_resort) {
+  const std::scoped_lock lock(mutex_);
+  last_resort_ = std::move(last_resort);
 }
 
 void World::sum(std::span<double> values) {
@@ -375,6 +400,27 @@ void World::check_silence() {
   }
 }
 
+// A rank whose process is alive but stands still, as where a disk does not answer, finds it out itself.
+void World::check_progress() {
+  constexpr double kLeastShare = 0.005;  // of a processor
+  const double time = now(), patience = 1.5 * silence_seconds_, work = work_of_others();
+  const bool waits = [this] {
+    const std::scoped_lock lock(mutex_);
+    return waiting_ > 0;
+  }();
+  if (waits || work - work_then_ > kLeastShare * patience) {
+    last_progress_ = time;
+    work_then_ = work;
+  }
+  if (time - last_progress_ < patience) return;
+  Notice notice{.kind = Notice::Kind::failed, .reporter = rank_};
+  const std::string text =
+      fmt::format("{}: has done nothing for {:.0f} s; see whether its disk answers, and go on with --resume",
+                  name(rank_), patience);
+  text.copy(notice.text, sizeof notice.text - 1);
+  announce(notice);
+}
+
 void World::tend() {
   const double time = now();
   if (time - last_tended_ < kTickSeconds) return;
@@ -387,6 +433,7 @@ void World::tend() {
     own = own_failure_;
   }
   if (own) announce(*own);
+  if (was_away) last_progress_ = time;
   for (const auto& peer : peers_) {
     if (was_away) peer->heard = time;
     hear(*peer);
@@ -396,6 +443,7 @@ void World::tend() {
     for (const auto& peer : peers_) tell(*peer, {});
   }
   check_silence();
+  check_progress();
 }
 
 // Rank 0 hears all, and then tells them that they may go; what is sent is received.

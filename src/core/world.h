@@ -1,8 +1,8 @@
 // The processes, ranks, that train one network together.
 //
 // A World's messages are moved by a thread of its own, so that gradients are summed while others are computed. What one
-// rank does, all must do in the same order. Each hears of the others all the time: when a rank fails or falls silent,
-// the next call of every other one throws.
+// rank does, all must do in the same order. Each hears of the others all the time: when a rank fails, falls silent or
+// finds that it hangs, the next call of every one throws.
 #pragma once
 
 #include <condition_variable>
@@ -34,7 +34,8 @@ class EndedByAnotherRank : public Error {
 
 class World {
  public:
-  // From the moment when nothing is heard of a rank.
+  // From the moment when nothing is heard of a rank; half as long again from when its process no longer computes, nor
+  // waits for the others.
   static constexpr double kSilenceSeconds = 10;
 
   // Returns when all ranks are there.
@@ -68,6 +69,10 @@ class World {
   void begin_sum(std::vector<std::span<float>> tensors);
   void finish_sum(const float* first);
 
+  // What the world's thread calls, with the line to print or "", where the world has failed and is not destroyed within
+  // seconds: its caller hangs, so that nothing but the end of the process helps.
+  void set_last_resort(std::function<void(const std::string& line)> last_resort);
+
   // Tells the others that this rank ends because of `message`. The line to print, which names the rank, where it is
   // this one's to print; of ranks that fail at once, one prints.
   std::optional<std::string> fail(std::string_view message);
@@ -94,6 +99,7 @@ class World {
   class Stopped {};  // the world has failed
 
   void serve();
+  void take_last_resort();
   void end_thread();
   JobPtr enqueue(std::function<void()> run, const void* key = nullptr);
   void wait_for(const JobPtr& job);
@@ -108,6 +114,7 @@ class World {
   void tell(Peer& peer, const Notice& notice);
   [[noreturn]] void announce(const Notice& notice);
   void check_silence();
+  void check_progress();
   void say_goodbye();
   void wait_all(std::vector<int>& transfers);
   int send_to(int to, int tag, std::span<const std::byte> message);
@@ -124,6 +131,7 @@ class World {
   std::vector<std::string> hosts_;
   std::vector<std::unique_ptr<Peer>> peers_;  // those that this rank hears: rank 0, or of rank 0 all others
   double last_tended_ = 0, last_told_ = 0;
+  double last_progress_ = 0, work_then_ = 0;  // when the process last computed, and processor seconds until then
   bool send_bf16_ = false;
   std::vector<std::byte> packed_, received_, totals_;
 
@@ -131,7 +139,9 @@ class World {
   std::condition_variable wake_, job_done_;
   std::deque<JobPtr> jobs_;       // first the one that runs
   std::deque<JobPtr> finishing_;  // sums that were begun, until finish_sum()
+  int waiting_ = 0;               // callers
   bool stop_ = false;
+  std::function<void(const std::string& line)> last_resort_;
   std::optional<Notice> own_failure_;  // to be announced
   std::optional<Notice> failure_;      // why the world has ended
   double wait_seconds_ = 0;

@@ -11,6 +11,14 @@
 
 namespace convoy::kernels {
 
+// How sums over the pixels of one rank become those over all ranks' (core/world.h); a channel's constants are then the
+// same on all.
+struct SumOverRanks {
+  void (*sum)(void* world, double* values, int64_t count) = nullptr;  // null: there are no others
+  void* world = nullptr;
+  double* values = nullptr;  // memory for 2 * channels + 1
+};
+
 // Partial statistics are [tiles][2][channels]: of each tile of consecutive pixels (the last may be shorter) the sum,
 // and the sum of squared deviations from the tile's own mean.
 template <class Map>
@@ -29,6 +37,7 @@ struct BatchNormMerge {
   float momentum;                     // running = (1 - momentum) * running + momentum * batch, the variance unbiased
   float *mean, *inv_std;              // out; inv_std = 1 / sqrt(biased variance + eps)
   float *running_mean, *running_var;  // updated; both null: none
+  SumOverRanks over_ranks = {};
 };
 
 template <class Map>
@@ -51,11 +60,12 @@ struct BatchNormBackward {
   // leaky_relu, the residual for the others. Else null.
   const Map* saved;
   const float *mean, *inv_std, *weight, *bias;
-  const Map* addend;   // added to grad_input; null: none
-  Map* grad_input;     // may be grad_output, unless grad_residual is, the input or addend
-  Map* grad_residual;  // where `saved` is given, else null; may be grad_output or `saved`
-  float *grad_weight, *grad_bias;
+  const Map* addend;               // added to grad_input; null: none
+  Map* grad_input;                 // may be grad_output, unless grad_residual is, the input or addend
+  Map* grad_residual;              // where `saved` is given, else null; may be grad_output or `saved`
+  float *grad_weight, *grad_bias;  // of this rank's pixels
   float* workspace;
+  SumOverRanks over_ranks = {};
 };
 
 template <class Map>

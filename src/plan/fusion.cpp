@@ -164,7 +164,7 @@ int fuse_statistics(Graph& graph) {
     Node with_statistics = graph.make_node(std::make_shared<Conv2dOp>(conv->conv(), true), source.inputs);
     with_statistics.outputs[0] = source.outputs[0];
     node.inputs[BatchNormOp::kStatistics] = with_statistics.outputs[1];
-    node.op = std::make_shared<BatchNormOp>(attributes);
+    node.op = std::make_shared<BatchNormOp>(attributes, norm->world());
     source = std::move(with_statistics);
     ++count;
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "ops/all_reduce/all_reduce.h"
+#include "ops/batch_norm/batch_norm.h"
 #include "ops/optimizer/optimizer.h"
 
 namespace convoy {
@@ -54,6 +55,14 @@ Gradients sum_over_ranks(Graph& graph, World& world, const Gradients& gradients,
     for (const ValueId sum : wait(graph, world, bucket)) sums[*place++].second = sum;
   }
   return sums;
+}
+
+void synchronise_norms(Graph& graph, World& world) {
+  for (Node& node : graph.nodes()) {
+    const auto* norm = op_as<BatchNormOp>(node);
+    if (norm == nullptr || !norm->batch_norm().training) continue;
+    node.op = std::make_shared<BatchNormOp>(norm->batch_norm(), &world);
+  }
 }
 
 void average_statistics(Graph& graph, World& world, const std::vector<ValueId>& statistics, double share) {

@@ -13,6 +13,9 @@ std::vector<size_t> backward_order(const Graph& graph, const Gradients& gradient
 // of neighbours in that order, the first of which are on their way while the last gradients are computed.
 Gradients sum_over_ranks(Graph& graph, World& world, const Gradients& gradients, const std::vector<size_t>& order);
 
+// Batch norms that train take, and follow, the statistics of all ranks together.
+void synchronise_norms(Graph& graph, World& world);
+
 // Running statistics become the mean of those of the ranks, each by its share of the batch.
 void average_statistics(Graph& graph, World& world, const std::vector<ValueId>& statistics, double share);
 

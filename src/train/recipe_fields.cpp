@@ -83,6 +83,7 @@ void add_training(Fields& fields) {
            "auto: the ranks",
            {1, 65536})
       .identifies_run = false;
+  fields.add("sync-bn", &Recipe::sync_bn, "batch norms take the statistics of all ranks of mpirun together");
   fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");
   fields.add("grad-accum-steps", &Recipe::grad_accum_steps, "steps that make one update", {1, 65536});
   fields.add("precision", &Recipe::precision,

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <map>
 
+#include "backends/backends.h"
 #include "convoy/ops.h"
 #include "core/random.h"
 #include "core/world_testing.h"
+#include "formats/checkpoint.h"
 #include "train/step.h"
 #include "train/trainer.h"
 #include "train/trainer_testing.h"
@@ -31,23 +33,37 @@ Value build_without_batch_norm(Builder b, Value images, const ModelOptions& opti
 const Model kNoBatchNorm{
     .name = "no_batch_norm", .description = "", .image_size = 6, .num_classes = 3, .build = build_without_batch_norm};
 
+// With and without a residual and an activation in the norm.
+Value build_with_batch_norms(Builder b, Value images, const ModelOptions& options) {
+  Value x = conv2d(b / "stem", images, {.out_channels = 8, .kernel = 3, .padding = 1});
+  x = activation(batch_norm(b / "norm1", x), Activation::gelu);
+  const Value y = batch_norm(b / "norm2", conv2d(b / "conv", x, {.out_channels = 8, .kernel = 3, .padding = 1}));
+  x = batch_norm(b / "norm3", activation(add(x, y), Activation::relu));
+  return linear(b / "head", global_avg_pool(x), {.out_features = options.num_classes, .head = true});
+}
+
+const Model kBatchNorms{
+    .name = "batch_norms", .description = "", .image_size = 6, .num_classes = 3, .build = build_with_batch_norms};
+
 using Doubles = std::map<std::string, std::vector<double>>;
 
-// The variables after ten steps in double precision on those samples of batches of `batch`.
-Doubles ten_steps_in_double(World* world, BatchSlice slice, int64_t batch) {
+// The variables after ten steps of that backend on those samples of batches of `batch`, norms synchronised.
+template <class Number>
+Doubles ten_steps(const Backend& backend, const Model& model, World* world, BatchSlice slice, int64_t batch) {
   constexpr int64_t kSide = 6, kClasses = 3, kFloats = kSide * kSide * 3;
   StepOptions options;
-  options.model = &kNoBatchNorm;
+  options.model = &model;
   options.model_options.num_classes = kClasses;
   options.batch_size = slice.size;
   options.image_size = kSide;
   options.clip_grad_norm = 0.5F;
   options.ema_decay = 0.9;
   options.world = world;
+  options.sync_batch_norm = true;
   options.share = static_cast<double>(slice.size) / static_cast<double>(batch);
-  Variables variables(reference_backend());
+  Variables variables(backend);
   TrainingStep step(options, variables, 3);
-  Buffer arena = reference_backend().allocate(step.arena_bytes());
+  Buffer arena = backend.allocate(step.arena_bytes());
   step.bind(variables, arena);
   for (int64_t number = 0; number < 10; ++number) {
     for (int64_t n = 0; n < slice.size; ++n) {
@@ -67,29 +83,38 @@ Doubles ten_steps_in_double(World* world, BatchSlice slice, int64_t batch) {
   }
   Doubles values;
   for (const auto& [name, variable] : variables.all()) {
-    const double* const elements = variable.view.as<double>();
+    const Number* const elements = variable.view.template as<Number>();
     values[name].assign(elements, elements + variable.elements());
   }
   return values;
 }
 
-TEST(Slices, RanksTrainAsOneProcessWithTheirBatches) {
+template <class Number>
+void expect_ranks_as_one_process(const Backend& backend, double tolerance) {
   constexpr int64_t kBatch = 8;
-  const Doubles alone = ten_steps_in_double(nullptr, {0, kBatch}, kBatch);
-  for (const int ranks : {2, 4}) {
-    std::vector<Doubles> together(static_cast<size_t>(ranks));
-    const auto lines = in_world(ranks, [&](World& world) {
-      const BatchSlice slice = slice_of(kBatch, ranks, world.rank());
-      together[static_cast<size_t>(world.rank())] = ten_steps_in_double(&world, slice, kBatch);
-    });
-    EXPECT_THAT(lines, testing::Each("")) << ranks;
-    for (const Doubles& rank : together) {
-      for (const auto& [name, values] : alone) {
-        for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(rank.at(name)[i], values[i], 1e-12) << name;
+  for (const Model* model : {&kNoBatchNorm, &kBatchNorms}) {
+    const Doubles alone = ten_steps<Number>(backend, *model, nullptr, {0, kBatch}, kBatch);
+    for (const int ranks : {2, 3, 8}) {
+      std::vector<Doubles> together(static_cast<size_t>(ranks));
+      const auto lines = in_world(ranks, [&](World& world) {
+        const BatchSlice slice = slice_of(kBatch, ranks, world.rank());
+        together[static_cast<size_t>(world.rank())] = ten_steps<Number>(backend, *model, &world, slice, kBatch);
+      });
+      EXPECT_THAT(lines, testing::Each("")) << ranks;
+      for (const Doubles& rank : together) {
+        for (const auto& [name, values] : alone) {
+          for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(rank.at(name)[i], values[i], tolerance) << name;
+        }
       }
     }
   }
 }
+
+TEST(Slices, RanksTrainAsOneProcessWithTheirBatches) {
+  expect_ranks_as_one_process<double>(reference_backend(), 1e-12);
+}
+
+TEST(Slices, SoTheyDoInSinglePrecision) { expect_ranks_as_one_process<float>(cpu_backend(), 1e-5); }
 
 class SlicesTest : public TrainerTest {
  protected:
@@ -139,6 +164,23 @@ TEST_F(SlicesTest, TheGlobalGradientIsClippedAccumulatedAndAveraged) {
   recipe_.lookahead = 2;
   recipe_.mixup = 0.5;
   expect_ranks_as_slices(2);
+}
+
+TEST_F(SlicesTest, RanksWithSynchronisedNormsTrainAsOneBatch) {
+  Recipe recipe = named("ranks");
+  recipe.sync_bn = true;
+  recipe.model_ema = true;
+  EXPECT_THAT(train_on_ranks(3, recipe), testing::Each(""));
+  Recipe alone = named("alone");
+  alone.model_ema = true;
+  alone.batch_size *= 3;
+  train(alone, callbacks_);
+  const Checkpoint together(run("ranks") / "last.safetensors"), whole(run("alone") / "last.safetensors");
+  ASSERT_EQ(together.tensors().size(), whole.tensors().size());
+  for (size_t i = 0; i < whole.tensors().size(); ++i) {
+    EXPECT_EQ(together.tensors()[i].name, whole.tensors()[i].name);
+    EXPECT_THAT(together.floats(i), testing::Pointwise(testing::FloatNear(1e-3F), whole.floats(i)));
+  }
 }
 
 TEST_F(SlicesTest, EveryOptimizerSeesTheGlobalGradient) {
@@ -231,6 +273,9 @@ TEST_F(SlicesTest, SlicesThatDoNotFit) {
   recipe.reduce_dtype = Recipe::ReduceDtype::bf16;
   EXPECT_THAT(complaint(recipe), testing::StartsWith("reduce-dtype: expected fp32"));
   recipe.reduce_dtype = Recipe::ReduceDtype::fp32;
+  recipe.sync_bn = true;
+  EXPECT_EQ(complaint(recipe),
+            "sync-bn: one process normalises its slices one by one; leave out slices and take a batch-size of 8");
   recipe.slices = 3;
   const auto lines = train_on_ranks(2, recipe);
   EXPECT_THAT(lines[0] + lines[1], HasSubstr("slices: expected 2, the ranks of this run, or auto, got 3"));

@@ -63,6 +63,7 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   freeze_norms(graph, options.frozen, options.freeze_stats);
   plain_text_ = graph.to_string();
   append(pass_reports_, run_passes(graph, forward_passes(), options.disabled_passes));
+  if (options.sync_batch_norm && options.world != nullptr) synchronise_norms(graph, *options.world);
 
   std::set<ValueId> trained;
   for (const ValueId id : graph.parameters()) {
@@ -85,7 +86,9 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   } else if (options.world != nullptr) {
     gradients = sum_over_ranks(graph, *options.world, gradients, backward_order(graph, gradients));
   }
-  if (options.world != nullptr) average_statistics(graph, *options.world, statistics, options.share);
+  if (options.world != nullptr && !options.sync_batch_norm) {
+    average_statistics(graph, *options.world, statistics, options.share);
+  }
   if (!updates_later) {
     add_updates(graph, options, scales, gradients);
     add_followers(graph, options, names);

@@ -56,6 +56,7 @@ struct StepOptions {
   World* world = nullptr;
   int slices = 1;                     // of this process
   double share = 1;                   // of the batch's samples, that this slice has
+  bool sync_batch_norm = false;       // the statistics of batch norms are those of all ranks together
   std::set<std::string> frozen = {};  // parameters that stay as they are
   Recipe::FreezeStats freeze_stats = Recipe::FreezeStats::frozen;
   // Parameters that have been frozen in the first updates of the run, and how many these are.

@@ -150,6 +150,11 @@ void Trainer::settle_slices() {
   if (world_ == nullptr && recipe_.reduce_dtype != Recipe::ReduceDtype::fp32) {
     throw UsageError("reduce-dtype: expected fp32 where there is one process, which sends no gradients, got bf16");
   }
+  if (recipe_.sync_bn && world_ == nullptr && slices_ > 1) {
+    throw UsageError(fmt::format(
+        "sync-bn: one process normalises its slices one by one; leave out slices and take a batch-size of {}",
+        recipe_.batch_size * slices_));
+  }
   if (train_->size() < slices_) {
     throw UsageError(fmt::format("slices: expected at most {}, the training images of {}, got {}", train_->size(),
                                  recipe_.data, slices_));
@@ -175,10 +180,11 @@ void Trainer::settle_last_batch() {
                      last_batch_, slices_));
     last_batch_ = 0;
   }
+  const int64_t normed = recipe_.sync_bn ? last_batch_ : least;
   for (const Stage& stage : stages_of(recipe_)) {
-    if (last_batch_ == 0 || can_normalise(model_, model_options_, least, stage.image_size)) continue;
+    if (last_batch_ == 0 || can_normalise(model_, model_options_, normed, stage.image_size)) continue;
     warn(fmt::format("the last batch of an epoch has {} image only, too few for the batch norms of {}: it is left out",
-                     least, model_.name));
+                     normed, model_.name));
     last_batch_ = 0;
   }
 }
@@ -193,6 +199,7 @@ StepOptions Trainer::step_options(const Stage& stage, int64_t slice_size, int64_
   options.world = world_;
   options.slices = static_cast<int>(world_ == nullptr ? slices_ : 1);
   options.share = static_cast<double>(slice_size) / static_cast<double>(batch);
+  options.sync_batch_norm = recipe_.sync_bn;
   options.loss = recipe_.loss;
   options.label_smoothing = static_cast<float>(recipe_.smoothing);
   options.optimizer = optimizer_options(recipe_);

@@ -42,23 +42,50 @@ void merge_channels(const BatchNormMerge& args, int64_t channel, int64_t count, 
   }
 }
 
-void merge(const BatchNormMerge& args) {
+// The constants of a channel of `pixels` values, and what they change in its running statistics.
+void settle(const BatchNormMerge& args, int64_t channel, double pixels, double mean, double deviations) {
+  args.mean[channel] = static_cast<float>(mean);
+  args.inv_std[channel] = static_cast<float>(1.0 / __builtin_sqrt(deviations / pixels + static_cast<double>(args.eps)));
+  if (args.running_mean == nullptr) return;
+  const double unbiased = deviations / larger(pixels - 1.0, 1.0), momentum = static_cast<double>(args.momentum);
+  const auto follow = [&](float& running, double value) {
+    running = static_cast<float>((1.0 - momentum) * static_cast<double>(running) + momentum * value);
+  };
+  follow(args.running_mean[channel], mean);
+  follow(args.running_var[channel], unbiased);
+}
+
+// From sums and sums of squares, in which ranks can be added: in double precision the difference of the latter and the
+// squared mean has digits enough.
+void merge_over_ranks(const BatchNormMerge& args) {
+  const SumOverRanks& ranks = args.over_ranks;
+  const double own_pixels = static_cast<double>(args.pixels);
+  double *sums = ranks.values, *squares = sums + args.channels, *all_pixels = squares + args.channels;
   parallel_for(ceil_div(args.channels, kChannelBlock), [&](int64_t task, int) {
     const int64_t first = task * kChannelBlock, count = smaller(kChannelBlock, args.channels - first);
     double mean[kChannelBlock], deviations[kChannelBlock];
     merge_channels(args, first, count, mean, deviations);
-    const double pixels = static_cast<double>(args.pixels), momentum = static_cast<double>(args.momentum);
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t c = first + i;
-      args.mean[c] = static_cast<float>(mean[i]);
-      args.inv_std[c] =
-          static_cast<float>(1.0 / __builtin_sqrt(deviations[i] / pixels + static_cast<double>(args.eps)));
-      if (args.running_mean == nullptr) continue;
-      const double unbiased = deviations[i] / larger(pixels - 1.0, 1.0);
-      args.running_mean[c] =
-          static_cast<float>((1.0 - momentum) * static_cast<double>(args.running_mean[c]) + momentum * mean[i]);
-      args.running_var[c] =
-          static_cast<float>((1.0 - momentum) * static_cast<double>(args.running_var[c]) + momentum * unbiased);
+      sums[first + i] = mean[i] * own_pixels;
+      squares[first + i] = deviations[i] + mean[i] * mean[i] * own_pixels;
+    }
+  });
+  *all_pixels = own_pixels;
+  ranks.sum(ranks.world, ranks.values, 2 * args.channels + 1);
+  for (int64_t c = 0; c < args.channels; ++c) {
+    const double mean = sums[c] / *all_pixels;
+    settle(args, c, *all_pixels, mean, larger(squares[c] - mean * sums[c], 0.0));
+  }
+}
+
+void merge(const BatchNormMerge& args) {
+  if (args.over_ranks.sum != nullptr) return merge_over_ranks(args);
+  parallel_for(ceil_div(args.channels, kChannelBlock), [&](int64_t task, int) {
+    const int64_t first = task * kChannelBlock, count = smaller(kChannelBlock, args.channels - first);
+    double mean[kChannelBlock], deviations[kChannelBlock];
+    merge_channels(args, first, count, mean, deviations);
+    for (int64_t i = 0; i < count; ++i) {
+      settle(args, first + i, static_cast<double>(args.pixels), mean[i], deviations[i]);
     }
   });
 }
@@ -96,15 +123,26 @@ void forward(const BatchNormForward<Map>& args) {
 template <class Map>
 void merge_grad_sums(const BatchNormBackward<Map>& args, const float* partials, const BackwardRow& row) {
   const int64_t tiles = ceil_div(args.pixels, norm_tile_pixels(args.channels));
-  const double share = args.frozen ? 0.0 : 1.0 / static_cast<double>(args.pixels);
-  merge_partials(partials, tiles, args.channels, [&](int64_t c, double sum, double products) {
+  const auto give_constants = [&](int64_t c, double pixels, double sum, double products) {
+    const double share = args.frozen ? 0.0 : 1.0 / pixels;
     const double inv_std = static_cast<double>(args.inv_std[c]);
     const double scale = static_cast<double>(args.weight[c]) * inv_std;
-    args.grad_bias[c] = static_cast<float>(sum);
-    args.grad_weight[c] = static_cast<float>(products * inv_std);
     row.slope[c] = static_cast<float>(-scale * inv_std * inv_std * products * share);
     row.constant[c] = static_cast<float>(-scale * sum * share);
+  };
+  const SumOverRanks& ranks = args.over_ranks;
+  double *sums = ranks.values, *all_products = sums + args.channels, *all_pixels = all_products + args.channels;
+  merge_partials(partials, tiles, args.channels, [&](int64_t c, double sum, double products) {
+    args.grad_bias[c] = static_cast<float>(sum);
+    args.grad_weight[c] = static_cast<float>(products * static_cast<double>(args.inv_std[c]));
+    if (ranks.sum == nullptr) return give_constants(c, static_cast<double>(args.pixels), sum, products);
+    sums[c] = sum;
+    all_products[c] = products;
   });
+  if (ranks.sum == nullptr) return;
+  *all_pixels = static_cast<double>(args.pixels);
+  ranks.sum(ranks.world, ranks.values, 2 * args.channels + 1);
+  for (int64_t c = 0; c < args.channels; ++c) give_constants(c, *all_pixels, sums[c], all_products[c]);
 }
 
 template <Activation kActivation, bool kResidual, class Map>

@@ -48,12 +48,12 @@ std::shared_ptr<const Op> BatchNormOp::with_activation(Activation function) cons
   if (attributes_.activation != Activation::none) return nullptr;
   BatchNormAttributes attributes = attributes_;
   attributes.activation = function;
-  return std::make_shared<BatchNormOp>(attributes);
+  return std::make_shared<BatchNormOp>(attributes, world_);
 }
 
 void BatchNormOp::gradient(GradientScope& scope) const {
   const Shape& x = scope.shape(scope.input(kX));
-  if (attributes_.training && x.elements() == x[-1]) {
+  if (attributes_.training && world_ == nullptr && x.elements() == x[-1]) {
     throw Error(
         fmt::format("batch_norm: training needs more than one value in a channel, got {}; use a larger batch or "
                     "larger images",
@@ -65,7 +65,7 @@ void BatchNormOp::gradient(GradientScope& scope) const {
   if (residual != kNoValue && activated) {
     saved = derivative_from_output(attributes_.activation) ? scope.output(kY) : residual;
   }
-  const std::vector<ValueId> grads = scope.add(std::make_shared<BatchNormGradOp>(attributes_),
+  const std::vector<ValueId> grads = scope.add(std::make_shared<BatchNormGradOp>(attributes_, world_),
                                                {grad, scope.input(kX), scope.output(kMean), scope.output(kInvStd),
                                                 scope.input(kWeight), scope.input(kBias), saved, kNoValue});
   scope.set_grad_input(kX, grads[BatchNormGradOp::kGradX]);

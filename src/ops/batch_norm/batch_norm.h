@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convoy/op.h"
+#include "core/world.h"
 
 namespace convoy {
 
@@ -39,9 +40,12 @@ class BatchNormOp : public OpOf<BatchNormOp> {
   enum Input { kX, kWeight, kBias, kRunningMean, kRunningVar, kResidual, kStatistics };
   enum Output { kY, kMean, kInvStd };
 
-  explicit BatchNormOp(const BatchNormAttributes& attributes = {}) : attributes_(attributes) {}
+  // world: of ranks that have a part of the batch each, whose statistics are those of all; null: there are no others.
+  explicit BatchNormOp(const BatchNormAttributes& attributes = {}, World* world = nullptr)
+      : attributes_(attributes), world_(world) {}
 
   const BatchNormAttributes& batch_norm() const { return attributes_; }
+  World* world() const { return world_; }
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor& visit) {
@@ -60,6 +64,7 @@ class BatchNormOp : public OpOf<BatchNormOp> {
 
  private:
   BatchNormAttributes attributes_;
+  World* world_;
 };
 
 // Inputs: x {..., C}; weight, bias, mean, inv_std {C}; a residual like x, or absent.
@@ -91,7 +96,8 @@ class BatchNormApplyOp : public OpOf<BatchNormApplyOp> {
 
 // Inputs: grad_output, x, mean, inv_std, weight, bias; where a residual was added before an activation, the output
 // (derivative_from_output) or else the residual, or absent; an addend like x, or absent.
-// Outputs: the gradients of x (+ addend), of weight, of bias, and of the residual where input kSaved is present.
+// Outputs: the gradients of x (+ addend), of weight, of bias, and of the residual where input kSaved is present. Where
+// the statistics were those of a world, that of x comes from all ranks, and those of weight and bias from this one.
 class BatchNormGradOp : public OpOf<BatchNormGradOp> {
  public:
   static constexpr std::string_view kName = "batch_norm_grad";
@@ -107,9 +113,11 @@ class BatchNormGradOp : public OpOf<BatchNormGradOp> {
   enum Input { kGradOutput, kX, kMean, kInvStd, kWeight, kBias, kSaved, kAddend };
   enum Output { kGradX, kGradWeight, kGradBias, kGradResidual };
 
-  explicit BatchNormGradOp(const BatchNormAttributes& attributes = {}) : attributes_(attributes) {}
+  explicit BatchNormGradOp(const BatchNormAttributes& attributes = {}, World* world = nullptr)
+      : attributes_(attributes), world_(world) {}
 
   const BatchNormAttributes& batch_norm() const { return attributes_; }
+  World* world() const { return world_; }
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor& visit) {
@@ -126,6 +134,7 @@ class BatchNormGradOp : public OpOf<BatchNormGradOp> {
 
  private:
   BatchNormAttributes attributes_;
+  World* world_;
 };
 
 }  // namespace convoy

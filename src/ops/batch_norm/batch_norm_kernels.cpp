@@ -23,9 +23,23 @@ int64_t partial_floats(const NodeSpec& spec) {
   return (pixels + tile - 1) / tile * 2 * channels;
 }
 
+// Floats of memory for sums over ranks, which begins the workspace; a multiple of 16, so that the rest is aligned, too.
+int64_t rank_floats(const World* world, int64_t channels) {
+  return world == nullptr ? 0 : ((2 * channels + 1) * 2 + 15) / 16 * 16;
+}
+
+kernels::SumOverRanks over_ranks(World* world, const NodeMemory& memory) {
+  if (world == nullptr) return {};
+  const auto sum = [](void* ranks, double* values, int64_t count) {
+    static_cast<World*>(ranks)->sum(std::span(values, static_cast<size_t>(count)));
+  };
+  return {.sum = sum, .world = world, .values = reinterpret_cast<double*>(memory.workspace)};
+}
+
 size_t forward_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormOp::kX].shape);
-  return static_cast<size_t>(kernels::batch_norm_kernels().f32.workspace(pixels, channels) + partial_floats(spec)) *
+  return static_cast<size_t>(kernels::batch_norm_kernels().f32.workspace(pixels, channels) + partial_floats(spec) +
+                             rank_floats(spec.as<BatchNormOp>().world(), channels)) *
          sizeof(float);
 }
 
@@ -52,7 +66,8 @@ void batch_statistics(const NodeSpec& spec, const NodeMemory& memory, float* par
                  .mean = memory.output(Op::kMean),
                  .inv_std = memory.output(Op::kInvStd),
                  .running_mean = memory.variable(Op::kRunningMean),
-                 .running_var = memory.variable(Op::kRunningVar)});
+                 .running_var = memory.variable(Op::kRunningVar),
+                 .over_ranks = over_ranks(spec.as<Op>().world(), memory)});
 }
 
 template <class Map>
@@ -61,7 +76,7 @@ void run_forward(const NodeSpec& spec, const NodeMemory& memory) {
   const kernels::BatchNormKernels<Map>& kernels = kernels::batch_norm_kernels().of<Map>();
   const BatchNormAttributes& attributes = attributes_of(spec);
   const auto [pixels, channels] = extents_of(spec.inputs[Op::kX].shape);
-  float* partials = reinterpret_cast<float*>(memory.workspace);
+  float* partials = reinterpret_cast<float*>(memory.workspace) + rank_floats(spec.as<Op>().world(), channels);
   float* workspace = partials + partial_floats(spec);
   if (attributes.training) {
     batch_statistics<Map>(spec, memory, partials, workspace);
@@ -106,7 +121,9 @@ void run_apply(const NodeSpec& spec, const NodeMemory& memory) {
 
 size_t backward_workspace(const NodeSpec& spec) {
   const auto [pixels, channels] = extents_of(spec.inputs[BatchNormGradOp::kX].shape);
-  return static_cast<size_t>(kernels::batch_norm_kernels().f32.workspace(pixels, channels)) * sizeof(float);
+  return static_cast<size_t>(kernels::batch_norm_kernels().f32.workspace(pixels, channels) +
+                             rank_floats(spec.as<BatchNormGradOp>().world(), channels)) *
+         sizeof(float);
 }
 
 template <class Map>
@@ -131,7 +148,8 @@ void run_backward(const NodeSpec& spec, const NodeMemory& memory) {
        .grad_residual = spec.inputs[Op::kSaved].present ? map_output<Map>(memory, Op::kGradResidual) : nullptr,
        .grad_weight = memory.output(Op::kGradWeight),
        .grad_bias = memory.output(Op::kGradBias),
-       .workspace = reinterpret_cast<float*>(memory.workspace)});
+       .workspace = reinterpret_cast<float*>(memory.workspace) + rank_floats(spec.as<Op>().world(), channels),
+       .over_ranks = over_ranks(spec.as<Op>().world(), memory)});
 }
 
 constexpr Kernel kForward[] = {{.name = "simd", .workspace = forward_workspace, .run = run_forward<float>},

@@ -27,12 +27,18 @@ void BatchNormOp::reference(std::span<ReferenceTensor> inputs, std::span<Referen
                             const StepScalars&) const {
   const std::vector<double>& x = inputs[kX].data;
   const size_t channels = inputs[kWeight].data.size();
-  const double n = static_cast<double>(x.size() / channels);
   std::vector<double> mean = inputs[kRunningMean].data, var = inputs[kRunningVar].data;
   if (attributes_.training) {
+    const auto sum_over_ranks = [this](std::span<double> values) {
+      if (world_ != nullptr) world_->sum(values);
+    };
+    double n = static_cast<double>(x.size() / channels);
+    sum_over_ranks({&n, 1});
     mean.assign(channels, 0), var.assign(channels, 0);
     for (size_t i = 0; i < x.size(); ++i) mean[i % channels] += x[i] / n;
+    sum_over_ranks(mean);
     for (size_t i = 0; i < x.size(); ++i) var[i % channels] += std::pow(x[i] - mean[i % channels], 2) / n;
+    sum_over_ranks(var);
     const double momentum = static_cast<double>(attributes_.momentum), unbiased = n / std::max(n - 1, 1.0);
     for (size_t c = 0; c < channels; ++c) {
       double &running_mean = inputs[kRunningMean].data[c], &running_var = inputs[kRunningVar].data[c];
@@ -72,10 +78,17 @@ void BatchNormGradOp::reference(std::span<ReferenceTensor> inputs, std::span<Ref
     grad_weight[c] += g[i] * xhat[i];
     grad_bias[c] += g[i];
   }
-  const double share = attributes_.training ? static_cast<double>(channels) / static_cast<double>(x.size()) : 0;
+  std::vector<double> slope = grad_weight, constant = grad_bias;
+  double pixels = static_cast<double>(x.size() / channels);
+  if (world_ != nullptr) {
+    for (const std::span<double> sums : {std::span(slope), std::span(constant), std::span(&pixels, 1)}) {
+      world_->sum(sums);
+    }
+  }
+  const double share = attributes_.training ? 1 / pixels : 0;
   for (size_t i = 0; i < x.size(); ++i) {
     const size_t c = i % channels;
-    const double through_statistics = share * (grad_bias[c] + xhat[i] * grad_weight[c]);
+    const double through_statistics = share * (constant[c] + xhat[i] * slope[c]);
     const double addend = inputs[kAddend].type.present ? inputs[kAddend].data[i] : 0;
     outputs[kGradX].data[i] = weight[c] * inputs[kInvStd].data[c] * (g[i] - through_statistics) + addend;
   }
