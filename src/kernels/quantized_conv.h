@@ -41,6 +41,8 @@ struct QuantizedConvKernels {
 };
 
 const QuantizedConvKernels& quantized_conv_kernels();
+// On matrix tiles; null where the processor has none.
+const QuantizedConvKernels* tile_quantized_conv_kernels();
 // Of depthwise convolutions alone.
 const QuantizedConvKernels& quantized_depthwise_kernels();
 

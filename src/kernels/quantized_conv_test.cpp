@@ -157,25 +157,33 @@ TEST_P(QuantizedConv, Bytes) {
       });
 }
 
+// On matrix tiles, or the others where there are none, which are to give the same bits.
+const QuantizedConvKernels& tiles_or_gemm() {
+  const QuantizedConvKernels* tiles = tile_quantized_conv_kernels();
+  return tiles == nullptr ? quantized_conv_kernels() : *tiles;
+}
+
 // The largest sums that 32 bits hold.
 TEST(QuantizedConvRange, TheLargestSumIsExact) {
-  const ConvGeometry g = conv(1, 1, 1, 66311, 3, 1, 1, 0);
-  const auto depth = static_cast<size_t>(g.in_c);
-  const std::vector<uint8_t> input(depth, 255);
-  std::vector<int8_t> weight(3 * depth, 127);
-  for (size_t k = 0; k < depth; ++k) weight[3 * k + 1] = -127;
-  const std::vector<float> scale(3, 1);
-  testing::for_every_isa([&] {
-    Guarded<std::byte> workspace(quantized_conv_kernels().workspace(g), testing::Placement::aligned);
-    Guarded<> output(3);
-    quantized_conv_kernels().forward(g, {.input = input.data(),
-                                         .weight = weight.data(),
-                                         .weight_scale = scale.data(),
-                                         .output = output.data(),
-                                         .workspace = workspace.data()});
-    const auto expected = static_cast<float>(66311.0 * 255 * 127);
-    EXPECT_EQ(output.values(), (std::vector<float>{expected, -expected, expected}));
-  });
+  for (const auto& kernels : {quantized_conv_kernels, tiles_or_gemm}) {
+    const ConvGeometry g = conv(1, 1, 1, 66311, 3, 1, 1, 0);
+    const auto depth = static_cast<size_t>(g.in_c);
+    const std::vector<uint8_t> input(depth, 255);
+    std::vector<int8_t> weight(3 * depth, 127);
+    for (size_t k = 0; k < depth; ++k) weight[3 * k + 1] = -127;
+    const std::vector<float> scale(3, 1);
+    testing::for_every_isa([&] {
+      Guarded<std::byte> workspace(kernels().workspace(g), testing::Placement::aligned);
+      Guarded<> output(3);
+      kernels().forward(g, {.input = input.data(),
+                            .weight = weight.data(),
+                            .weight_scale = scale.data(),
+                            .output = output.data(),
+                            .workspace = workspace.data()});
+      const auto expected = static_cast<float>(66311.0 * 255 * 127);
+      EXPECT_EQ(output.values(), (std::vector<float>{expected, -expected, expected}));
+    });
+  }
 }
 
 std::vector<Case> dense_cases() {
@@ -184,11 +192,14 @@ std::vector<Case> dense_cases() {
       conv(2, 11, 13, 3, 33, 7, 2, 3),    conv(1, 12, 11, 18, 35, 3, 1, 2, 2), conv(2, 6, 6, 24, 48, 3, 1, 1, 1, 4),
       conv(1, 7, 6, 6, 9, 3, 2, 1, 3, 3), conv(16, 1, 1, 37, 10, 1, 1, 0),     conv(3, 1, 1, 600, 1000, 1, 1, 0),
       conv(4, 2, 2, 130, 144, 3, 1, 1),   conv(1, 1, 1, 1, 1, 1, 1, 0),        conv(2, 3, 3, 2, 3, 5, 1, 4),
-      conv(1, 40, 41, 48, 112, 3, 1, 1),  conv(1, 30, 20, 5, 6, 1, 3, 2)};
+      conv(1, 40, 41, 48, 112, 3, 1, 1),  conv(1, 30, 20, 5, 6, 1, 3, 2),      conv(2, 14, 15, 64, 40, 1, 1, 0),
+      conv(3, 14, 14, 72, 24, 1, 1, 0),   conv(2, 9, 9, 128, 70, 3, 2, 1)};
   std::vector<Case> cases;
   for (const ConvGeometry& geometry : geometries) {
-    const int zero_points[] = {0, 128, 255};
-    cases.push_back({quantized_conv_kernels, geometry, zero_points[cases.size() % 3]});
+    for (const auto& kernels : {quantized_conv_kernels, tiles_or_gemm}) {
+      const int zero_points[] = {0, 128, 255};
+      cases.push_back({kernels, geometry, zero_points[cases.size() / 2 % 3]});
+    }
   }
   return cases;
 }

@@ -1,7 +1,8 @@
-// Matrix tiles of brain floats, and the order in which they lie in memory.
+// Matrix tiles of brain floats and of bytes, and the order in which they lie in memory.
 //
 // A product takes a tile of 16 rows by 32 values of the reduction, and one of 16 pairs of values by 16 columns, in
-// which the two values of a pair lie side by side; the result has 16 rows by 16 columns of floats. Each tile is 1 KiB.
+// which the two values of a pair lie side by side; the result has 16 rows by 16 columns of floats. Of bytes there are
+// 64 values in a row, and fours in place of pairs; the result are 32-bit integers. Each tile is 1 KiB.
 #pragma once
 
 #include <immintrin.h>
@@ -19,6 +20,15 @@ inline constexpr int64_t kTileDepth = 32;                         // values redu
 inline constexpr int64_t kTileElements = kTileRows * kTileDepth;  // brain floats
 inline constexpr int64_t kTileSums = kTileRows * kTileRows;       // floats of a result
 
+// The same of any numbers, brain floats or bytes.
+template <class Number>
+inline constexpr int64_t kDepthOf = 64 / int64_t{sizeof(Number)};
+template <class Number>
+inline constexpr int64_t kElementsOf = kTileRows* kDepthOf<Number>;
+
+// GCC does not see that the instructions of tiles read memory: what was written before is in memory then.
+inline void finish_writing() { __asm__ volatile("" ::: "memory"); }
+
 // The thread's tiles are 16 rows of 64 bytes while this lives.
 class TileScope {
  public:
@@ -33,6 +43,7 @@ class TileScope {
       configuration.row_bytes[tile] = 64;
       configuration.rows[tile] = kTileRows;
     }
+    finish_writing();
     _tile_loadconfig(&configuration);
   }
   ~TileScope() { _tile_release(); }
@@ -41,11 +52,12 @@ class TileScope {
 };
 
 // Two by two tiles of sums, from `steps` tiles of rows and of columns for each; all distances in elements. Tiles of
-// columns are kTileElements apart.
+// columns are kElementsOf apart. Bytes: rows unsigned, columns signed.
+template <class Number>
 struct TileProduct {
-  const Bf16* rows;
+  const Number* rows;
   int64_t rows_pitch, rows_step, rows_half;
-  const Bf16* columns;
+  const Number* columns;
   int64_t columns_half;
   int64_t steps;
 };
@@ -57,50 +69,72 @@ inline void clear_sums() {
   _tile_zero(2);
   _tile_zero(3);
 }
-inline void load_sums(const float* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
+template <class Sum>
+inline void load_sums(const Sum* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
   const auto stride = static_cast<size_t>(row_floats) * sizeof(float);
+  finish_writing();
   _tile_loadd(0, sums, stride);
   _tile_loadd(1, sums + columns_half, stride);
   _tile_loadd(2, sums + rows_half, stride);
   _tile_loadd(3, sums + rows_half + columns_half, stride);
 }
-inline void store_sums(float* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
+template <class Sum>
+inline void store_sums(Sum* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
   const auto stride = static_cast<size_t>(row_floats) * sizeof(float);
   _tile_stored(0, sums, stride);
   _tile_stored(1, sums + columns_half, stride);
   _tile_stored(2, sums + rows_half, stride);
   _tile_stored(3, sums + rows_half + columns_half, stride);
 }
-inline void multiply(const TileProduct& product) {
+template <class Number>
+inline void multiply(const TileProduct<Number>& product) {
   // Steps from what is multiplied to what comes from the second cache meanwhile: a load of a tile waits for each line.
   constexpr int64_t kAhead = 2;
-  const Bf16* rows = product.rows;
-  const Bf16* columns = product.columns;
+  constexpr bool kBytes = sizeof(Number) == 1;
+  constexpr int64_t kElements = kElementsOf<Number>;
+  const Number* rows = product.rows;
+  const Number* columns = product.columns;
   const int64_t pitch = product.rows_pitch;
-  const auto stride = static_cast<size_t>(pitch) * sizeof(Bf16);
-  const auto fetch_tile = [](const Bf16* tile, int64_t row_pitch) {
+  const auto stride = static_cast<size_t>(pitch) * sizeof(Number);
+  const auto fetch_tile = [](const Number* tile, int64_t row_pitch) {
 #pragma GCC unroll 16
     for (int64_t row = 0; row < kTileRows; ++row) __builtin_prefetch(tile + row * row_pitch);
   };
-  for (int64_t step = 0; step < product.steps; ++step, rows += product.rows_step, columns += kTileElements) {
-    const Bf16* next_rows = rows + kAhead * product.rows_step;
-    const Bf16* next_columns = columns + kAhead * kTileElements;
+  finish_writing();
+  for (int64_t step = 0; step < product.steps; ++step, rows += product.rows_step, columns += kElements) {
+    const Number* next_rows = rows + kAhead * product.rows_step;
+    const Number* next_columns = columns + kAhead * kElements;
     _tile_loadd(6, columns, 64);
     _tile_loadd(4, rows, stride);
-    fetch_tile(next_columns, kTileDepth);
-    _tile_dpbf16ps(0, 4, 6);
+    fetch_tile(next_columns, kDepthOf<Number>);
+    if constexpr (kBytes)
+      _tile_dpbusd(0, 4, 6);
+    else
+      _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, columns + product.columns_half, 64);
     fetch_tile(next_rows, pitch);
-    _tile_dpbf16ps(1, 4, 7);
+    if constexpr (kBytes)
+      _tile_dpbusd(1, 4, 7);
+    else
+      _tile_dpbf16ps(1, 4, 7);
     _tile_loadd(5, rows + product.rows_half, stride);
-    fetch_tile(next_columns + product.columns_half, kTileDepth);
-    _tile_dpbf16ps(2, 5, 6);
+    fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
+    if constexpr (kBytes)
+      _tile_dpbusd(2, 5, 6);
+    else
+      _tile_dpbf16ps(2, 5, 6);
     fetch_tile(next_rows + product.rows_half, pitch);
-    _tile_dpbf16ps(3, 5, 7);
+    if constexpr (kBytes)
+      _tile_dpbusd(3, 5, 7);
+    else
+      _tile_dpbf16ps(3, 5, 7);
   }
 }
 
-// 32 values of a row, the first n of them; the others are zero.
+// 64 bytes of values of a row, the first n of them; the others are zero.
+inline __m512i row_of(const uint8_t* from, int64_t n) {
+  return _mm512_maskz_loadu_epi8(static_cast<__mmask64>(~uint64_t{0} >> (kDepthOf<uint8_t> - n)), from);
+}
 inline __m512i row_of(const Bf16* from, int64_t n) {
   return _mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n) - 1U), from);
 }
@@ -111,7 +145,10 @@ inline __m512i row_of(const float* from, int64_t n) {
       _mm512_cvtne2ps_pbh(load_n(from + (second > 0 ? kLanes : 0), second).v, load_n(from, first).v));
 }
 
-inline void store_row(Bf16* to, __m512i row) { _mm512_store_si512(to, row); }
+template <class Number>
+inline void store_row(Number* to, __m512i row) {
+  _mm512_store_si512(to, row);
+}
 
 // Pairs (first[i], second[i]), of the values 0 to 15 and 16 to 31.
 struct Pairs {

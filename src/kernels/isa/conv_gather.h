@@ -100,7 +100,7 @@ inline constexpr int64_t kMostRows = 12;
 // The addresses for one tile of up to kCapacity consecutive result pixels.
 template <int64_t kCapacity, class Element = float>
 struct GatherTable {
-  const Element** sources;  // [tap][kCapacity]: first channel of the tap's source pixel, or the row of zeros
+  const Element** sources;  // [tap][kCapacity]: first channel of the tap's source pixel, or the row of padding
   int64_t* destinations;    // [kCapacity]: offset of the result pixel's first channel
   int64_t* y;               // [kCapacity]: source coordinates before the tap's offset
   int64_t* x;
@@ -123,9 +123,10 @@ struct GatherTable {
     windows = reinterpret_cast<Element*>(bases + kCapacity);
   }
 
-  // Fills the table for the result pixels first .. first + count - 1. `zeros` is a row of at least gather.channels (of
-  // all groups) zeros; entries behind `count` point there, as far as a microkernel reads.
-  void fill(const Gather& gather, const Element* source, const Element* zeros, int64_t first, int64_t count) {
+  // Fills the table for the result pixels first .. first + count - 1. `padding` is a row of at least gather.channels
+  // (of all groups) equal values, which taps outside of the image have, and windows where they reach over its edge;
+  // entries behind `count` point there, as far as a microkernel reads.
+  void fill(const Gather& gather, const Element* source, const Element* padding, int64_t first, int64_t count) {
     end = smaller(kCapacity, count + kMostRows);
     locate(gather, first, count);
     for (int64_t ty = 0; ty < gather.y.taps; ++ty) {
@@ -134,9 +135,9 @@ struct GatherTable {
         const int64_t dx = gather.x.offset_first + tx * gather.x.offset_step;
         const int64_t tap = ty * gather.x.taps + tx;
         if (gather.windows) {
-          fill_windows(gather, source, zeros, tap, dy, dx, count);
+          fill_windows(gather, source, padding, tap, dy, dx, count);
         } else {
-          fill_tap(gather, source, zeros, sources + tap * kCapacity, dy, dx);
+          fill_tap(gather, source, padding, sources + tap * kCapacity, dy, dx);
         }
       }
     }
@@ -170,13 +171,13 @@ struct GatherTable {
     }
   }
 
-  void fill_tap(const Gather& gather, const Element* source, const Element* zeros, const Element** row, int64_t dy,
+  void fill_tap(const Gather& gather, const Element* source, const Element* padding, const Element** row, int64_t dy,
                 int64_t dx) const {
     const auto height = static_cast<uint64_t>(gather.y.source_extent);
     const auto width = static_cast<uint64_t>(gather.x.source_extent);
     const int64_t shift = dy * gather.x.source_extent + dx;
     const auto origin = reinterpret_cast<uintptr_t>(source);
-    const auto outside = reinterpret_cast<uintptr_t>(zeros);
+    const auto outside = reinterpret_cast<uintptr_t>(padding);
     const auto bytes = static_cast<uint64_t>(gather.source_pitch) * sizeof(Element);
     for (int64_t i = 0; i < end; ++i) {
       const bool inside = (static_cast<uint64_t>(y[i] + dy) < height) & (static_cast<uint64_t>(x[i] + dx) < width);
@@ -185,17 +186,17 @@ struct GatherTable {
     }
   }
 
-  void fill_windows(const Gather& gather, const Element* source, const Element* zeros, int64_t tap, int64_t dy,
+  void fill_windows(const Gather& gather, const Element* source, const Element* padding, int64_t tap, int64_t dy,
                     int64_t dx, int64_t count) {
     const int64_t width = gather.x.source_extent;
     const int64_t pitch = gather.source_pitch;
     const Element** row = sources + tap * kCapacity;
-    for (int64_t i = count; i < end; ++i) row[i] = zeros;
+    for (int64_t i = count; i < end; ++i) row[i] = padding;
     for (int64_t i = 0; i < count; ++i) {
       const int64_t left = x[i] + dx;
       const int64_t right = left + gather.window_pixels;
       if (static_cast<uint64_t>(y[i] + dy) >= static_cast<uint64_t>(gather.y.source_extent)) {
-        row[i] = zeros;
+        row[i] = padding;
       } else if (left >= 0 && right <= width) {
         row[i] = source + (bases[i] + dy * width + dx) * pitch;
       } else {
@@ -203,7 +204,7 @@ struct GatherTable {
         const Element* image_row = source + (bases[i] - x[i] + dy * width) * pitch;
         for (int64_t c = 0; c < gather.channels; ++c) {
           const int64_t at = left * pitch + c;
-          window[c] = at >= 0 && at < width * pitch ? image_row[at] : Element{};
+          window[c] = at >= 0 && at < width * pitch ? image_row[at] : *padding;
         }
         row[i] = window;
       }

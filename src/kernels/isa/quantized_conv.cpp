@@ -151,21 +151,23 @@ struct PanelTile {
 };
 
 template <int kVectors>
-inline void multiply_tile(const ConvGeometry& g, const Layout& layout, const QuantizedEpilogue& epilogue,
-                          const PanelTile& tile) {
+inline void multiply_tile(const Layout& layout, const QuantizedEpilogue& epilogue, const PanelTile& tile) {
   constexpr int kPixels = kRows<kVectors>;
   alignas(64) int32_t sums[kPixels * kVectors * kLanes];
   for (int64_t row = 0; row < tile.count; row += kPixels) {
     multiply_rows<kPixels, kVectors>(tile.pixels + row * layout.pitch, layout.pitch, tile.weight, layout.pairs, sums);
-    for (int64_t r = 0; r < smaller<int64_t>(kPixels, tile.count - row); ++r) {
-      epilogue.finish(sums + r * kVectors * kLanes, (tile.first + row + r) * g.out_c, tile.channel, tile.channels);
-    }
+    epilogue.finish({.sums = sums,
+                     .pitch = kVectors * kLanes,
+                     .first = tile.first + row,
+                     .count = smaller<int64_t>(kPixels, tile.count - row),
+                     .channel = tile.channel,
+                     .channels = tile.channels});
   }
 }
 
 // Of the tile's pixels with the panel `column`, counted through all groups.
-void run_panel(const ConvGeometry& g, const Layout& layout, const QuantizedEpilogue& epilogue, int64_t column,
-               const int16_t* packed, PanelTile tile) {
+void run_panel(const Layout& layout, const QuantizedEpilogue& epilogue, int64_t column, const int16_t* packed,
+               PanelTile tile) {
   const Panels& panels = layout.panels;
   const int64_t group = column / panels.count(), panel = column % panels.count();
   const int64_t first = panels.first_vector(panel) * kLanes;
@@ -174,11 +176,11 @@ void run_panel(const ConvGeometry& g, const Layout& layout, const QuantizedEpilo
   tile.channel = group * panels.channels + first;
   tile.channels = smaller<int64_t>(width * kLanes, panels.channels - first);
   if constexpr (kPanelVectors == 4) {
-    if (width == 4) return multiply_tile<4>(g, layout, epilogue, tile);
-    if (width == 3) return multiply_tile<3>(g, layout, epilogue, tile);
+    if (width == 4) return multiply_tile<4>(layout, epilogue, tile);
+    if (width == 3) return multiply_tile<3>(layout, epilogue, tile);
   }
-  if (width == 2) return multiply_tile<2>(g, layout, epilogue, tile);
-  multiply_tile<1>(g, layout, epilogue, tile);
+  if (width == 2) return multiply_tile<2>(layout, epilogue, tile);
+  multiply_tile<1>(layout, epilogue, tile);
 }
 
 // A task is a tile with a run of panels, of one group after the other.
@@ -195,7 +197,7 @@ void quantized_conv_forward(const ConvGeometry& g, const QuantizedConvArgs& args
   const int64_t columns = g.groups * layout.panels.count();
   const int64_t tile_work = layout.tile * layout.depth * g.out_c;
   const int64_t splits = smaller(ceil_div(kTasks, tiles), smaller(columns, ceil_div(tile_work, kTaskWork)));
-  const QuantizedEpilogue epilogue(args);
+  const QuantizedEpilogue epilogue(args, g.out_c);
   parallel_for(tiles * splits, [&](int64_t task, int worker) {
     const int64_t split = task % splits, first = task / splits * layout.tile;
     const int64_t count = smaller(layout.tile, pixels - first);
@@ -213,7 +215,7 @@ void quantized_conv_forward(const ConvGeometry& g, const QuantizedConvArgs& args
           Pixel{numbers + i * layout.pitch}.add_zeros(2 * layout.pairs);
         }
       }
-      run_panel(g, layout, epilogue, column, packed, {.pixels = numbers, .first = first, .count = count});
+      run_panel(layout, epilogue, column, packed, {.pixels = numbers, .first = first, .count = count});
     }
   });
 }

@@ -125,17 +125,20 @@ struct PixelSums {
   }
 };
 
-void run_pixel(const PixelSums& pixel, const QuantizedEpilogue& epilogue, int64_t channels, int64_t at) {
+void run_pixel(const PixelSums& pixel, const QuantizedEpilogue& epilogue, int64_t channels, int64_t index) {
   alignas(64) int32_t sums[kBlock];
+  const auto finish = [&](int64_t channel, int64_t count) {
+    epilogue.finish({.sums = sums, .pitch = kBlock, .first = index, .count = 1, .channel = channel, .channels = count});
+  };
   int64_t c = 0;
   for (; c + kBlock <= channels; c += kBlock) {
     pixel.sum_block(c, sums);
-    epilogue.finish(sums, at, c, kBlock);
+    finish(c, kBlock);
   }
   for (; c < channels; c += kLanes) {
     const int64_t count = smaller<int64_t>(kLanes, channels - c);
     pixel.sum_vector(c, count, sums);
-    epilogue.finish(sums, at, c, count);
+    finish(c, count);
   }
 }
 
@@ -153,7 +156,7 @@ void quantized_depthwise_forward(const ConvGeometry& g, const QuantizedConvArgs&
   for (int64_t c = 0; c < layout.vectors * kLanes; ++c) start[c] = -args.in.zero_point * packed[c];
   auto* outside = reinterpret_cast<uint8_t*>(workspace + layout.weight_bytes + layout.start_bytes);
   for (int64_t c = 0; c < g.in_c; ++c) outside[c] = static_cast<uint8_t>(args.in.zero_point);
-  const QuantizedEpilogue epilogue(args);
+  const QuantizedEpilogue epilogue(args, g.out_c);
   parallel_for(g.batch * g.out_h, [&](int64_t task, int worker) {
     auto* rows = reinterpret_cast<const uint8_t**>(workspace + layout.weight_bytes + layout.start_bytes +
                                                    layout.row_bytes + static_cast<size_t>(worker) * layout.table_bytes);
@@ -165,7 +168,7 @@ void quantized_depthwise_forward(const ConvGeometry& g, const QuantizedConvArgs&
                           .weight = reinterpret_cast<const int16_t*>(packed + layout.vectors * kLanes)};
     for (int64_t x = 0; x < g.out_w; ++x) {
       taps.move_to(task / g.out_h, task % g.out_h, x);
-      run_pixel(pixel, epilogue, g.out_c, (task * g.out_w + x) * g.out_c);
+      run_pixel(pixel, epilogue, g.out_c, task * g.out_w + x);
     }
   });
 }

@@ -22,6 +22,13 @@ std::string refuse_unless_depthwise(const NodeSpec& spec) {
   return kernels::is_depthwise(g) ? "" : fmt::format("{} groups of {} channels", g.groups, g.in_c / g.groups);
 }
 
+std::string refuse_unless_tiles(const NodeSpec&) {
+  return kernels::tile_quantized_conv_kernels() == nullptr ? "this processor has no matrix tiles" : "";
+}
+
+// Where it is not refused.
+const kernels::QuantizedConvKernels& tile_kernels() { return *kernels::tile_quantized_conv_kernels(); }
+
 kernels::ByteScale byte_scale(const Quantization& quantization) {
   return {.scale = quantization.scale, .zero_point = quantization.zero_point};
 }
@@ -67,6 +74,7 @@ constexpr Kernel kernel(std::string_view name, std::string (*refuse)(const NodeS
 
 constexpr Kernel kTable[] = {
     kernel<kernels::quantized_depthwise_kernels>("depthwise", refuse_unless_depthwise),
+    kernel<tile_kernels>("tiles", refuse_unless_tiles),
     kernel<kernels::quantized_conv_kernels>("gemm", nullptr),
 };
 

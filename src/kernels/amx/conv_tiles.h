@@ -1,0 +1,255 @@
+// What convolutions on matrix tiles have in common, of brain floats and of bytes: for each tile of pixels the values of
+// all taps are packed, a row a pixel, as the table of addresses (isa/conv_gather.h) finds them, and multiplied by the
+// packed weights of two panels of 16 outputs at a time, 32 pixels by 32 outputs in the tile registers. A 1x1 layer's
+// rows are read where they are.
+//
+// Source is the type of the maps, Number that of what is multiplied.
+#pragma once
+
+#include "core/parallel.h"
+#include "kernels/amx/tile.h"
+#include "kernels/isa/conv_gather.h"
+#include "kernels/isa/conv_microkernel.h"
+
+namespace convoy::kernels::CONVOY_ISA {
+
+// Pixels and outputs of the sums in the tile registers.
+inline constexpr int64_t kBlock = 2 * kTileRows;
+static_assert(kTilePixels % kBlock == 0);
+// Bytes of packed pixels that leave room for the weights of two panels in the second cache.
+inline constexpr int64_t kPackedBytes = 640 << 10;
+// Tasks that a problem should have at least, so that threads finish together.
+inline constexpr int64_t kTileTasks = 32;
+// Multiplications that a task should have at least.
+inline constexpr int64_t kTileTaskWork = int64_t{1} << 22;
+
+inline constexpr int64_t kTablePixels = 4 * kTilePixels;
+template <class Source>
+using TileTable = GatherTable<kTablePixels, Source>;
+
+// The reduction of a gather: the channels of tap after tap, up to whole steps.
+template <class Number>
+struct TileDepth {
+  int64_t values, steps;
+
+  explicit TileDepth(const Gather& gather)
+      : values(gather.taps() * gather.channels), steps(ceil_div(values, kDepthOf<Number>)) {}
+};
+
+// Where packed pixels lie. Where taps are whole steps, tile after tile, which is how they are read; else a row a pixel,
+// the channels of its taps one behind the other. Rows are an odd number of lines apart, or those of a tile would meet
+// in few sets of the first cache.
+template <class Number>
+struct PixelLayout {
+  bool tiled;
+  int64_t pitch, step, half;  // as TileProduct's
+  int64_t pixel_elements;
+
+  explicit PixelLayout(const Gather& gather) : tiled(gather.channels % kDepthOf<Number> == 0) {
+    const int64_t steps = TileDepth<Number>(gather).steps;
+    pitch = tiled ? kDepthOf<Number> : (steps | 1) * kDepthOf<Number>;
+    step = tiled ? kElementsOf<Number> : kDepthOf<Number>;
+    half = tiled ? steps * kElementsOf<Number> : kTileRows * pitch;
+    pixel_elements = half / kTileRows;
+  }
+};
+
+// Panels of 16 outputs, in pairs.
+inline int64_t panel_pairs(const Gather& gather) { return ceil_div(gather.outputs, kBlock); }
+template <class Number>
+int64_t packed_weights(const Gather& gather) {
+  return gather.groups * panel_pairs(gather) * 2 * TileDepth<Number>(gather).steps * kElementsOf<Number>;
+}
+
+// Tiles of a gather's pixels: of kTilePixels, or some of these where packed pixels are few.
+template <class Number>
+int64_t tile_pixels(const Gather& gather, bool statistics) {
+  const int64_t row_bytes =
+      larger<int64_t>(1, PixelLayout<Number>(gather).pixel_elements) * static_cast<int64_t>(sizeof(Number));
+  const int64_t fitting = kPackedBytes / (row_bytes * kTilePixels);
+  const int64_t most = ceil_div(gather.pixels(), kTileTasks * kTilePixels);
+  const int64_t tiles = statistics ? 1 : larger<int64_t>(1, smaller(fitting, most));
+  return kTilePixels * smaller(tiles, kTablePixels / kTilePixels);
+}
+
+// A worker's memory: the table, packed pixels, and sums of a tile with one pair of panels.
+template <class Source, class Number, class Sum>
+struct TileScratch {
+  TileTable<Source> table;
+  Number* packed;
+  Sum* sums;
+
+  static size_t packed_bytes(const Gather& gather, int64_t pixels) {
+    return static_cast<size_t>(pixels * PixelLayout<Number>(gather).pixel_elements + kDepthOf<Number>) * sizeof(Number);
+  }
+  static size_t bytes(const Gather& gather, int64_t pixels) {
+    return align(TileTable<Source>::bytes(gather)) + packed_bytes(gather, pixels) +
+           static_cast<size_t>(pixels * kBlock) * sizeof(Sum);
+  }
+  TileScratch(const Gather& gather, int64_t pixels, std::byte* memory)
+      : table(gather, memory),
+        packed(reinterpret_cast<Number*>(memory + align(TileTable<Source>::bytes(gather)))),
+        sums(reinterpret_cast<Sum*>(reinterpret_cast<std::byte*>(packed) + packed_bytes(gather, pixels))) {}
+};
+
+// Workspace: a row of padding, the packed weights of all phases, a TileScratch for each worker.
+struct TileWorkspace {
+  size_t weights, workers, worker_stride, total;
+
+  template <class Source>
+  static TileWorkspace of(const Gather& widest, size_t weight_bytes, size_t scratch) {
+    TileWorkspace layout{};
+    layout.weights = align(static_cast<size_t>(larger(widest.source_pitch, widest.channels)) * sizeof(Source));
+    layout.workers = layout.weights + align(weight_bytes);
+    layout.worker_stride = align(scratch);
+    layout.total = layout.workers + layout.worker_stride * static_cast<size_t>(thread_count());
+    return layout;
+  }
+};
+
+template <class Source, class Number>
+void pack_tiles(const Gather& gather, const TileTable<Source>& table, int64_t group, int64_t count, Number* packed) {
+  constexpr int64_t kDepth = kDepthOf<Number>;
+  const int64_t steps = TileDepth<Number>(gather).steps, tap_steps = gather.channels / kDepth;
+  for (int64_t tap = 0; tap < gather.taps(); ++tap) {
+    const Source* const* sources = table.sources + tap * kTablePixels;
+    for (int64_t pixel = 0; pixel < count; ++pixel) {
+      const Source* from = sources[pixel] + group * gather.channels;
+      Number* to =
+          packed + (pixel / kTileRows * steps + tap * tap_steps) * kElementsOf<Number> + pixel % kTileRows * kDepth;
+      for (int64_t step = 0; step < tap_steps; ++step) {
+        store_row(to + step * kElementsOf<Number>, row_of(from + step * kDepth, kDepth));
+      }
+    }
+  }
+}
+
+// Stores reach into what is written after them.
+template <class Source, class Number>
+void pack_pixel_rows(const Gather& gather, const TileTable<Source>& table, int64_t group, int64_t count,
+                     Number* packed) {
+  constexpr int64_t kDepth = kDepthOf<Number>;
+  const int64_t channels = gather.channels, pitch = PixelLayout<Number>(gather).pitch;
+  for (int64_t pixel = 0; pixel < count; ++pixel) {
+    Number* to = packed + pixel * pitch;
+    for (int64_t tap = 0; tap < gather.taps(); ++tap, to += channels) {
+      const Source* from = table.sources[tap * kTablePixels + pixel] + group * channels;
+      for (int64_t c = 0; c < channels; c += kDepth) {
+        _mm512_storeu_si512(to + c, row_of(from + c, smaller(kDepth, channels - c)));
+      }
+    }
+    if (gather.taps() * channels % kDepth != 0) _mm512_storeu_si512(to, _mm512_setzero_si512());
+  }
+}
+
+// The taps of a tile's pixels, as PixelLayout says; zeros behind the last pixel, up to whole blocks.
+template <class Source, class Number>
+void pack_pixels(const Gather& gather, const TileTable<Source>& table, int64_t group, int64_t count, Number* packed) {
+  const PixelLayout<Number> layout(gather);
+  (layout.tiled ? pack_tiles<Source, Number> : pack_pixel_rows<Source, Number>)(gather, table, group, count, packed);
+  for (int64_t pixel = count; pixel % kBlock != 0; ++pixel) {
+    Number* row = packed + pixel / kTileRows * layout.half + pixel % kTileRows * layout.pitch;
+    for (int64_t step = 0; step < TileDepth<Number>(gather).steps; ++step) {
+      store_row(row + step * layout.step, _mm512_setzero_si512());
+    }
+  }
+}
+
+// Whether every pixel of the result has one source pixel, its own.
+inline bool is_pointwise(const Gather& gather) {
+  return gather.taps() == 1 && gather.y.source_step == 1 && gather.x.source_step == 1 && gather.y.offset_first == 0 &&
+         gather.x.offset_first == 0 && gather.y.count == gather.y.source_extent &&
+         gather.x.count == gather.x.source_extent;
+}
+
+// Whether the rows of a tile's pixels can be read where they are: they lie evenly apart, and whole steps fill them.
+template <class Number>
+bool reads_in_place(const Gather& gather, int64_t count) {
+  return gather.channels % kDepthOf<Number> == 0 && count % kBlock == 0 && is_pointwise(gather);
+}
+
+// What a problem is multiplied from, and what becomes of the sums.
+template <class Source, class Number, class Sum>
+struct TileProblem {
+  const Gather& gather;
+  const Source* source;
+  const Source* padding;  // a row of what taps outside of the image have
+  const Number* weights;  // packed
+  // Of each output, kBlock for every pair of panels: what its sums begin with; or null.
+  const Sum* starts = nullptr;
+};
+
+// The sums of a tile with one pair of panels: `count` pixels from `first` on, kBlock sums apart, by `channels` outputs
+// from `channel` on, whose results lie at destinations[pixel] + channel.
+template <class Sum>
+struct TileSums {
+  Sum* sums;
+  const int64_t* destinations;
+  int64_t first, count;
+  int64_t channel, channels;
+};
+
+// Pixels first .. first + count - 1 with the pairs of panels begin .. end - 1 of all groups. finish(TileSums) takes the
+// sums.
+template <class Source, class Number, class Sum, class Finish>
+void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, int64_t count, int64_t begin, int64_t end,
+              TileScratch<Source, Number, Sum>& scratch, const Finish& finish) {
+  const Gather& gather = problem.gather;
+  const TileDepth<Number> depth(gather);
+  const int64_t pairs = panel_pairs(gather);
+  scratch.table.fill(gather, problem.source, problem.padding, first, count);
+  PixelLayout<Number> layout(gather);
+  const Number* in_place = nullptr;
+  if constexpr (sizeof(Source) == sizeof(Number)) {
+    if (reads_in_place<Number>(gather, count)) in_place = reinterpret_cast<const Number*>(scratch.table.sources[0]);
+  }
+  if (in_place != nullptr) {
+    layout.pitch = gather.source_pitch;
+    layout.step = kDepthOf<Number>;
+    layout.half = kTileRows * layout.pitch;
+  }
+  int64_t packed_group = -1;
+  for (int64_t column = begin; column < end; ++column) {
+    const int64_t group = column / pairs, pair = column % pairs;
+    if (in_place == nullptr && group != packed_group) {
+      pack_pixels(gather, scratch.table, group, count, scratch.packed);
+    }
+    packed_group = group;
+    const Number* rows = in_place == nullptr ? scratch.packed : in_place + group * gather.channels;
+    const Number* columns = problem.weights + column * 2 * depth.steps * kElementsOf<Number>;
+    for (int64_t block = 0; block < ceil_div(count, kBlock); ++block) {
+      if (problem.starts == nullptr) {
+        clear_sums();
+      } else {
+        load_sums(problem.starts + column * kBlock, 0, 0, kTileRows);
+      }
+      multiply<Number>({rows + block * 2 * layout.half, layout.pitch, layout.step, layout.half, columns,
+                        depth.steps * kElementsOf<Number>, depth.steps});
+      store_sums(scratch.sums + block * kBlock * kBlock, kBlock, kTileRows * kBlock, kTileRows);
+    }
+    finish(TileSums<Sum>{scratch.sums, scratch.table.destinations, first, count, group * gather.outputs + pair * kBlock,
+                         smaller(kBlock, gather.outputs - pair * kBlock)});
+  }
+}
+
+// All of it, in tiles of `height` pixels.
+template <class Source, class Number, class Sum, class Finish>
+void multiply_tiles(const TileProblem<Source, Number, Sum>& problem, int64_t height, const TileWorkspace& layout,
+                    std::byte* workspace, const Finish& finish) {
+  const Gather& gather = problem.gather;
+  const int64_t pixels = gather.pixels(), tiles = ceil_div(pixels, height);
+  const int64_t columns = gather.groups * panel_pairs(gather);
+  const int64_t column_work = height * TileDepth<Number>(gather).steps * kDepthOf<Number> * kBlock;
+  const int64_t splits = smaller(ceil_div(kTileTasks, tiles), ceil_div(columns * column_work, kTileTaskWork));
+  const int64_t parts = larger<int64_t>(1, smaller(columns, splits));
+  parallel_for(tiles * parts, [&](int64_t index, int worker) {
+    const int64_t tile = index / parts, part = index % parts;
+    const TileScope scope;
+    TileScratch<Source, Number, Sum> scratch(
+        gather, height, workspace + layout.workers + layout.worker_stride * static_cast<size_t>(worker));
+    run_tile(problem, tile * height, smaller(height, pixels - tile * height), columns * part / parts,
+             columns * (part + 1) / parts, scratch, finish);
+  });
+}
+
+}  // namespace convoy::kernels::CONVOY_ISA
