@@ -11,6 +11,7 @@
 #include "convoy/error.h"
 #include "core/finite.h"
 #include "core/parallel.h"
+#include "core/text.h"
 #include "data/loader.h"
 #include "data/unlabelled.h"
 #include "inference/arena.h"
@@ -131,9 +132,12 @@ void check_outputs(std::span<const float> logits, const std::string& image, cons
   }
 }
 
-// The message about the image of that name among a loader's; empty where there is none.
+// The message about the image of that name among a loader's, in which names are printable; empty where there is none.
 std::string message_about(const std::string& image, const std::vector<std::string>& messages) {
-  const auto found = std::ranges::find_if(messages, [&](const auto& text) { return text.starts_with(image + ":"); });
+  const auto is_about = [begin = printable(image) + ":"](const auto& text) {
+    return printable(text).starts_with(begin);
+  };
+  const auto found = std::ranges::find_if(messages, is_about);
   return found == messages.end() ? "" : *found;
 }
 
