@@ -43,4 +43,13 @@ bool open_standard_descriptors() {
   return true;
 }
 
+bool allow_open_files(uint64_t more) {
+  constexpr uint64_t kOthers = 256;  // that are open already, or will be
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < more + kOthers) return false;
+  if (limit.rlim_cur >= more + kOthers) return true;
+  limit.rlim_cur = more + kOthers;
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 }  // namespace convoy

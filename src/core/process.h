@@ -1,4 +1,4 @@
-// What this process has used so far, and its standard descriptors.
+// What this process has used so far, and its descriptors.
 #pragma once
 
 #include <cstdint>
@@ -17,5 +17,9 @@ int64_t resident_bytes();
 // Connects those of the descriptors 0, 1 and 2 that are closed to /dev/null: the next files to be opened would take
 // their places, and get what is printed. False where that fails.
 bool open_standard_descriptors();
+
+// Raises the number of files that this process may have open where it must, as far as the system allows, so that it can
+// open `more` of them. False where that does not suffice.
+bool allow_open_files(uint64_t more);
 
 }  // namespace convoy

@@ -272,14 +272,22 @@ std::string Archive::name(const std::string& path) const {
   return path.empty() ? file_.string() : fmt::format("{}:{}", file_.string(), path);
 }
 
-std::vector<uint8_t> Archive::read(const std::string& path) const {
+const Archive::Entry& Archive::kept(const std::string& path) const {
   if (!has(path)) throw FileError(fmt::format("{}: no such file in the archive", name(path)));
-  const Entry& entry = entries_.at(path);
+  return entries_.at(path);
+}
+
+std::vector<uint8_t> Archive::read(const std::string& path) const {
+  const Entry& entry = kept(path);
   constexpr uint64_t kMost = uint64_t{1} << 30;
   if (entry.size > kMost) {
     throw Error(fmt::format("{}: is larger than {} MiB, the most that is read", name(path), kMost >> 20));
   }
   return read_bytes(path, entry, entry.size);
+}
+
+std::vector<uint8_t> Archive::read_begin(const std::string& path, size_t most) const {
+  return read_bytes(path, kept(path), most);
 }
 
 std::optional<FileStamp> Archive::stamp(const std::string& path) const {

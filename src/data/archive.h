@@ -34,6 +34,7 @@ class Archive : public FileTree {
   // "photos.tar:cat/1.jpg", "photos.tar" for the root.
   std::string name(const std::string& path) const override;
   std::vector<uint8_t> read(const std::string& path) const override;
+  std::vector<uint8_t> read_begin(const std::string& path, size_t most) const override;
   std::optional<FileStamp> stamp(const std::string& path) const override;
 
  private:
@@ -46,6 +47,8 @@ class Archive : public FileTree {
   };
   class Indexer;
 
+  // The entry of a file that is kept. Throws FileError where there is none.
+  const Entry& kept(const std::string& path) const;
   // At most `most` bytes of the entry.
   std::vector<uint8_t> read_bytes(const std::string& path, const Entry& entry, uint64_t most) const;
 

@@ -1,7 +1,5 @@
 #include "data/archive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,6 +10,7 @@
 
 #include "convoy/error.h"
 #include "data/dataset.h"
+#include "tests/support/pack.h"
 #include "tests/support/ppm.h"
 
 namespace convoy {
@@ -22,7 +21,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-using Format = int (*)(archive*);
+using Format = testing::ArchiveFormat;
 constexpr size_t kNoLimit = size_t{1} << 30;
 
 bool everything(std::string_view /*path*/) { return true; }
@@ -39,31 +38,12 @@ class ArchiveTest : public ::testing::Test {
   ArchiveTest() { fs::create_directories(root_); }
   ~ArchiveTest() override { fs::remove_all(root_); }
 
-  using Files = std::vector<std::pair<std::string, std::string>>;
+  using Files = testing::PackedFiles;
 
-  // Writes an archive; content "-> target" makes a hard link.
   fs::path pack(const Files& files, Format format = archive_write_set_format_pax_restricted,
                 Format filter = archive_write_add_filter_none, const std::string& name = "photos.tar") const {
-    const fs::path path = root_ / name;
-    archive* writer = archive_write_new();
-    format(writer);
-    filter(writer);
-    EXPECT_EQ(archive_write_open_filename(writer, path.c_str()), ARCHIVE_OK);
-    archive_entry* entry = archive_entry_new();
-    for (const auto& [file, content] : files) {
-      archive_entry_clear(entry);
-      archive_entry_set_pathname(entry, file.c_str());
-      archive_entry_set_filetype(entry, file.ends_with('/') ? AE_IFDIR : AE_IFREG);
-      archive_entry_set_perm(entry, 0644);
-      const bool link = content.starts_with("-> ");
-      archive_entry_set_size(entry, link ? 0 : static_cast<int64_t>(content.size()));
-      if (link) archive_entry_set_hardlink(entry, content.substr(3).c_str());
-      EXPECT_LE(archive_write_header(writer, entry), ARCHIVE_OK);
-      if (!link) archive_write_data(writer, content.data(), content.size());
-    }
-    archive_entry_free(entry);
-    EXPECT_EQ(archive_write_free(writer), ARCHIVE_OK);
-    return path;
+    testing::pack(root_ / name, files, format, filter);
+    return root_ / name;
   }
 
   std::vector<std::string> names(const DatasetPtr& dataset) const {

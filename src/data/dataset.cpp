@@ -34,6 +34,7 @@ class Subset : public Dataset {
     return base_->load_with_damage(at(index), options, damage);
   }
   std::optional<FileStamp> stamp(int64_t index) const override { return base_->stamp(at(index)); }
+  uint32_t shard(int64_t index) const override { return base_->shard(at(index)); }
   bool in_memory() const override { return base_->in_memory(); }
 
  private:
@@ -59,6 +60,7 @@ class Renumbered : public Dataset {
     return base_->load_with_damage(index, options, damage);
   }
   std::optional<FileStamp> stamp(int64_t index) const override { return base_->stamp(index); }
+  uint32_t shard(int64_t index) const override { return base_->shard(index); }
   bool in_memory() const override { return base_->in_memory(); }
 
  private:

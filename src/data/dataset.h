@@ -36,6 +36,8 @@ class Dataset {
   }
   // What tells whether a stored sample is still the same; nullopt where samples are not files, or the file is missing.
   virtual std::optional<FileStamp> stamp(int64_t /*index*/) const { return std::nullopt; }
+  // The number of the shard that the sample lies in, counted from 0; 0 where the dataset has none.
+  virtual uint32_t shard(int64_t /*index*/) const { return 0; }
   // Whether the pixels are in memory already, so that keeping what load() gives saves no time.
   virtual bool in_memory() const { return false; }
 };

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <utility>
 
@@ -15,9 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<uint8_t> first_bytes(const fs::path& file) {
-  std::vector<uint8_t> bytes(kFormatBytes);
+// nullopt where the file cannot be read.
+std::optional<std::vector<uint8_t>> first_bytes(const fs::path& file, size_t most) {
+  std::vector<uint8_t> bytes(most);
   std::ifstream stream(file, std::ios::binary);
+  if (!stream) return std::nullopt;
   stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<size_t>(stream.gcount()));
   return bytes;
@@ -72,7 +75,8 @@ class Walk {
       const bool readable = !enter(path + "/");
       entries_.push_back({path + "/", readable ? folder : unreadable});
     } else if (fs::is_regular_file(status)) {
-      entries_.push_back({path, finder_(path, [&] { return first_bytes(entry.path()); }) ? image : other});
+      const auto begin = [&] { return first_bytes(entry.path(), kFormatBytes).value_or(std::vector<uint8_t>()); };
+      entries_.push_back({path, finder_(path, begin) ? image : other});
     } else {
       entries_.push_back({path, entry.is_symlink(error) ? broken_link : other});
     }
@@ -96,6 +100,10 @@ class FolderTree : public FileTree {
     return path.empty() ? root_.string() : (root_ / path).string();
   }
   std::vector<uint8_t> read(const std::string& path) const override { return read_file(root_ / path); }
+  std::vector<uint8_t> read_begin(const std::string& path, size_t most) const override {
+    if (auto bytes = first_bytes(root_ / path, most)) return *std::move(bytes);
+    throw FileError(fmt::format("{}: cannot be read: {}", name(path), std::generic_category().message(errno)));
+  }
   std::optional<FileStamp> stamp(const std::string& path) const override { return stamp_of(root_ / path); }
 
  private:

@@ -1,4 +1,4 @@
-// Files under one root: a folder of the disk or an archive.
+// Files under one root: a folder of the disk, an archive, or several archives that are one.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,12 @@ class FileTree {
   virtual std::string name(const std::string& path) const = 0;
   // The whole content. Throws Error that begins with name(path) when it cannot be read.
   virtual std::vector<uint8_t> read(const std::string& path) const = 0;
+  // Its first bytes, at most `most`. Throws as read().
+  virtual std::vector<uint8_t> read_begin(const std::string& path, size_t most) const = 0;
   // Of the file as it is now; nullopt where it is missing.
   virtual std::optional<FileStamp> stamp(const std::string& path) const = 0;
+  // The number of the archive that holds the file, where the tree is spread over several.
+  virtual uint32_t shard(const std::string& /*path*/) const { return 0; }
 };
 
 using FileTreePtr = std::shared_ptr<const FileTree>;

@@ -19,6 +19,7 @@ class ImageFiles : public Dataset {
     return decode_image(tree_->read(at(index).path), name(index), options, &damage);
   }
   std::optional<FileStamp> stamp(int64_t index) const override { return tree_->stamp(at(index).path); }
+  uint32_t shard(int64_t index) const override { return tree_->shard(at(index).path); }
 
  private:
   const LabelledFile& at(int64_t index) const { return files_[static_cast<size_t>(index)]; }

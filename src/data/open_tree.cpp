@@ -6,6 +6,7 @@
 #include "core/buffer.h"
 #include "data/archive.h"
 #include "data/cifar.h"
+#include "data/sharded_tree.h"
 
 namespace convoy {
 
@@ -13,10 +14,11 @@ namespace fs = std::filesystem;
 
 FileTreePtr open_tree(const fs::path& root) {
   std::error_code unknown;
-  if (!fs::exists(root, unknown)) throw FileError(fmt::format("{}: no such folder or archive", root.string()));
   if (fs::is_directory(root, unknown)) return make_folder_tree(root);
-  const auto is_cifar = [](std::string_view path) { return is_cifar_name(fs::path(path).filename().native()); };
-  return std::make_shared<const Archive>(root, is_cifar, available_memory() / 2);
+  const auto wanted = [](std::string_view path) { return is_cifar_name(fs::path(path).filename().native()); };
+  if (fs::exists(root, unknown)) return std::make_shared<const Archive>(root, wanted, available_memory() / 2);
+  if (const auto shards = shards_of(root)) return make_sharded_tree(root, *shards, wanted, available_memory() / 2);
+  throw FileError(fmt::format("{}: no such folder or archive", root.string()));
 }
 
 }  // namespace convoy

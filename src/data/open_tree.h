@@ -1,4 +1,4 @@
-// A folder or an archive as a tree of files.
+// A folder, an archive or shards as a tree of files.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +7,9 @@
 
 namespace convoy {
 
-// Of an archive, images and what CIFAR is published in are kept, in at most half of the memory that is available.
-// Throws Error when there is nothing of that name, and as Archive does.
+// A path that is neither a folder nor a file may stand for shards (shards_of). Of archives, images, what CIFAR is
+// published in are kept, in at most half of the memory that is available. Throws Error when
+// there is nothing of that name, as Archive does, and as make_sharded_tree.
 FileTreePtr open_tree(const std::filesystem::path& root);
 
 }  // namespace convoy

@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "data/file_format.h"
 #include "data/open_tree.h"
+#include "data/sharded_tree.h"
 
 namespace convoy {
 namespace {
@@ -102,11 +103,12 @@ void append_tree(const fs::path& root, std::vector<Sample>& samples) {
 // What cannot be had becomes a sample with a problem.
 void append_samples(const fs::path& path, std::vector<Sample>& samples) try {
   std::error_code unknown;
+  const bool exists = fs::exists(path, unknown);
   if (path == "-") {
     samples.push_back({.name = "-", .bytes = read_standard_input()});
-  } else if (fs::is_directory(path, unknown) || (fs::exists(path, unknown) && is_archive_name(path))) {
+  } else if (fs::is_directory(path, unknown) || (exists ? is_archive_name(path) : shards_of(path).has_value())) {
     append_tree(path, samples);
-  } else if (!fs::exists(path, unknown)) {
+  } else if (!exists) {
     const bool is_link = fs::is_symlink(path, unknown);
     throw FileError(fmt::format("{}: {}", path.string(), is_link ? "is a link to nothing" : "no such file or folder"));
   } else {
