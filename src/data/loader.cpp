@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 #include <utility>
 
 #include "convoy/error.h"
@@ -67,6 +66,7 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
       augmenter_(augmenter_of(options_)),
       steps_per_epoch_(count_steps(dataset_->size(), options_)),
       end_(end_of(options_, steps_per_epoch_)),
+      order_(*dataset_, options_.shuffle, options_.seed),
       cache_(dataset_, dataset_->in_memory() ? 0 : std::min(options_.cache_bytes, available_memory() / 4),
              options_.disk_cache) {
   consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
@@ -95,24 +95,12 @@ Loader::~Loader() {
   for (std::jthread& worker : workers_) worker.request_stop();
 }
 
-Loader::Order Loader::order_of(int64_t epoch) const {
-  auto order = std::make_shared<std::vector<uint32_t>>(static_cast<size_t>(dataset_->size()));
-  std::iota(order->begin(), order->end(), 0U);
-  if (options_.shuffle) {
-    RandomStream random(options_.seed, "shuffle", static_cast<uint64_t>(epoch));
-    for (size_t i = order->size(); i > 1; --i) {
-      std::swap((*order)[i - 1], (*order)[random.below(static_cast<uint32_t>(i))]);
-    }
-  }
-  return order;
-}
-
 void Loader::open_slot(int64_t number) {
   Slot& slot = slot_of(number);
   slot.batch.epoch = number / steps_per_epoch_;
   slot.batch.step = number % steps_per_epoch_;
   if (slot.batch.epoch != last_order_epoch_) {
-    last_order_ = order_of(slot.batch.epoch);
+    last_order_ = std::make_shared<const std::vector<uint32_t>>(order_.of_epoch(slot.batch.epoch));
     last_order_epoch_ = slot.batch.epoch;
   }
   slot.order = last_order_;

@@ -18,6 +18,7 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/image_cache.h"
+#include "data/sample_order.h"
 #include "data/transform.h"
 
 namespace convoy {
@@ -125,7 +126,6 @@ class Loader {
   };
 
   Slot& slot_of(int64_t number) { return *slots_[static_cast<size_t>(number % static_cast<int64_t>(slots_.size()))]; }
-  Order order_of(int64_t epoch) const;
   void open_slot(int64_t number);
   // The next samples to prepare in the batches before number `end`, if any are left. The lock is held.
   std::optional<Work> take_work(int64_t end);
@@ -145,6 +145,7 @@ class Loader {
   const std::optional<Augmenter> augmenter_;
   int64_t steps_per_epoch_ = 0;
   int64_t end_ = 0;  // number of the batch after the last
+  const SampleOrder order_;
   ImageCache cache_;
   Scratch scratch_;  // of who calls next()
   double wait_seconds_ = 0;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -108,6 +109,64 @@ TEST(Loader, SlicesAreTheirPartsOfABatch) {
     }
     EXPECT_TRUE(together == expected) << "batch " << batch;
   }
+}
+
+// Samples in shards, which counts how often each is read.
+class ShardedNoise : public NoiseDataset {
+ public:
+  explicit ShardedNoise(int64_t size) : NoiseDataset(size), reads_(static_cast<size_t>(size)) {}
+  uint32_t shard(int64_t index) const override { return static_cast<uint32_t>(index % 4); }
+  Image load(int64_t index) const override {
+    ++reads_[static_cast<size_t>(index)];
+    return NoiseDataset::load(index);
+  }
+  std::vector<int> take_reads() const {
+    std::vector<int> reads;
+    for (std::atomic<int>& count : reads_) reads.push_back(count.exchange(0));
+    return reads;
+  }
+
+ private:
+  mutable std::vector<std::atomic<int>> reads_;
+};
+
+TEST(Loader, ASliceReadsItsImagesOnly) {
+  const auto dataset = std::make_shared<ShardedNoise>(35);
+  LoaderOptions options = training_options(2);
+  options.slices = 3;
+  options.cache_bytes = 0;
+  options.end_epoch = 1;
+  std::vector<int> reads(35);
+  for (int64_t slice = 0; slice < 3; ++slice) {
+    options.slice = slice;
+    std::set<int64_t> given;
+    {
+      Loader loader(dataset, options);
+      for (int batch = 0; batch < 5; ++batch) {
+        const std::vector<int64_t> indices = copy(loader.next()).indices;
+        given.insert(indices.begin(), indices.end());
+      }
+    }
+    const std::vector<int> own = dataset->take_reads();
+    for (size_t i = 0; i < own.size(); ++i) {
+      EXPECT_EQ(own[i], given.contains(static_cast<int64_t>(i)) ? 1 : 0) << "slice " << slice << ", sample " << i;
+      reads[i] += own[i];
+    }
+  }
+  EXPECT_THAT(reads, ::testing::Each(1));
+}
+
+TEST(Loader, BatchesOfShardsAreTheSameFromAnyStartAndForAnyWorkers) {
+  const auto dataset = std::make_shared<ShardedNoise>(35);
+  Loader alone(dataset, training_options(0));
+  const std::vector<Copy> expected = take(alone, 10);
+  Loader together(dataset, training_options(3));
+  EXPECT_TRUE(take(together, 10) == expected);
+  LoaderOptions options = training_options(2);
+  options.first_epoch = 1;
+  options.first_step = 2;
+  Loader rest(dataset, options);
+  EXPECT_TRUE(take(rest, 3) == std::vector<Copy>(expected.begin() + 7, expected.end()));
 }
 
 TEST(Loader, GoesOnFromAnyImageOfAnEpoch) {
