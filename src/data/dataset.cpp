@@ -11,9 +11,9 @@
 #include "convoy/error.h"
 #include "core/random.h"
 #include "data/cifar.h"
-#include "data/layout.h"
 #include "data/open_tree.h"
 #include "data/own_dataset.h"
+#include "data/webdataset.h"
 
 namespace convoy {
 namespace {
@@ -115,7 +115,7 @@ TrainVal open_parts(const fs::path& root, BadFolder bad_folder) {
             .train_source = source,
             .val_source = source};
   }
-  Layout layout = lay_out(std::move(entries), [&](const std::string& path) { return tree->name(path); });
+  Layout layout = lay_out(*tree, std::move(entries), root);
   for (const DataProblem& problem : layout.problems) {
     const bool allowed = bad_folder == BadFolder::error_unless_empty && problem.kind == kEmptyClass;
     if (problem.severity == DataProblem::Severity::error && bad_folder != BadFolder::problem && !allowed) {

@@ -62,11 +62,12 @@ struct TrainVal {
   std::vector<DataProblem> problems = {};
 };
 
-// Opens what `root` holds, a folder or an archive, told apart by content; where it is neither, the dataset of that name
-// (convoy/own_dataset.h):
+// Opens what `root` holds, a folder, an archive or shards (data/open_tree.h), told apart by content; where it is none
+// of these, the dataset of that name (convoy/own_dataset.h):
 //  - the CIFAR-10 or CIFAR-100 files as published (data_batch_1.bin ... or train.bin), also one folder deeper;
-//  - folders of images as lay_out() reads them. Classes are numbered in byte-wise order of their names (as
-//    torchvision's ImageFolder), images in byte-wise order of their paths.
+//  - images with the numbers of their classes beside them, and folders of images, as lay_out() reads them
+//    (data/webdataset.h, data/layout.h). Folders are numbered in byte-wise order of their names (as torchvision's
+//    ImageFolder), the images of a class in byte-wise order of their paths.
 // Only val or test, or neither, may be there. Throws Error when the root is missing, nothing in it is a class, it has
 // parts but none to train on, a file has the wrong size, or, as bad_folder says, a class folder is empty or unreadable.
 TrainVal open_train_val(const std::filesystem::path& root, BadFolder bad_folder = BadFolder::error);

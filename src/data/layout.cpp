@@ -160,7 +160,37 @@ class Plan {
     }
     if (layout_.train && layout_.train->class_names.empty()) throw no_classes(at);
     tell_of_classes();
-    tell_of_unused();
+    tell_of_unused("images outside of the class folders");
+    return std::move(layout_);
+  }
+
+  // Where the classes are known already.
+  Layout run(LayoutPart part) {
+    const Parts parts = name_parts({"", entries_});
+    if (parts.train.size() + parts.val.size() + parts.test.size() + parts.shapeless.size() > 1) {
+      throw Error(
+          fmt::format("{}: has folders for parts, and the numbers of classes beside the images; expected shards "
+                      "of each part, of which --val names those to validate with",
+                      shown("")));
+    }
+    std::vector<bool> has_images(part.class_names.size());
+    for (const LabelledFile& file : part.files) {
+      has_images[static_cast<size_t>(file.label)] = true;
+      const auto entry = std::ranges::lower_bound(entries_, file.path, {}, &TreeEntry::path);
+      used_[static_cast<size_t>(entry - entries_.begin())] = true;
+    }
+    std::vector<std::string> empty;
+    for (size_t i = 0; i < has_images.size(); ++i) {
+      if (!has_images[i]) empty.push_back(part.class_names[i]);
+    }
+    if (!empty.empty()) {
+      tell(Severity::error, kEmptyClass,
+           fmt::format("{}: has no images of {} of its {} classes: {}", shown(""), empty.size(), has_images.size(),
+                       listed(empty)));
+    }
+    layout_.train = std::move(part);
+    tell_of_one_class();
+    tell_of_unused("images without a class of their own");
     return std::move(layout_);
   }
 
@@ -288,16 +318,19 @@ class Plan {
     return fmt::format("{}: the folder cannot be read; check its permissions", shown(folder.path));
   }
 
-  void tell_of_classes() {
-    if (!layout_.train) return;
+  bool tell_of_one_class() {
     const auto& [folder, names, files] = *layout_.train;
-    if (names.size() == 1) {
-      tell(Severity::warning, "one-class",
-           fmt::format("{}: has one class only, {}; there is nothing to tell it from, expected a sub-folder for each "
-                       "class",
-                       shown(folder), names.front()));
-      return;
-    }
+    if (names.size() > 1) return false;
+    tell(Severity::warning, "one-class",
+         fmt::format("{}: has one class only, {}; there is nothing to tell it from, expected a sub-folder for each "
+                     "class",
+                     shown(folder), names.front()));
+    return true;
+  }
+
+  void tell_of_classes() {
+    if (!layout_.train || tell_of_one_class()) return;
+    const auto& [folder, names, files] = *layout_.train;
     if (const std::string common = folder_in_all(*layout_.train); !common.empty()) {
       tell(Severity::warning, "nested-classes",
            fmt::format("{}: its classes ({}) hold no images but in sub-folders, of which all have {}; if those are the "
@@ -320,7 +353,7 @@ class Plan {
     return "";
   }
 
-  void tell_of_unused() {
+  void tell_of_unused(std::string_view what_strays_are) {
     std::vector<const TreeEntry*> strays, others, links;
     for (size_t i = 0; i < entries_.size(); ++i) {
       const TreeEntry& entry = entries_[i];
@@ -332,8 +365,7 @@ class Plan {
     }
     if (!strays.empty()) {
       std::vector<std::string> names = shown(strays);
-      std::string text =
-          fmt::format("images outside of the class folders are left out ({}): {}", names.size(), listed(names));
+      std::string text = fmt::format("{} are left out ({}): {}", what_strays_are, names.size(), listed(names));
       tell(Severity::warning, "stray-image", std::move(text), std::move(names));
     }
     if (!links.empty()) {
@@ -361,8 +393,8 @@ class Plan {
 
 Layout lay_out(std::vector<TreeEntry> entries, const PathNames& name) { return Plan(std::move(entries), name).run(); }
 
-Layout lay_out(const FileTree& tree) {
-  return lay_out(tree.list(), [&](const std::string& path) { return tree.name(path); });
+Layout lay_out(std::vector<TreeEntry> entries, const PathNames& name, LayoutPart part) {
+  return Plan(std::move(entries), name).run(std::move(part));
 }
 
 std::string composed(std::string_view name) {

@@ -14,10 +14,10 @@
 
 namespace convoy {
 
-// The images of one sub-folder a class.
+// Images with their classes.
 struct LayoutPart {
   std::string folder;                    // that the class folders lie in: "" or one that ends in '/'
-  std::vector<std::string> class_names;  // in byte-wise order, in Unicode's composed form (NFC)
+  std::vector<std::string> class_names;  // in Unicode's composed form (NFC); of folders in byte-wise order
   std::vector<LabelledFile> files;       // by class, then in byte-wise order of the paths
 };
 
@@ -48,8 +48,10 @@ struct Layout {
 // name: what to call a path in a message.
 Layout lay_out(std::vector<TreeEntry> entries, const std::function<std::string(const std::string& path)>& name);
 
-// Of the whole tree.
-Layout lay_out(const FileTree& tree);
+// Of one part, whose images and classes are known: only what else is there is told of. Throws Error where the folders
+// are called as several parts.
+Layout lay_out(std::vector<TreeEntry> entries, const std::function<std::string(const std::string& path)>& name,
+               LayoutPart part);
 
 // A name in Unicode's composed form (NFC); as it is where it is not UTF-8.
 std::string composed(std::string_view name);

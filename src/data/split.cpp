@@ -9,8 +9,8 @@
 #include "convoy/data.h"
 #include "convoy/error.h"
 #include "data/dataset.h"
-#include "data/layout.h"
 #include "data/open_tree.h"
+#include "data/webdataset.h"
 
 namespace convoy {
 namespace {
@@ -138,7 +138,7 @@ SplitResult split_images(const fs::path& data, const fs::path& output, const Spl
     throw UsageError(fmt::format("link: files of an archive cannot be linked to; {} is no folder", data.string()));
   }
   const FileTreePtr tree = open_tree(data);
-  Layout layout = lay_out(*tree);
+  Layout layout = lay_out(*tree, tree->list(), data);
   if (layout.val || layout.test) throw Error(fmt::format("{}: has validation images already", data.string()));
   for (const DataProblem& problem : layout.problems) {
     if (problem.severity == DataProblem::Severity::error) throw Error(problem.text);
