@@ -43,6 +43,45 @@ TEST_F(TrainCli, ARunFolderHasAllThatAUserNeeds) {
   EXPECT_EQ(std::count_if(fs::directory_iterator(run), fs::directory_iterator(), is_events), 1);
 }
 
+// The same images in a folder, in shards of class folders, and in WebDataset's shards.
+TEST_F(TrainCli, ShardsTrainAndEvaluateAsTheirFolder) {
+  const std::string pack =
+      "cd " + folder_.path().string() + R"( && mkdir samples && printf 'cat\ndog\n' > samples/classnames.txt
+for image in photos/*/*; do
+  name=${image#photos/}; key=samples/${name%%/*}_$(basename ${name%.*})
+  cp $image $key.${name##*.}; case $name in cat/*) echo 0;; *) echo 1;; esac > $key.cls
+done
+for shard in 0 1; do
+  (cd photos && ls -d */* | awk NR%2==$shard | tar -cf ../photos-$shard.tar -T -)
+  (cd samples && ls *.cls | awk NR%2==$shard | sed 's/cls$//' | while read key; do ls $key*; done | tar -cf samples-$shard.tar -T -)
+done)";
+  ASSERT_EQ(std::system(pack.c_str()), 0);
+  const std::string shards = "photos-{0..1}.tar", samples = "samples/samples-{0..1}.tar";
+  const Finished trained = train({"--val", samples, "--epochs", "2"}, shards);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(trained.err, "");
+  const auto evaluation = [&](const std::string& data) {
+    const Finished evaluated =
+        run_convoy({"eval", data, "--checkpoint", "runs/run", "--split", "train", "--json"}, options_);
+    EXPECT_EQ(evaluated.code, 0) << evaluated.err;
+    return json::parse(evaluated.out);
+  };
+  const json expected = evaluation("photos");
+  EXPECT_EQ(expected["images"], 20);
+  for (const std::string& data : {shards, samples, std::string("samples")}) {
+    const json got = evaluation(data);
+    for (const char* figure : {"images", "top1", "loss", "confusion"}) {
+      EXPECT_EQ(got[figure], expected[figure]) << data << ": " << figure;
+    }
+  }
+  const Finished checked = run_convoy({"data", "check", shards}, options_);
+  EXPECT_EQ(checked.code, 0) << checked.out << checked.err;
+  expect_refused(train({"--experiment", "more"}, "photos-{0..2}.tar"), 1,
+                 "convoy train: photos-2.tar: no such file, expected because it is a shard of photos-{0..2}.tar\n");
+  expect_refused(train({"--experiment", "more"}, "photos-{2..0}.tar"), 2,
+                 "convoy train: photos-{2..0}.tar: expected a range of shards such as {0000..0127}, ");
+}
+
 TEST_F(TrainCli, WhatWasTrainedEvaluatesAndPredicts) {
   ASSERT_EQ(train({}).code, 0);
   const Finished evaluated = run_convoy({"eval", "photos", "--json"}, options_);

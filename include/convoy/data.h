@@ -1,5 +1,5 @@
-// Preparing and examining the images of a dataset. `data` is what `convoy train` takes: a folder or an archive, or, but
-// for split_images, the name of a dataset of the program's own (convoy/own_dataset.h).
+// Preparing and examining the images of a dataset. `data` is what `convoy train` takes: a folder, an archive or shards,
+// or, but for split_images, the name of a dataset of the program's own (convoy/own_dataset.h).
 //
 // Threads: these functions may be called from several at once, unless they write the same files.
 #pragma once

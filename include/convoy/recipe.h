@@ -37,8 +37,8 @@ struct Recipe {
   enum class FreezeStats : uint8_t { frozen, none, all };
   enum class ReduceDtype : uint8_t { fp32, bf16 };
 
-  // The images. A folder with one sub-folder a class, train/ beside val/ or test/ of that kind, CIFAR's files, a tar or
-  // zip archive of one of these, or the name of a dataset of the program's own (convoy/own_dataset.h).
+  // The images. A folder of class folders, or train/ beside val/ or test/ of that kind, CIFAR's files, WebDataset's, an
+  // archive or shards of these, "photos-{000..127}.tar", or a dataset of the program's own (convoy/own_dataset.h).
   std::string data;
   std::string val;       // other such images for validation; empty: what `data` offers
   double val_split = 0;  // share of every class that is held back for validation where there is no other source

@@ -21,9 +21,11 @@ using namespace recipe_builder;
 
 void add_data(Fields& fields) {
   fields.section("Data");
-  fields.add("data", &Recipe::data, "folder with one sub-folder a class, binary CIFAR files, or a tar of either")
+  fields
+      .add("data", &Recipe::data,
+           "folder with one sub-folder a class, binary CIFAR files, an archive of these, or shards, s-{000..127}.tar")
       .identifies_run = false;
-  fields.add("val", &Recipe::val, "folder with the validation images; without it, what the data folder offers")
+  fields.add("val", &Recipe::val, "folder, archive or shards of validation images; without it, what the data offer")
       .identifies_run = false;
   fields.add("val-split", &Recipe::val_split, "share of every class held back for validation", kShare);
   fields
