@@ -98,6 +98,24 @@ TEST_F(MpiCli, TwoRanksTrainAsOneProcessInSlices) {
   EXPECT_TRUE(weights("run") == weights("alone"));
 }
 
+TEST_F(MpiCli, WhereDecodedImagesAreKeptChangesNothing) {
+  for (const char* cache : {"ram", "disk", "none"}) {
+    const Finished trained = mpirun(2, {"--val-split", "0.3", "--epochs", "3", "--workers", "2", "--cache", cache,
+                                        "--cache-dir", "images", "--experiment", cache});
+    ASSERT_EQ(trained.code, 0) << trained.err;
+  }
+  ASSERT_FALSE(weights("ram").empty());
+  EXPECT_TRUE(weights("disk") == weights("ram"));
+  EXPECT_TRUE(weights("none") == weights("ram"));
+  int64_t files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_ / "images")) {
+    if (!entry.is_regular_file()) continue;
+    EXPECT_EQ(entry.path().extension(), ".pixels");
+    ++files;
+  }
+  EXPECT_EQ(files, 20) << "each image once, whoever decoded it";
+}
+
 TEST_F(MpiCli, FourRanksOfWhichOneIsKilledGoOnWithResume) {
   Process process(on_ranks(4, kLong), options_);
   wait_for_file("runs/run/state-b.safetensors");

@@ -47,12 +47,21 @@ int64_t end_of(const LoaderOptions& options, int64_t steps_per_epoch) {
   return epochs > kMost / steps_per_epoch ? kMost : epochs * steps_per_epoch;
 }
 
+PixelStorePtr pixels_of(const Dataset& dataset, const LoaderOptions& options) {
+  if (options.pixels != nullptr) return options.pixels;
+  return std::make_shared<PixelStore>(dataset.size(), bytes_to_keep(dataset, options.cache_bytes));
+}
+
 std::optional<Augmenter> augmenter_of(const LoaderOptions& options) {
   if (!options.augmentation) return std::nullopt;
   return Augmenter(options.preprocessing, *options.augmentation);
 }
 
 }  // namespace
+
+size_t bytes_to_keep(const Dataset& dataset, size_t most) {
+  return dataset.in_memory() ? 0 : std::min(most, available_memory() / 4);
+}
 
 BatchSlice slice_of(int64_t samples, int64_t slices, int64_t number) {
   const int64_t first = samples * number / slices;
@@ -67,8 +76,7 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
       steps_per_epoch_(count_steps(dataset_->size(), options_)),
       end_(end_of(options_, steps_per_epoch_)),
       order_(*dataset_, options_.shuffle, options_.seed),
-      cache_(dataset_, dataset_->in_memory() ? 0 : std::min(options_.cache_bytes, available_memory() / 4),
-             options_.disk_cache) {
+      cache_(dataset_, pixels_of(*dataset_, options_), options_.disk_cache) {
   consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
   opened_ = working_ = consumed_;
   const int64_t side = options_.preprocessing.image_size;

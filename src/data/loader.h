@@ -23,6 +23,9 @@
 
 namespace convoy {
 
+// How many bytes of decoded images a loader keeps: up to `most`, and a quarter of the free memory.
+size_t bytes_to_keep(const Dataset& dataset, size_t most);
+
 // Samples of a batch.
 struct BatchSlice {
   int64_t first = 0;
@@ -48,7 +51,8 @@ struct LoaderOptions {
   uint64_t seed = 0;
   int workers = 2;  // 0: everything happens inside next()
   int batches_ahead = 3;
-  // Decoded images are kept until they fill this, or a quarter of the free memory.
+  // Decoded images are kept here, or, where it is null, until they fill `cache_bytes` or a quarter of the free memory.
+  PixelStorePtr pixels = nullptr;
   size_t cache_bytes = size_t{512} << 20;
   DiskCachePtr disk_cache = nullptr;  // and there, where it is given
   // Where the first next() stands, and the epoch at which the loader ends.

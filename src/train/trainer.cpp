@@ -50,6 +50,7 @@ TrainResult Trainer::run(const std::string& command) {
     begin_run_folder(folder_, recipe_, command);
   }
   if (world_ != nullptr) share_start();
+  pixels_ = make_pixel_store(train_->size(), bytes_to_keep(*train_, cache_bytes_), world_);
   report_start();
   if (is_first()) contents_.emplace(train_);
   if (own_val_ != nullptr) val_loader_ = make_val_loader();

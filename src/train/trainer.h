@@ -202,7 +202,8 @@ class Trainer {
   Graph network_{Mode::inference};             // of one image, with the weights that are validated and saved
   std::unique_ptr<InferenceStep> inference_;   // the same, folded
   Buffer arena_;                               // of all steps
-  size_t cache_bytes_ = 0;                     // of each loader
+  size_t cache_bytes_ = 0;                     // of decoded images to train on, and of those to validate with
+  PixelStorePtr pixels_;                       // of train_
   DiskCachePtr disk_cache_;                    // of all
   std::unique_ptr<Loader> loader_, val_loader_;
 

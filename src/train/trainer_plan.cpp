@@ -350,6 +350,7 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   options.batch_size = whole_batch();
   options.slices = slices_;
   if (world_ != nullptr) options.slice = world_->rank();
+  options.pixels = pixels_;
   options.shuffle = true;
   options.drop_last = last_batch_ == 0;
   options.preprocessing = part.preprocessing;
