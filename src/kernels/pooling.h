@@ -54,4 +54,11 @@ struct PoolKernels {
 
 const ByMap<PoolKernels>& pool_kernels();
 
+// Of bytes, the largest. Windows have a pixel of the input each.
+struct BytePoolKernels {
+  void (*max)(const PoolGeometry&, const uint8_t* input, uint8_t* output);
+};
+
+const BytePoolKernels& byte_pool_kernels();
+
 }  // namespace convoy::kernels

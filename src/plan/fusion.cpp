@@ -5,6 +5,7 @@
 #include "ops/activation/activation.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/conv2d/conv2d.h"
+#include "ops/pool/pool.h"
 #include "ops/quantize/quantize.h"
 #include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "ops/sum/sum.h"
@@ -15,23 +16,41 @@ namespace {
 
 void erase_node(Graph& graph, int position) { graph.nodes().erase(graph.nodes().begin() + position); }
 
+// The node that makes the value; of bytes that only become numbers there, the node that makes these, for that can be
+// done at once.
+int earliest_producer(const Graph& graph, const GraphIndex& index, ValueId value) {
+  const int producer = index.producer(value);
+  if (producer < 0) return producer;
+  const Node& node = graph.nodes()[static_cast<size_t>(producer)];
+  return op_as<DequantizeOp>(node) == nullptr ? producer : index.producer(node.inputs[0]);
+}
+
 // The term of the sum at `position` that its maker could add the others to: made latest, so that the others are there.
 int fusable_term(const Graph& graph, const GraphIndex& index, const Node& sum) {
   int latest = -1, maker = -1;
   for (size_t i = 0; i < sum.inputs.size(); ++i) {
-    const int producer = index.producer(sum.inputs[i]);
+    const int producer = earliest_producer(graph, index, sum.inputs[i]);
     if (producer > maker) {
       maker = producer;
       latest = static_cast<int>(i);
     }
   }
   if (maker < 0) return -1;
-  const Node& node = graph.nodes()[static_cast<size_t>(maker)];
   const ValueId term = sum.inputs[static_cast<size_t>(latest)];
+  if (index.producer(term) != maker) return -1;
+  const Node& node = graph.nodes()[static_cast<size_t>(maker)];
   const int addend = node.op->addend();
   const bool fits = addend >= 0 && node.inputs[static_cast<size_t>(addend)] == kNoValue && node.outputs[0] == term &&
                     index.read_once(term);
   return fits ? latest : -1;
+}
+
+// Moves the node at `position` in front of that at `maker`, unless it is there; where that is then.
+int move_before(Graph& graph, int position, int maker) {
+  if (position < maker) return maker;
+  const auto begin = graph.nodes().begin();
+  std::rotate(begin + maker, begin + position, begin + position + 1);
+  return maker + 1;
 }
 
 // Rewrites one sum, of gradients or of the network's own; false when none is left that can be.
@@ -45,8 +64,9 @@ bool fuse_one_sum(Graph& graph, bool of_gradients) {
     if (term < 0) continue;
     std::vector<ValueId> others = sum.inputs;
     others.erase(others.begin() + term);
-    const int maker = index.producer(sum.inputs[static_cast<size_t>(term)]);
+    int maker = index.producer(sum.inputs[static_cast<size_t>(term)]);
     erase_node(graph, static_cast<int>(position));
+    for (const ValueId other : others) maker = move_before(graph, GraphIndex(graph).producer(other), maker);
     Node& node = graph.nodes()[static_cast<size_t>(maker)];
     node.outputs[0] = sum.outputs[0];
     ValueId addend = others[0];
@@ -119,6 +139,27 @@ int fuse_gradient_sums(Graph& graph) {
 
 int fuse_activations(Graph& graph) {
   return repeat(graph, [](Graph& g) { return absorb_one(g, absorb_activation); });
+}
+
+int pool_bytes(Graph& graph) {
+  return repeat(graph, [](Graph& g) {
+    const GraphIndex index(g);
+    for (size_t position = 0; position < g.nodes().size(); ++position) {
+      const Node quantize = g.nodes()[position];
+      if (op_as<QuantizeOp>(quantize) == nullptr || !index.read_once(quantize.inputs[0])) continue;
+      const int maker = index.producer(quantize.inputs[0]);
+      if (maker < 0) continue;
+      const Node pool = g.nodes()[static_cast<size_t>(maker)];
+      if (op_as<MaxPoolOp>(pool) == nullptr || pool.outputs[0] != quantize.inputs[0]) continue;
+      Node before = g.make_node(quantize.op, pool.inputs);
+      Node behind = g.make_node(pool.op, {before.outputs[0]});
+      behind.outputs[0] = quantize.outputs[0];
+      g.nodes()[static_cast<size_t>(maker)] = std::move(before);
+      g.nodes()[position] = std::move(behind);
+      return true;
+    }
+    return false;
+  });
 }
 
 int fuse_quantizations(Graph& graph) {

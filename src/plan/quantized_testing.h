@@ -37,9 +37,9 @@ inline Value quantized_conv2d(Builder b, Value x, Quantization input, const Conv
 inline Value quantized_net(Builder b, Value x, const ModelOptions& options) {
   const Quantization images{0.02F, 128}, stem{0.05F, 0}, block{0.06F, 0}, pooled{0.03F, 0};
   x = quantized_conv2d(b / "conv", quantize(x, images), images, {.kernel = 3, .padding = 1}, 12);
-  x = quantize(relu(x), stem);
-  const Value skip = dequantize(x, stem);
+  x = quantize(max_pool(relu(x), {.kernel = 3, .stride = 1, .padding = 1}), stem);
   const Value y = quantized_conv2d(b / "mix", x, stem, {.kernel = 3, .padding = 1, .groups = 12}, 12);
+  const Value skip = dequantize(x, stem);
   x = quantize(relu(add(y, skip)), block);
   x = quantize(global_avg_pool(dequantize(x, block)), pooled);
   b = b / "fc";

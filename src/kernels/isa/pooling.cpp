@@ -47,6 +47,20 @@ void max(const PoolGeometry& g, const Map* input, Map* output, uint8_t* taps) {
   });
 }
 
+void max_bytes(const PoolGeometry& g, const uint8_t* input, uint8_t* output) {
+  parallel_for(g.batch * g.rows.out, [&](int64_t row, int) {
+    const uint8_t* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
+    for (int64_t ox = 0; ox < g.columns.out; ++ox) {
+      uint8_t* __restrict best = output + (row * g.columns.out + ox) * g.channels;
+      __builtin_memset(best, 0, static_cast<size_t>(g.channels));
+      each_pixel(g, row % g.rows.out, ox, [&](int64_t pixel, int64_t) {
+        const uint8_t* __restrict from = image + pixel * g.channels;
+        for (int64_t c = 0; c < g.channels; ++c) best[c] = from[c] > best[c] ? from[c] : best[c];
+      });
+    }
+  });
+}
+
 // Each element of grad_input is the sum of share(y, x, oy, ox)(from, part) over the windows (oy, ox) that hold it,
 // whose gradients for some channels begin at `from`.
 template <class Map, class Share>
@@ -146,6 +160,11 @@ void average_backward(const PoolGeometry& g, const Map* grad_output, Map* grad_i
 const ByMap<PoolKernels>& pool_kernels() {
   static constexpr ByMap<PoolKernels> kTable{{max<float>, max_backward<float>, average<float>, average_backward<float>},
                                              {max<Bf16>, max_backward<Bf16>, average<Bf16>, average_backward<Bf16>}};
+  return kTable;
+}
+
+const BytePoolKernels& byte_pool_kernels() {
+  static constexpr BytePoolKernels kTable{max_bytes};
   return kTable;
 }
 

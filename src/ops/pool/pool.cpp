@@ -76,7 +76,7 @@ Shape PoolAttributes::output_shape(const Shape& input) const {
 
 std::vector<TensorType> MaxPoolOp::infer(std::span<const TensorType> inputs) const {
   const Shape shape = max_output_shape(*this, pool(), inputs[0].shape);
-  return {{shape}, training_ ? TensorType{shape, DType::u8} : TensorType::absent()};
+  return {{shape, inputs[0].dtype}, training_ ? TensorType{shape, DType::u8} : TensorType::absent()};
 }
 
 void MaxPoolOp::gradient(GradientScope& scope) const {

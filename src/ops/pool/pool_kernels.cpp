@@ -20,6 +20,11 @@ void run_max(const NodeSpec& spec, const NodeMemory& memory) {
                                         map_output<Map>(memory, 0), bytes_or_null(memory.outputs[1]));
 }
 
+void run_max_bytes(const NodeSpec& spec, const NodeMemory& memory) {
+  kernels::byte_pool_kernels().max(geometry(spec, spec.inputs[0].shape), memory.inputs[0].as<const uint8_t>(),
+                                   memory.outputs[0].as<uint8_t>());
+}
+
 template <class Map>
 void run_max_grad(const NodeSpec& spec, const NodeMemory& memory) {
   kernels::pool_kernels().of<Map>().max_backward(geometry(spec, spec.outputs[0].shape), map_input<Map>(memory, 0),
@@ -38,7 +43,9 @@ void run_average_grad(const NodeSpec& spec, const NodeMemory& memory) {
                                                      map_output<Map>(memory, 0));
 }
 
-constexpr Kernel kMax[] = {{.name = "simd", .run = run_max<float>, .accepts = kWithPositions},
+constexpr DType kBytes[] = {DType::u8};
+constexpr Kernel kMax[] = {{.name = "bytes", .run = run_max_bytes, .accepts = kBytes},
+                           {.name = "simd", .run = run_max<float>, .accepts = kWithPositions},
                            bf16_kernel(run_max<Bf16>)};
 constexpr Kernel kMaxGrad[] = {{.name = "simd", .run = run_max_grad<float>, .accepts = kWithPositions},
                                bf16_kernel(run_max_grad<Bf16>)};
