@@ -88,7 +88,7 @@ void run_gather(const Gather& gather, const Element* source, const Bf16* weights
                 const TileWorkspace& layout, std::byte* workspace) {
   multiply_tiles(
       TileProblem<Element, Bf16, float>{gather, source, reinterpret_cast<const Element*>(workspace), weights},
-      tile_pixels<Bf16>(gather, epilogue.statistics != nullptr), layout, workspace,
+      cut_of<Bf16>(gather, epilogue.statistics != nullptr), layout, workspace,
       [&](const TileSums<float>& tile) { finish_tile(gather, epilogue, tile); });
 }
 
@@ -156,8 +156,8 @@ size_t weight_bytes(const Gather& gather) { return static_cast<size_t>(packed_we
 
 TileWorkspace forward_layout(const ConvGeometry& geometry) {
   const Gather gather = forward_gather(geometry);
-  const size_t scratch = larger(TileScratch<float, Bf16, float>::bytes(gather, tile_pixels<Bf16>(gather, false)),
-                                TileScratch<float, Bf16, float>::bytes(gather, tile_pixels<Bf16>(gather, true)));
+  const size_t scratch = larger(TileScratch<float, Bf16, float>::bytes(gather, cut_of<Bf16>(gather, false).height),
+                                TileScratch<float, Bf16, float>::bytes(gather, cut_of<Bf16>(gather, true).height));
   return TileWorkspace::of<float>(gather, weight_bytes(gather), scratch);
 }
 
@@ -166,7 +166,7 @@ TileWorkspace grad_input_layout(const ConvGeometry& geometry) {
   for (int64_t phase = 0; phase < grad_input_phases(geometry); ++phase) {
     const Gather gather = grad_input_gather(geometry, phase);
     weights = larger(weights, weight_bytes(gather));
-    scratch = larger(scratch, TileScratch<Bf16, Bf16, float>::bytes(gather, tile_pixels<Bf16>(gather, false)));
+    scratch = larger(scratch, TileScratch<Bf16, Bf16, float>::bytes(gather, cut_of<Bf16>(gather, false).height));
   }
   return TileWorkspace::of<Bf16>(grad_input_gather(geometry, 0), weights, scratch);
 }

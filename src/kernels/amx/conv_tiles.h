@@ -18,11 +18,6 @@ inline constexpr int64_t kBlock = 2 * kTileRows;
 static_assert(kTilePixels % kBlock == 0);
 // Bytes of packed pixels that leave room for the weights of two panels in the second cache.
 inline constexpr int64_t kPackedBytes = 640 << 10;
-// Tasks that a problem should have at least, so that threads finish together.
-inline constexpr int64_t kTileTasks = 32;
-// Multiplications that a task should have at least.
-inline constexpr int64_t kTileTaskWork = int64_t{1} << 22;
-
 inline constexpr int64_t kTablePixels = 4 * kTilePixels;
 template <class Source>
 using TileTable = GatherTable<kTablePixels, Source>;
@@ -61,15 +56,51 @@ int64_t packed_weights(const Gather& gather) {
   return gather.groups * panel_pairs(gather) * 2 * TileDepth<Number>(gather).steps * kElementsOf<Number>;
 }
 
-// Tiles of a gather's pixels: of kTilePixels, or some of these where packed pixels are few.
+// Whether every pixel of the result has one source pixel, its own.
+inline bool is_pointwise(const Gather& gather) {
+  return gather.taps() == 1 && gather.y.source_step == 1 && gather.x.source_step == 1 && gather.y.offset_first == 0 &&
+         gather.x.offset_first == 0 && gather.y.count == gather.y.source_extent &&
+         gather.x.count == gather.x.source_extent;
+}
+
+// How a problem is cut into tasks: tiles of `height` pixels, and the panels into `parts`. Each task packs its pixels.
+struct TileCut {
+  int64_t height, parts;
+};
+
+// The cut that is expected to take the least time; results do not depend on it. With statistics tiles are kTilePixels.
 template <class Number>
-int64_t tile_pixels(const Gather& gather, bool statistics) {
-  const int64_t row_bytes =
-      larger<int64_t>(1, PixelLayout<Number>(gather).pixel_elements) * static_cast<int64_t>(sizeof(Number));
-  const int64_t fitting = kPackedBytes / (row_bytes * kTilePixels);
-  const int64_t most = ceil_div(gather.pixels(), kTileTasks * kTilePixels);
-  const int64_t tiles = statistics ? 1 : larger<int64_t>(1, smaller(fitting, most));
-  return kTilePixels * smaller(tiles, kTablePixels / kTilePixels);
+TileCut cut_of(const Gather& gather, bool statistics) {
+  // Cycles, as measured: of a byte that is packed, of one of weights that are in the second cache or beyond it, of a
+  // product of 32 x 32 sums, of what follows these, of a task.
+  constexpr double kPacked = 0.12, kNear = 0.03, kFar = 0.15, kProduct = 100, kFinish = 700, kTask = 2000;
+  constexpr int64_t kNearBytes = 1 << 20, kMostParts = 64;
+  const int64_t columns = gather.groups * panel_pairs(gather), steps = TileDepth<Number>(gather).steps;
+  const int64_t block_bytes = kBlock * PixelLayout<Number>(gather).pixel_elements * int64_t{sizeof(Number)};
+  const int64_t pair_bytes = 2 * steps * kElementsOf<Number> * int64_t{sizeof(Number)};
+  const bool is_packed = gather.channels % kDepthOf<Number> != 0 || !is_pointwise(gather);
+  const double packing = is_packed ? kPacked * static_cast<double>(block_bytes * gather.groups) : 0;
+  const double weights = (columns * pair_bytes > kNearBytes ? kFar : kNear) * static_cast<double>(pair_bytes);
+  const double sums = kProduct * static_cast<double>(steps) + kFinish;
+  const int64_t blocks = ceil_div(gather.pixels(), kBlock);
+  const int64_t fitting = larger<int64_t>(1, kPackedBytes / larger<int64_t>(1, block_bytes));
+  const int64_t fewest = statistics ? kTilePixels / kBlock : 1;
+  const int64_t most = statistics ? fewest : smaller(smaller(fitting, blocks), kTablePixels / kBlock);
+  TileCut best{kBlock * fewest, 1};
+  double least = __builtin_inf();
+  for (int64_t height = fewest; height <= most; ++height) {
+    for (int64_t parts = 1; parts <= smaller(columns, kMostParts); parts += larger<int64_t>(1, parts / 4)) {
+      const double panels = static_cast<double>(ceil_div(columns, parts)), tile = static_cast<double>(height);
+      const double task = kTask + packing * tile / (parts < gather.groups ? static_cast<double>(parts) : 1.0) +
+                          panels * (weights + tile * sums);
+      // Some time is lost at the end, when threads wait for the last.
+      const double rounds = 0.25 + static_cast<double>(ceil_div(ceil_div(blocks, height) * parts, thread_count()));
+      if (rounds * task >= least) continue;
+      least = rounds * task;
+      best = {kBlock * height, parts};
+    }
+  }
+  return best;
 }
 
 // A worker's memory: the table, packed pixels, and sums of a tile with one pair of panels.
@@ -155,13 +186,6 @@ void pack_pixels(const Gather& gather, const TileTable<Source>& table, int64_t g
   }
 }
 
-// Whether every pixel of the result has one source pixel, its own.
-inline bool is_pointwise(const Gather& gather) {
-  return gather.taps() == 1 && gather.y.source_step == 1 && gather.x.source_step == 1 && gather.y.offset_first == 0 &&
-         gather.x.offset_first == 0 && gather.y.count == gather.y.source_extent &&
-         gather.x.count == gather.x.source_extent;
-}
-
 // Whether the rows of a tile's pixels can be read where they are: they lie evenly apart, and whole steps fill them.
 template <class Number>
 bool reads_in_place(const Gather& gather, int64_t count) {
@@ -232,16 +256,14 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
   }
 }
 
-// All of it, in tiles of `height` pixels.
+// All of it, cut so.
 template <class Source, class Number, class Sum, class Finish>
-void multiply_tiles(const TileProblem<Source, Number, Sum>& problem, int64_t height, const TileWorkspace& layout,
+void multiply_tiles(const TileProblem<Source, Number, Sum>& problem, const TileCut& cut, const TileWorkspace& layout,
                     std::byte* workspace, const Finish& finish) {
   const Gather& gather = problem.gather;
+  const int64_t height = cut.height, parts = cut.parts;
   const int64_t pixels = gather.pixels(), tiles = ceil_div(pixels, height);
   const int64_t columns = gather.groups * panel_pairs(gather);
-  const int64_t column_work = height * TileDepth<Number>(gather).steps * kDepthOf<Number> * kBlock;
-  const int64_t splits = smaller(ceil_div(kTileTasks, tiles), ceil_div(columns * column_work, kTileTaskWork));
-  const int64_t parts = larger<int64_t>(1, smaller(columns, splits));
   parallel_for(tiles * parts, [&](int64_t index, int worker) {
     const int64_t tile = index / parts, part = index % parts;
     const TileScope scope;

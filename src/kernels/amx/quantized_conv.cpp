@@ -54,14 +54,14 @@ void pack_weights(const Gather& gather, const int8_t* weight, std::byte* into) {
 // Workspace: that of the tiles, then what sums begin with.
 struct Layout {
   Gather gather;
-  int64_t height;  // of a tile
+  TileCut cut;
   TileWorkspace tiles;
   size_t total;
 
   explicit Layout(const ConvGeometry& geometry)
       : gather(forward_gather(geometry)),
-        height(tile_pixels<uint8_t>(gather, false)),
-        tiles(TileWorkspace::of<uint8_t>(gather, weight_bytes(gather), Scratch::bytes(gather, height))),
+        cut(cut_of<uint8_t>(gather, false)),
+        tiles(TileWorkspace::of<uint8_t>(gather, weight_bytes(gather), Scratch::bytes(gather, cut.height))),
         total(tiles.total + static_cast<size_t>(padded_outputs(gather)) * sizeof(int32_t)) {}
 };
 
@@ -83,7 +83,7 @@ void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
   const QuantizedEpilogue epilogue(args, geometry.out_c);
   multiply_tiles(Problem{gather, args.input, reinterpret_cast<const uint8_t*>(workspace),
                          reinterpret_cast<const uint8_t*>(weights), starts},
-                 layout.height, layout.tiles, workspace, [&](const TileSums<int32_t>& tile) {
+                 layout.cut, layout.tiles, workspace, [&](const TileSums<int32_t>& tile) {
                    epilogue.finish({.sums = tile.sums,
                                     .pitch = kBlock,
                                     .first = tile.first,

@@ -47,16 +47,29 @@ void max(const PoolGeometry& g, const Map* input, Map* output, uint8_t* taps) {
   });
 }
 
+// A register of bytes, or one byte.
+template <class Bytes>
+inline void max_bytes_of(const PoolGeometry& g, const uint8_t* image, int64_t oy, int64_t ox, int64_t c,
+                         uint8_t* result) {
+  Bytes best{};
+  each_pixel(g, oy, ox, [&](int64_t pixel, int64_t) {
+    Bytes next;
+    __builtin_memcpy(&next, image + pixel * g.channels + c, sizeof next);
+    best = next > best ? next : best;
+  });
+  __builtin_memcpy(result + c, &best, sizeof best);
+}
+
 void max_bytes(const PoolGeometry& g, const uint8_t* input, uint8_t* output) {
+  constexpr int64_t kBytes = kLanes * int64_t{sizeof(float)};
+  using Bytes [[gnu::vector_size(kBytes)]] = uint8_t;
   parallel_for(g.batch * g.rows.out, [&](int64_t row, int) {
     const uint8_t* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
     for (int64_t ox = 0; ox < g.columns.out; ++ox) {
-      uint8_t* __restrict best = output + (row * g.columns.out + ox) * g.channels;
-      __builtin_memset(best, 0, static_cast<size_t>(g.channels));
-      each_pixel(g, row % g.rows.out, ox, [&](int64_t pixel, int64_t) {
-        const uint8_t* __restrict from = image + pixel * g.channels;
-        for (int64_t c = 0; c < g.channels; ++c) best[c] = from[c] > best[c] ? from[c] : best[c];
-      });
+      uint8_t* const result = output + (row * g.columns.out + ox) * g.channels;
+      int64_t c = 0;
+      for (; c + kBytes <= g.channels; c += kBytes) max_bytes_of<Bytes>(g, image, row % g.rows.out, ox, c, result);
+      for (; c < g.channels; ++c) max_bytes_of<uint8_t>(g, image, row % g.rows.out, ox, c, result);
     }
   });
 }

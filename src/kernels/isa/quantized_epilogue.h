@@ -39,30 +39,45 @@ class QuantizedEpilogue {
  public:
   QuantizedEpilogue(const QuantizedConvArgs& args, int64_t out_c)
       : args_(args), out_c_(out_c), in_scale_(broadcast(args.in.scale)), addend_(args.addend_scale), out_(args.out) {
-    with_activation(args.activation, [&](auto tag) { finish_ = &QuantizedEpilogue::finish_as<decltype(tag)::value>; });
+    with_activation(args.activation, [&](auto tag) { choose_addend<decltype(tag)::value>(); });
   }
 
   void finish(const QuantizedSums& sums) const { (this->*finish_)(sums); }
 
  private:
-  template <Activation A>
+  enum class Addend { none, floats, bytes };
+
+  template <Activation kActivation>
+  void choose_addend() {
+    if (args_.addend != nullptr) return choose_output<kActivation, Addend::floats>();
+    if (args_.byte_addend != nullptr) return choose_output<kActivation, Addend::bytes>();
+    choose_output<kActivation, Addend::none>();
+  }
+  template <Activation kActivation, Addend kAddend>
+  void choose_output() {
+    finish_ = args_.output != nullptr ? &QuantizedEpilogue::finish_as<kActivation, kAddend, false>
+                                      : &QuantizedEpilogue::finish_as<kActivation, kAddend, true>;
+  }
+
+  template <Activation kActivation, Addend kAddend, bool kBytes>
   void finish_as(const QuantizedSums& sums) const {
-    const int64_t channel = sums.channel;
-    each_register(channel, channel + sums.channels, [&](int64_t c, auto part) {
-      const Vec scale = part.load(args_.weight_scale + c) * in_scale_;
-      const Vec bias = args_.bias == nullptr ? zero() : part.load(args_.bias + c);
-      const int32_t* from = sums.sums + (c - channel);
-      int64_t at = sums.first * out_c_ + c;
-      for (int64_t pixel = 0; pixel < sums.count; ++pixel, from += sums.pitch, at += out_c_) {
-        Vec y = to_floats(load(from)) * scale;
-        if (args_.bias != nullptr) y = y + bias;
-        if (args_.addend != nullptr) y = y + part.load(args_.addend + at);
-        if (args_.byte_addend != nullptr) y = y + addend_.numbers(load_bytes(args_.byte_addend + at, part));
-        y = activate<A>(y);
-        if (args_.output != nullptr) {
-          part.store(args_.output + at, y);
+    const QuantizedConvArgs args = args_;
+    const ByteRegister addend = addend_, out = out_;
+    const int64_t out_c = out_c_;
+    each_register(sums.channel, sums.channel + sums.channels, [&](int64_t c, auto part) {
+      const Vec scale = part.load(args.weight_scale + c) * in_scale_;
+      const Vec bias = args.bias == nullptr ? zero() : part.load(args.bias + c);
+      const int32_t* from = sums.sums + (c - sums.channel);
+      int64_t at = sums.first * out_c + c;
+      for (int64_t pixel = 0; pixel < sums.count; ++pixel, from += sums.pitch, at += out_c) {
+        Vec y = to_floats(load(from)) * scale + bias;
+        if constexpr (kAddend == Addend::floats) y = y + part.load(args.addend + at);
+        if constexpr (kAddend == Addend::bytes) y = y + addend.numbers(load_bytes(args.byte_addend + at, part));
+        y = activate<kActivation>(y);
+        if constexpr (kBytes) {
+          store_bytes(args.byte_output + at, out.bytes(y), part);
         } else {
-          store_bytes(args_.byte_output + at, out_.bytes(y), part);
+          part.store(args.output + at, y);
         }
       }
     });
