@@ -154,21 +154,31 @@ WeightView forward_weight(const ConvGeometry& geometry, const Gather& gather, co
 
 size_t weight_bytes(const Gather& gather) { return static_cast<size_t>(packed_weights<Bf16>(gather)) * sizeof(Bf16); }
 
-TileWorkspace forward_layout(const ConvGeometry& geometry) {
+TileWorkspace forward_layout(const Gather& gather) { return TileWorkspace::of<float>(gather, weight_bytes(gather)); }
+
+size_t forward_workspace(const ConvGeometry& geometry) {
   const Gather gather = forward_gather(geometry);
-  const size_t scratch = larger(TileScratch<float, Bf16, float>::bytes(gather, cut_of<Bf16>(gather, false).height),
-                                TileScratch<float, Bf16, float>::bytes(gather, cut_of<Bf16>(gather, true).height));
-  return TileWorkspace::of<float>(gather, weight_bytes(gather), scratch);
+  const auto scratch = [&](bool statistics) {
+    return TileScratch<float, Bf16, float>::bytes(gather, cut_of<Bf16>(gather, statistics).height);
+  };
+  return forward_layout(gather).total(larger(scratch(false), scratch(true)));
 }
 
 TileWorkspace grad_input_layout(const ConvGeometry& geometry) {
-  size_t weights = 0, scratch = 0;
+  size_t weights = 0;
+  for (int64_t phase = 0; phase < grad_input_phases(geometry); ++phase) {
+    weights = larger(weights, weight_bytes(grad_input_gather(geometry, phase)));
+  }
+  return TileWorkspace::of<Bf16>(grad_input_gather(geometry, 0), weights);
+}
+
+size_t grad_input_workspace(const ConvGeometry& geometry) {
+  size_t scratch = 0;
   for (int64_t phase = 0; phase < grad_input_phases(geometry); ++phase) {
     const Gather gather = grad_input_gather(geometry, phase);
-    weights = larger(weights, weight_bytes(gather));
     scratch = larger(scratch, TileScratch<Bf16, Bf16, float>::bytes(gather, cut_of<Bf16>(gather, false).height));
   }
-  return TileWorkspace::of<Bf16>(grad_input_gather(geometry, 0), weights, scratch);
+  return grad_input_layout(geometry).total(scratch);
 }
 
 void clear_zeros(const TileWorkspace& layout, std::byte* workspace) {
@@ -179,7 +189,7 @@ void clear_zeros(const TileWorkspace& layout, std::byte* workspace) {
 
 void forward(const ConvGeometry& geometry, const Bf16ConvForwardArgs& args) {
   const Gather gather = forward_gather(geometry);
-  const TileWorkspace layout = forward_layout(geometry);
+  const TileWorkspace layout = forward_layout(gather);
   auto* workspace = static_cast<std::byte*>(args.workspace);
   clear_zeros(layout, workspace);
   const auto* weights = static_cast<const Bf16*>(args.prepared_weight);
@@ -211,9 +221,6 @@ void grad_input(const ConvGeometry& geometry, const Bf16ConvGradInputArgs& args)
                layout, workspace);
   }
 }
-
-size_t forward_workspace(const ConvGeometry& geometry) { return forward_layout(geometry).total; }
-size_t grad_input_workspace(const ConvGeometry& geometry) { return grad_input_layout(geometry).total; }
 
 size_t prepared_bytes(const ConvGeometry& geometry) { return weight_bytes(forward_gather(geometry)); }
 

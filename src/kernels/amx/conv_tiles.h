@@ -88,8 +88,8 @@ TileCut cut_of(const Gather& gather, bool statistics) {
   const int64_t most = statistics ? fewest : smaller(smaller(fitting, blocks), kTablePixels / kBlock);
   TileCut best{kBlock * fewest, 1};
   double least = __builtin_inf();
-  for (int64_t height = fewest; height <= most; ++height) {
-    for (int64_t parts = 1; parts <= smaller(columns, kMostParts); parts += larger<int64_t>(1, parts / 4)) {
+  for (int64_t height = fewest; height <= most; height += larger<int64_t>(1, height / 2)) {
+    for (int64_t parts = 1; parts <= smaller(columns, kMostParts); parts += larger<int64_t>(1, parts / 2)) {
       const double panels = static_cast<double>(ceil_div(columns, parts)), tile = static_cast<double>(height);
       const double task = kTask + packing * tile / (parts < gather.groups ? static_cast<double>(parts) : 1.0) +
                           panels * (weights + tile * sums);
@@ -123,19 +123,17 @@ struct TileScratch {
         sums(reinterpret_cast<Sum*>(reinterpret_cast<std::byte*>(packed) + packed_bytes(gather, pixels))) {}
 };
 
-// Workspace: a row of padding, the packed weights of all phases, a TileScratch for each worker.
+// Where things are in the workspace: a row of padding, the packed weights of all phases, a TileScratch for each worker.
 struct TileWorkspace {
-  size_t weights, workers, worker_stride, total;
+  size_t weights, workers;
 
   template <class Source>
-  static TileWorkspace of(const Gather& widest, size_t weight_bytes, size_t scratch) {
-    TileWorkspace layout{};
-    layout.weights = align(static_cast<size_t>(larger(widest.source_pitch, widest.channels)) * sizeof(Source));
-    layout.workers = layout.weights + align(weight_bytes);
-    layout.worker_stride = align(scratch);
-    layout.total = layout.workers + layout.worker_stride * static_cast<size_t>(thread_count());
-    return layout;
+  static TileWorkspace of(const Gather& widest, size_t weight_bytes) {
+    const size_t weights = align(static_cast<size_t>(larger(widest.source_pitch, widest.channels)) * sizeof(Source));
+    return {weights, weights + align(weight_bytes)};
   }
+  // scratch: bytes of one.
+  size_t total(size_t scratch) const { return workers + align(scratch) * static_cast<size_t>(thread_count()); }
 };
 
 template <class Source, class Number>
@@ -264,11 +262,12 @@ void multiply_tiles(const TileProblem<Source, Number, Sum>& problem, const TileC
   const int64_t height = cut.height, parts = cut.parts;
   const int64_t pixels = gather.pixels(), tiles = ceil_div(pixels, height);
   const int64_t columns = gather.groups * panel_pairs(gather);
+  const size_t stride = align(TileScratch<Source, Number, Sum>::bytes(gather, height));
   parallel_for(tiles * parts, [&](int64_t index, int worker) {
     const int64_t tile = index / parts, part = index % parts;
     const TileScope scope;
-    TileScratch<Source, Number, Sum> scratch(
-        gather, height, workspace + layout.workers + layout.worker_stride * static_cast<size_t>(worker));
+    TileScratch<Source, Number, Sum> scratch(gather, height,
+                                             workspace + layout.workers + stride * static_cast<size_t>(worker));
     run_tile(problem, tile * height, smaller(height, pixels - tile * height), columns * part / parts,
              columns * (part + 1) / parts, scratch, finish);
   });

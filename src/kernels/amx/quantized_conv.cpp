@@ -51,31 +51,30 @@ void pack_weights(const Gather& gather, const int8_t* weight, std::byte* into) {
   });
 }
 
-// Workspace: that of the tiles, then what sums begin with.
-struct Layout {
-  Gather gather;
-  TileCut cut;
-  TileWorkspace tiles;
-  size_t total;
+// Bytes of what sums begin with, which lie in front of the tiles' workspace.
+size_t start_bytes(const Gather& gather) {
+  return align(static_cast<size_t>(padded_outputs(gather)) * sizeof(int32_t));
+}
 
-  explicit Layout(const ConvGeometry& geometry)
-      : gather(forward_gather(geometry)),
-        cut(cut_of<uint8_t>(gather, false)),
-        tiles(TileWorkspace::of<uint8_t>(gather, weight_bytes(gather), Scratch::bytes(gather, cut.height))),
-        total(tiles.total + static_cast<size_t>(padded_outputs(gather)) * sizeof(int32_t)) {}
-};
+TileWorkspace layout_of(const Gather& gather) { return TileWorkspace::of<uint8_t>(gather, weight_bytes(gather)); }
+
+size_t workspace_bytes(const ConvGeometry& geometry) {
+  const Gather gather = forward_gather(geometry);
+  const size_t scratch = Scratch::bytes(gather, cut_of<uint8_t>(gather, false).height);
+  return start_bytes(gather) + layout_of(gather).total(scratch);
+}
 
 void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
-  const Layout layout(geometry);
-  const Gather& gather = layout.gather;
-  auto* workspace = static_cast<std::byte*>(args.workspace);
-  __builtin_memset(workspace, args.in.zero_point, layout.tiles.weights);
+  const Gather gather = forward_gather(geometry);
+  const TileWorkspace layout = layout_of(gather);
+  auto* starts = static_cast<int32_t*>(args.workspace);
+  std::byte* workspace = static_cast<std::byte*>(args.workspace) + start_bytes(gather);
+  __builtin_memset(workspace, args.in.zero_point, layout.weights);
   const auto* weights = static_cast<const std::byte*>(args.prepared_weight);
   if (weights == nullptr) {
-    pack_weights(gather, args.weight, workspace + layout.tiles.weights);
-    weights = workspace + layout.tiles.weights;
+    pack_weights(gather, args.weight, workspace + layout.weights);
+    weights = workspace + layout.weights;
   }
-  auto* starts = reinterpret_cast<int32_t*>(workspace + layout.tiles.total);
   const auto* totals = reinterpret_cast<const int32_t*>(weights + tile_bytes(gather));
   for (int64_t o = 0; o < padded_outputs(gather); ++o) {
     starts[o] = static_cast<int32_t>(0U - static_cast<uint32_t>(args.in.zero_point) * static_cast<uint32_t>(totals[o]));
@@ -83,7 +82,7 @@ void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
   const QuantizedEpilogue epilogue(args, geometry.out_c);
   multiply_tiles(Problem{gather, args.input, reinterpret_cast<const uint8_t*>(workspace),
                          reinterpret_cast<const uint8_t*>(weights), starts},
-                 layout.cut, layout.tiles, workspace, [&](const TileSums<int32_t>& tile) {
+                 cut_of<uint8_t>(gather, false), layout, workspace, [&](const TileSums<int32_t>& tile) {
                    epilogue.finish({.sums = tile.sums,
                                     .pitch = kBlock,
                                     .first = tile.first,
@@ -92,8 +91,6 @@ void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
                                     .channels = tile.channels});
                  });
 }
-
-size_t workspace(const ConvGeometry& geometry) { return Layout(geometry).total; }
 
 size_t prepared_bytes(const ConvGeometry& geometry) { return weight_bytes(forward_gather(geometry)); }
 
@@ -104,7 +101,7 @@ void prepare(const ConvGeometry& geometry, const int8_t* weight, void* into) {
 }  // namespace
 
 const QuantizedConvKernels& tile_quantized_conv_kernels() {
-  static constexpr QuantizedConvKernels kKernels{forward, workspace, prepared_bytes, prepare};
+  static constexpr QuantizedConvKernels kKernels{forward, workspace_bytes, prepared_bytes, prepare};
   return kKernels;
 }
 
