@@ -131,6 +131,7 @@ template void extract(int64_t, int64_t, int64_t, const float*, int64_t, float*);
 template void extract(int64_t, int64_t, int64_t, const Bf16*, int64_t, Bf16*);
 template void insert(int64_t, int64_t, const float*, int64_t, int64_t, float*);
 template void insert(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
+template void insert(int64_t, int64_t, const uint8_t*, int64_t, int64_t, uint8_t*);
 template void pad(int64_t, int64_t, const float*, int64_t, int64_t, float*);
 template void pad(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
 template void permute(const Shape&, std::span<const int>, const float*, float*);

@@ -4,6 +4,7 @@
 
 #include "ops/activation/activation.h"
 #include "ops/batch_norm/batch_norm.h"
+#include "ops/concat/concat.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/pool/pool.h"
 #include "ops/quantize/quantize.h"
@@ -141,7 +142,7 @@ int fuse_activations(Graph& graph) {
   return repeat(graph, [](Graph& g) { return absorb_one(g, absorb_activation); });
 }
 
-int pool_bytes(Graph& graph) {
+int quantize_early(Graph& graph) {
   return repeat(graph, [](Graph& g) {
     const GraphIndex index(g);
     for (size_t position = 0; position < g.nodes().size(); ++position) {
@@ -149,13 +150,20 @@ int pool_bytes(Graph& graph) {
       if (op_as<QuantizeOp>(quantize) == nullptr || !index.read_once(quantize.inputs[0])) continue;
       const int maker = index.producer(quantize.inputs[0]);
       if (maker < 0) continue;
-      const Node pool = g.nodes()[static_cast<size_t>(maker)];
-      if (op_as<MaxPoolOp>(pool) == nullptr || pool.outputs[0] != quantize.inputs[0]) continue;
-      Node before = g.make_node(quantize.op, pool.inputs);
-      Node behind = g.make_node(pool.op, {before.outputs[0]});
-      behind.outputs[0] = quantize.outputs[0];
-      g.nodes()[static_cast<size_t>(maker)] = std::move(before);
-      g.nodes()[position] = std::move(behind);
+      const Node mover = g.nodes()[static_cast<size_t>(maker)];
+      const bool moves = op_as<MaxPoolOp>(mover) != nullptr || op_as<ConcatOp>(mover) != nullptr;
+      if (!moves || mover.outputs[0] != quantize.inputs[0]) continue;
+      std::vector<Node> nodes;
+      std::vector<ValueId> bytes;
+      for (const ValueId input : mover.inputs) {
+        nodes.push_back(g.make_node(quantize.op, {input}));
+        bytes.push_back(nodes.back().outputs[0]);
+      }
+      nodes.push_back(g.make_node(mover.op, bytes));
+      nodes.back().outputs[0] = quantize.outputs[0];
+      erase_node(g, static_cast<int>(position));
+      erase_node(g, maker);
+      g.nodes().insert(g.nodes().begin() + maker, nodes.begin(), nodes.end());
       return true;
     }
     return false;

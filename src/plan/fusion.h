@@ -18,8 +18,8 @@ int fuse_activations(Graph& graph);
 // quantized_conv2d(x, addend dequantize(y)) -> quantized_conv2d(x, addend y), which reads bytes.
 int fuse_dequantizations(Graph& graph);
 
-// quantize(max_pool(x)) -> max_pool(quantize(x)), the same bytes, where nobody else reads the floats.
-int pool_bytes(Graph& graph);
+// quantize(max_pool(x)) -> max_pool(quantize(x)), the same bytes, where nobody else reads the floats; so of concat.
+int quantize_early(Graph& graph);
 
 // quantize(quantized_conv2d(x)) -> quantized_conv2d(x), which writes bytes, where nobody else reads the floats.
 int fuse_quantizations(Graph& graph);

@@ -16,7 +16,7 @@ namespace {
 constexpr Pass kForwardPasses[] = {
     {"fuse-addend", "a sum becomes part of the op that made one of its terms", fuse_addends},
     {"fuse-activation", "an activation becomes part of the op before it", fuse_activations},
-    {"pool-bytes", "a max pool whose results become bytes takes bytes", pool_bytes},
+    {"quantize-early", "max pools and concatenations whose results become bytes take bytes", quantize_early},
     {"fuse-dequantize", "a quantised layer adds bytes as they are", fuse_dequantizations},
     {"fuse-quantize", "the rounding to bytes becomes part of the quantised layer before it", fuse_quantizations},
     {"fuse-statistics", "a convolution sums what the batch norm behind it needs", fuse_statistics},

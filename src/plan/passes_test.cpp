@@ -80,9 +80,9 @@ std::string nodes_of(const Graph& graph) {
 TEST(ForwardPasses, MakeOneQuantisedLayerOfWhatFollowsIt) {
   Graph graph = quantized_graph();
   run_passes(graph, forward_passes());
-  EXPECT_EQ(
-      nodes_of(graph),
-      "quantize quantized_conv2d max_pool quantized_conv2d dequantize avg_pool reshape quantize quantized_linear ");
+  EXPECT_EQ(nodes_of(graph),
+            "quantize quantized_conv2d max_pool quantized_conv2d dequantize avg_pool reshape slice slice quantize "
+            "quantize concat quantized_linear ");
   const auto attributes = [&](size_t node) { return to_string(graph.nodes()[node].op->attributes()); };
   EXPECT_EQ(attributes(1), "kernel=3x3 padding=1x1 in_scale=0.02 in_zero_point=128 activation=relu out_scale=0.05");
   EXPECT_EQ(attributes(3),
@@ -94,15 +94,16 @@ TEST(ForwardPasses, MakeOneQuantisedLayerOfWhatFollowsIt) {
 TEST(ForwardPasses, ThoseOfQuantisedLayersCanBeSwitchedOff) {
   Graph floats = quantized_graph();
   run_passes(floats, forward_passes(), {"fuse-quantize"});
-  EXPECT_EQ(
-      nodes_of(floats),
-      "quantize quantized_conv2d quantize max_pool quantized_conv2d quantize dequantize avg_pool reshape quantize "
-      "quantized_linear ");
+  EXPECT_EQ(nodes_of(floats),
+            "quantize quantized_conv2d quantize max_pool quantized_conv2d quantize dequantize avg_pool reshape slice "
+            "slice quantize quantize "
+            "concat quantized_linear ");
   Graph addend = quantized_graph();
   run_passes(addend, forward_passes(), {"fuse-dequantize"});
-  EXPECT_EQ(nodes_of(addend),
-            "quantize quantized_conv2d max_pool dequantize quantized_conv2d dequantize avg_pool reshape quantize "
-            "quantized_linear ");
+  EXPECT_EQ(
+      nodes_of(addend),
+      "quantize quantized_conv2d max_pool dequantize quantized_conv2d dequantize avg_pool reshape slice slice quantize "
+      "quantize concat quantized_linear ");
 }
 
 TEST(ForwardPasses, KeepTheBitsOfQuantisedLayers) {

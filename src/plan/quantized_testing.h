@@ -41,7 +41,8 @@ inline Value quantized_net(Builder b, Value x, const ModelOptions& options) {
   const Value y = quantized_conv2d(b / "mix", x, stem, {.kernel = 3, .padding = 1, .groups = 12}, 12);
   const Value skip = dequantize(x, stem);
   x = quantize(relu(add(y, skip)), block);
-  x = quantize(global_avg_pool(dequantize(x, block)), pooled);
+  x = global_avg_pool(dequantize(x, block));
+  x = quantize(concat({slice_channels(x, 5, 12), slice_channels(x, 0, 5)}), pooled);
   b = b / "fc";
   const Value weight = b.parameter("weight", {1, 1, 12, options.num_classes}, Initializer::constant(0),
                                    FileLayout::linear, Role::head_weight, DType::i8);

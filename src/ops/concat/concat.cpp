@@ -19,6 +19,10 @@ std::vector<TensorType> ConcatOp::infer(std::span<const TensorType> inputs) cons
   Shape joined = inputs[0].shape;
   std::vector<int64_t> extents(joined.extents().begin(), joined.extents().end());
   for (const TensorType& input : inputs.subspan(1)) {
+    if (input.dtype != inputs[0].dtype) {
+      throw Error(fmt::format("concat: expected tensors of one type, got {} and {}", to_string(inputs[0].dtype),
+                              to_string(input.dtype)));
+    }
     const auto other = input.shape.extents();
     if (other.size() != extents.size() || !std::equal(extents.begin(), extents.end() - 1, other.begin())) {
       throw Error(fmt::format("concat: expected shapes equal but for the channels, got {} and {}",
@@ -27,7 +31,7 @@ std::vector<TensorType> ConcatOp::infer(std::span<const TensorType> inputs) cons
     extents.back() += other.back();
     joined = Shape(extents);  // refuses too many before the next are added
   }
-  return {{joined}};
+  return {{joined, inputs[0].dtype}};
 }
 
 void ConcatOp::gradient(GradientScope& scope) const {

@@ -5,7 +5,7 @@
 
 namespace convoy {
 
-// Inputs: one or more tensors {..., C_i}, alike but for the channels. Output: {..., sum of C_i}.
+// Inputs: one or more tensors {..., C_i} of one type, alike but for the channels. Output: {..., sum of C_i}.
 class ConcatOp : public OpOf<ConcatOp> {
  public:
   static constexpr std::string_view kName = "concat";

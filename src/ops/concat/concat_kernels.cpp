@@ -20,7 +20,10 @@ void run(const NodeSpec& spec, const NodeMemory& memory) {
   }
 }
 
-constexpr Kernel kTable[] = {{.name = "copy", .run = run<float>}, bf16_kernel(run<Bf16>)};
+constexpr DType kBytes[] = {DType::u8};
+constexpr Kernel kTable[] = {{.name = "copy", .run = run<float>},
+                             {.name = "copy", .run = run<uint8_t>, .accepts = kBytes},
+                             bf16_kernel(run<Bf16>)};
 
 }  // namespace
 
