@@ -164,10 +164,12 @@ void pack_pixel_rows(const Gather& gather, const TileTable<Source>& table, int64
     for (int64_t tap = 0; tap < gather.taps(); ++tap, to += channels) {
       const Source* from = table.sources[tap * kTablePixels + pixel] + group * channels;
       for (int64_t c = 0; c < channels; c += kDepth) {
-        _mm512_storeu_si512(to + c, row_of(from + c, smaller(kDepth, channels - c)));
+        store_some(to + c, from + c, smaller(kDepth, channels - c));
       }
     }
-    if (gather.taps() * channels % kDepth != 0) _mm512_storeu_si512(to, _mm512_setzero_si512());
+    // Whatever bytes are there, they meet weights of zero; floats might be no numbers.
+    const bool needs_zeros = sizeof(Number) > 1 && gather.taps() * channels % kDepth != 0;
+    if (needs_zeros) _mm512_storeu_si512(to, _mm512_setzero_si512());
   }
 }
 

@@ -145,6 +145,17 @@ inline __m512i row_of(const float* from, int64_t n) {
       _mm512_cvtne2ps_pbh(load_n(from + (second > 0 ? kLanes : 0), second).v, load_n(from, first).v));
 }
 
+// n values, at most 64 bytes of them; what is stored behind them is of no use.
+template <class Number, class Source>
+inline void store_some(Number* to, const Source* from, int64_t n) {
+  _mm512_storeu_si512(to, row_of(from, n));
+}
+inline void store_some(uint8_t* to, const uint8_t* from, int64_t n) {
+  if (n > 16) return _mm512_storeu_si512(to, row_of(from, n));
+  const auto mask = static_cast<__mmask16>((1U << n) - 1U);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_maskz_loadu_epi8(mask, from));
+}
+
 template <class Number>
 inline void store_row(Number* to, __m512i row) {
   _mm512_store_si512(to, row);
