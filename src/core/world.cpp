@@ -15,10 +15,13 @@
 namespace convoy {
 namespace {
 
-constexpr double kTickSeconds = 0.1;  // between two looks at what others have to tell
-constexpr double kTellSeconds = 1;    // between two signs of life
-constexpr double kGraceSeconds = 3;   // for those who hear of a failure
-constexpr int kPatientPolls = 20;     // before a wait begins to sleep between two polls
+constexpr double kTickSeconds = 0.1;    // between two looks at what others have to tell
+constexpr double kTellSeconds = 1;      // between two signs of life
+constexpr double kGraceSeconds = 3;     // for those who hear of a failure
+constexpr int kPatientPolls = 20;       // before a wait begins to sleep between two polls
+constexpr size_t kSummedAtOnce = 2048;  // elements
+// Of a tensor that goes as it is; smaller ones go together.
+constexpr size_t kAloneElements = size_t{1} << 15;
 constexpr auto kNap = std::chrono::microseconds(100);
 
 enum Tag : int { kNoticeTag = 1, kSumTag, kShareTag, kSizeTag, kTextTag, kRootTag };
@@ -271,7 +274,6 @@ void World::sum_pieces(std::span<Number> whole) {
   const std::span<std::byte> bytes = std::as_writable_bytes(whole), own = piece(bytes, rank_, sizeof(Number));
   const size_t count = own.size() / sizeof(Number);
   received_.resize(std::max(received_.size(), own.size() * static_cast<size_t>(size_)));
-  totals_.resize(std::max(totals_.size(), count * sizeof(Value)));
   const auto of_rank = [&](int other) {
     return std::span(received_).subspan(static_cast<size_t>(other) * own.size(), own.size());
   };
@@ -282,29 +284,45 @@ void World::sum_pieces(std::span<Number> whole) {
     transfers.push_back(send_to(other, kSumTag, piece(bytes, other, sizeof(Number))));
   }
   wait_all(transfers);
-  auto* const totals = reinterpret_cast<Value*>(totals_.data());
-  std::fill_n(totals, count, Value{0});
-  for (int other = 0; other < size_; ++other) {
-    const auto* terms = reinterpret_cast<const Number*>(other == rank_ ? own.data() : of_rank(other).data());
-    for (size_t i = 0; i < count; ++i) totals[i] += value_of(terms[i]);
+  // Sums stay in the first cache.
+  std::array<Value, kSummedAtOnce> totals;
+  auto* const sums = reinterpret_cast<Number*>(own.data());
+  for (size_t begin = 0; begin < count; begin += kSummedAtOnce) {
+    const size_t summed = std::min(kSummedAtOnce, count - begin);
+    std::fill_n(totals.begin(), summed, Value{0});
+    for (int other = 0; other < size_; ++other) {
+      const auto* terms = reinterpret_cast<const Number*>(other == rank_ ? own.data() : of_rank(other).data()) + begin;
+      for (size_t i = 0; i < summed; ++i) totals[i] += value_of(terms[i]);
+    }
+    std::transform(totals.begin(), totals.begin() + static_cast<ptrdiff_t>(summed), sums + begin,
+                   [](Value x) { return Number(x); });
   }
-  std::transform(totals, totals + count, reinterpret_cast<Number*>(own.data()), [](Value x) { return Number(x); });
   share_pieces(bytes, sizeof(Number));
 }
 
 template <class Number>
 void World::sum_tensors(std::span<const std::span<float>> tensors) {
+  std::vector<std::span<float>> together;
   size_t count = 0;
-  for (const std::span<float> tensor : tensors) count += tensor.size();
+  for (const std::span<float> tensor : tensors) {
+    if constexpr (std::is_same_v<Number, float>) {
+      if (tensor.size() >= kAloneElements) {
+        sum_pieces(tensor);
+        continue;
+      }
+    }
+    together.push_back(tensor);
+    count += tensor.size();
+  }
   packed_.resize(std::max(packed_.size(), count * sizeof(Number)));
   auto* next = reinterpret_cast<Number*>(packed_.data());
   const std::span<Number> packed(next, count);
-  for (const std::span<float> tensor : tensors) {
+  for (const std::span<float> tensor : together) {
     next = std::transform(tensor.begin(), tensor.end(), next, [](float x) { return Number(x); });
   }
   sum_pieces(packed);
   const Number* from = packed.data();
-  for (const std::span<float> tensor : tensors) {
+  for (const std::span<float> tensor : together) {
     std::transform(from, from + tensor.size(), tensor.data(), [](Number x) { return value_of(x); });
     from += tensor.size();
   }

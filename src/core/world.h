@@ -133,7 +133,7 @@ class World {
   double last_tended_ = 0, last_told_ = 0;
   double last_progress_ = 0, work_then_ = 0;  // when the process last computed, and processor seconds until then
   bool send_bf16_ = false;
-  std::vector<std::byte> packed_, received_, totals_;
+  std::vector<std::byte> packed_, received_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, job_done_;
