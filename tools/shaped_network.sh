@@ -5,8 +5,8 @@
 # Needs root, iproute2 and Open MPI. What it sets up goes away with it.
 set -euo pipefail
 
-if [ "${CONVOY_SHAPED-}" != 1 ]; then
-  exec env CONVOY_SHAPED=1 unshare --net --mount --uts --fork "$0" "$@"
+if [ "${SHAPED_NETWORK-}" != 1 ]; then
+  exec env SHAPED_NETWORK=1 unshare --net --mount --uts --fork "$0" "$@"
 fi
 ranks=$1 rate=$2 delay=$3
 shift 3
@@ -29,7 +29,7 @@ for ((rank = 0; rank < ranks; ++rank)); do
   ip -n "$machine" link set dev lo up
   ip -n "$machine" link set dev eth0 up
   if [ "$delay" = 0 ]; then
-    tc -n "$machine" qdisc add dev eth0 root tbf rate "$rate" burst 64kb limit 16mb
+    tc -n "$machine" qdisc add dev eth0 root tbf rate "$rate" burst 64kb latency 5ms
   else
     tc -n "$machine" qdisc add dev eth0 root netem delay "$delay" rate "$rate" limit 100000
   fi

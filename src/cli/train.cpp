@@ -108,9 +108,9 @@ int run(const Options& options) {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
-  app.add_option(
-         "DIR", options->data,
-         "Images: one sub-folder a class, or train/ beside val/ of such, or CIFAR's files, or a .tar or .zip of these")
+  app.add_option("DIR", options->data,
+                 "Images: one sub-folder a class, or train/ beside val/ of such, or CIFAR's files, or WebDataset's; or "
+                 "a .tar or .zip of these, or shards, 'photos-{000..127}.tar'")
       ->type_name("DIR");
   app.add_flag("--mpi", options->mpi, "Join the other processes by MPI, whether or not mpirun or srun can be noticed");
   return [options] { return run(*options); };
@@ -125,6 +125,7 @@ const Command kTrain = {
     "  convoy train photos --recipe runs/birds/recipe.toml --lr 0.02 --experiment birds2\n"
     "  convoy train photos --recipe runs/birds/recipe.toml --resume\n"
     "  mpirun -np 4 convoy train photos --model resnet50\n"
+    "  srun convoy train 'train-{0000..0127}.tar' --val 'val-{00..07}.tar' --model resnet50\n"
     "A flag overrules the variable CONVOY_<FLAG>, that the recipe file, that the default. Ctrl-C finishes the step "
     "and\n"
     "saves; --resume goes on from there, or starts afresh where there is nothing yet.",

@@ -120,21 +120,21 @@ std::optional<ImageView> PixelStore::find(int64_t sample) const {
 }
 
 void PixelStore::store(int64_t sample, const Image& image) {
+  const std::atomic_ref<uint64_t> used = word(0), place = word(place_of(sample));
+  if (place.load(std::memory_order_relaxed) != 0) return;
   const StoredSize size{image.width(), image.height()};
   const uint64_t bytes = aligned(sizeof size + image.bytes());
-  const std::atomic_ref<uint64_t> used = word(0);
   uint64_t begin = used.load(std::memory_order_relaxed);
   do {
-    if (begin > memory_.size() || bytes > memory_.size() - begin)
+    if (begin > memory_.size() || bytes > memory_.size() - begin) {
       return accepts_.store(false, std::memory_order_relaxed);
+    }
   } while (!used.compare_exchange_weak(begin, begin + bytes, std::memory_order_relaxed));
   std::memcpy(memory_.data() + begin, &size, sizeof size);
   std::memcpy(memory_.data() + begin + sizeof size, image.row(0), image.bytes());
+  // Where another one was faster meanwhile, the room is lost.
   uint64_t nothing = 0;
-  if (word(place_of(sample)).compare_exchange_strong(nothing, begin, std::memory_order_release)) return;
-  // Another one was faster. The room is lost unless it is the last.
-  uint64_t end = begin + bytes;
-  used.compare_exchange_strong(end, begin, std::memory_order_relaxed);
+  place.compare_exchange_strong(nothing, begin, std::memory_order_release, std::memory_order_relaxed);
 }
 
 PixelStorePtr make_pixel_store(int64_t samples, size_t bytes, World* world) {

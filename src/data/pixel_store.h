@@ -31,7 +31,7 @@ class PixelStore {
 
   // Whether images are stored; no more once one did not fit.
   bool accepts() const { return accepts_.load(std::memory_order_relaxed); }
-  // Stores it unless another one was faster.
+  // Stores it unless it is there.
   void store(int64_t sample, const Image& image);
 
  private:

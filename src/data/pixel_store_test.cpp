@@ -62,7 +62,7 @@ TEST(PixelStore, KeepsImagesUntilOneDoesNotFit) {
   EXPECT_FALSE(PixelStore(10, 0).accepts());
 }
 
-TEST(PixelStore, TheSecondOfASampleGivesItsRoomBack) {
+TEST(PixelStore, TheSecondOfASampleTakesNoRoom) {
   PixelStore store(10, 2 * kStored);
   store.store(3, image_of(3));
   for (int i = 0; i < 5; ++i) store.store(3, image_of(4));

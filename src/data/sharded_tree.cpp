@@ -53,8 +53,8 @@ class ShardedTree : public FileTree {
     }
     std::ranges::stable_sort(places_, {}, &Place::path);
     check_twice();
-    const auto same = std::ranges::unique(places_, {}, &Place::path);
-    places_.erase(same.begin(), same.end());
+    const auto same = [](const Place& a, const Place& b) { return a.path() == b.path(); };
+    places_.erase(std::unique(places_.begin(), places_.end(), same), places_.end());
   }
 
   std::vector<TreeEntry> list() const override {

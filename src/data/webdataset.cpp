@@ -172,7 +172,9 @@ Layout lay_out(const FileTree& tree, std::vector<TreeEntry> entries, const fs::p
   const PathNames name = [&](const std::string& path) { return tree.name(path); };
   const std::vector<NumberedImage> images = read_class_numbers(tree, entries);
   if (images.empty()) return lay_out(std::move(entries), name);
-  std::erase_if(entries, [](const TreeEntry& entry) { return is_class_file(entry.path); });
+  std::erase_if(entries, [](const TreeEntry& entry) {
+    return entry.kind == TreeEntry::Kind::other && is_class_file(entry.path);
+  });
   if (auto by_folders = lay_out_like(images, entries, name)) return *std::move(by_folders);
   return lay_out(std::move(entries), name, numbered_part(images, root));
 }

@@ -131,6 +131,14 @@ TEST_F(WebDatasetTest, FurtherImagesOfASampleAreLeftOut) {
             fmt::format("images without a class of their own are left out (1): {}/s.tar:a.mask.png", root_.string()));
 }
 
+TEST_F(WebDatasetTest, AnImageThatIsCalledAsAClassIsNoneSilently) {
+  const std::string png = "\x89PNG\r\n\x1a\n";
+  const TrainVal data = open_train_val(pack({{"a.jpg", ""}, {"a.cls", "0"}, {"a.x.cls", png}}));
+  EXPECT_THAT(names(*data.train), ElementsAre("a.jpg"));
+  ASSERT_EQ(data.problems.size(), 2U);
+  EXPECT_THAT(data.problems[1].text, HasSubstr("images without a class of their own are left out (1): "));
+}
+
 TEST_F(WebDatasetTest, ClassesWithoutImagesAreTold) {
   const fs::path data = pack({{"a.jpg", ""}, {"a.cls", "5"}, {"b.jpg", ""}, {"b.cls", "1"}});
   const TrainVal told = open_train_val(data, BadFolder::problem);
@@ -178,6 +186,9 @@ TEST_F(WebDatasetTest, FoldersCountWhereTheySayTheSame) {
   EXPECT_THAT(labels(*by_numbers.train), ElementsAre(2, 3, 7));
   files.back().second = "7";
   EXPECT_THAT(labels(*open_train_val(pack(files), BadFolder::problem).train), ElementsAre(3, 7, 7));
+  files[3].second = "7";
+  EXPECT_THAT(labels(*open_train_val(pack(files), BadFolder::problem).train), ElementsAre(7, 7, 7))
+      << "one class in two folders";
 }
 
 TEST_F(WebDatasetTest, PartsInOneTreeAreRefused) {
