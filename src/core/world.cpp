@@ -18,6 +18,7 @@ namespace {
 constexpr double kTickSeconds = 0.1;    // between two looks at what others have to tell
 constexpr double kTellSeconds = 1;      // between two signs of life
 constexpr double kGraceSeconds = 3;     // for those who hear of a failure
+constexpr size_t kPartsAtOnce = 4;      // on their way, so that the link is not idle between two
 constexpr int kPatientPolls = 20;       // before a wait begins to sleep between two polls
 constexpr size_t kSummedAtOnce = 2048;  // elements
 // Of a tensor that goes as it is; smaller ones go together.
@@ -121,15 +122,15 @@ int64_t World::bytes_sent() const {
   return bytes_sent_;
 }
 
-World::JobPtr World::enqueue(std::function<void()> run, const void* key) {
-  auto job = std::make_shared<Job>(Job{std::move(run), key});
+World::JobPtr World::enqueue(Job job) {
+  auto shared = std::make_shared<Job>(std::move(job));
   {
     const std::scoped_lock lock(mutex_);
-    jobs_.push_back(job);
-    if (key != nullptr) finishing_.push_back(job);
+    jobs_.push_back(shared);
+    if (!shared->tensors.empty()) finishing_.push_back(shared);
   }
   wake_.notify_all();
-  return job;
+  return shared;
 }
 
 void World::wait_for(const JobPtr& job) {
@@ -150,25 +151,48 @@ void World::throw_failure() const {
 void World::serve() {
   try {
     while (true) {
-      JobPtr job;
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait_for(lock, std::chrono::duration<double>(kTickSeconds),
-                       [this] { return !jobs_.empty() || stop_ || own_failure_; });
-        if (jobs_.empty() && stop_) return;
-        if (!jobs_.empty()) job = jobs_.front();
-      }
+      const JobPtr job = next_job(!parts_.empty());
       tend();
-      if (job == nullptr) continue;
-      job->run();
-      const std::scoped_lock lock(mutex_);
-      job->is_done = true;
-      jobs_.pop_front();
-      job_done_.notify_all();
+      if (job == nullptr && parts_.empty()) {
+        const std::scoped_lock lock(mutex_);
+        if (jobs_.empty() && stop_) return;
+        continue;
+      }
+      if (job != nullptr && job->tensors.empty()) {
+        job->run();
+        finish(job);
+      } else if (job != nullptr) {
+        append_parts(job);
+      }
+      const bool has_moved = advance() || job != nullptr;
+      idle_polls_ = has_moved ? 0 : idle_polls_ + 1;
+      if (has_moved || parts_.empty()) continue;
+      idle_polls_ < kPatientPolls ? std::this_thread::yield() : std::this_thread::sleep_for(kNap);
     }
   } catch (const Stopped&) {
     take_last_resort();
   }
+}
+
+// What can begin now, which is waited for unless parts are on their way; null: nothing.
+World::JobPtr World::next_job(bool is_busy) {
+  std::unique_lock lock(mutex_);
+  if (!is_busy) {
+    wake_.wait_for(lock, std::chrono::duration<double>(kTickSeconds),
+                   [this] { return !jobs_.empty() || stop_ || own_failure_; });
+  }
+  if (jobs_.empty()) return nullptr;
+  const bool is_sum = !jobs_.front()->tensors.empty();
+  if (is_busy && (!is_sum || parts_.size() >= kPartsAtOnce)) return nullptr;
+  JobPtr job = std::move(jobs_.front());
+  jobs_.pop_front();
+  return job;
+}
+
+void World::finish(const JobPtr& job) {
+  const std::scoped_lock lock(mutex_);
+  job->is_done = true;
+  job_done_.notify_all();
 }
 
 void World::take_last_resort() {
@@ -184,25 +208,21 @@ void World::set_last_resort(std::function<void(const std::string& line)> last_re
 }
 
 void World::sum(std::span<double> values) {
-  run([this, values] { sum_pieces(values); });
+  run([this, values] { sum_now(values); });
 }
 
 void World::sum(std::span<float> values) {
-  run([this, values] { sum_pieces(values); });
+  run([this, values] { sum_now(values); });
 }
 
-void World::begin_sum(std::vector<std::span<float>> tensors) {
-  const float* const key = tensors.front().data();
-  enqueue(
-      [this, tensors = std::move(tensors)] { send_bf16_ ? sum_tensors<Bf16>(tensors) : sum_tensors<float>(tensors); },
-      key);
-}
+void World::begin_sum(std::vector<std::span<float>> tensors) { enqueue({.run = {}, .tensors = std::move(tensors)}); }
 
 void World::finish_sum(const float* first) {
   JobPtr job;
   {
     const std::scoped_lock lock(mutex_);
-    const auto found = std::ranges::find(finishing_, static_cast<const void*>(first), &Job::key);
+    const auto found = std::ranges::find_if(
+        finishing_, [first](const JobPtr& other) { return other->tensors.front().data() == first; });
     if (found == finishing_.end()) throw InternalError("world: no such sum was begun");
     job = *found;
     finishing_.erase(found);
@@ -216,7 +236,8 @@ void World::broadcast(std::span<std::byte> bytes) {
     if (rank_ != 0) transfers.push_back(transport_->receive(0, kRootTag, piece(bytes, rank_, 1)));
     for (int to = 1; rank_ == 0 && to < size_; ++to) transfers.push_back(send_to(to, kRootTag, piece(bytes, to, 1)));
     wait_all(transfers);
-    share_pieces(bytes, 1);
+    transfers = begin_sharing(bytes, 1);
+    wait_all(transfers);
   });
 }
 
@@ -256,76 +277,145 @@ std::span<std::byte> World::piece(std::span<std::byte> whole, int owner, size_t 
   return whole.subspan(begin * element, (end - begin) * element);
 }
 
+// Every rank gets its piece of all others, one behind the other.
+std::vector<int> World::begin_sum_of(std::span<std::byte> whole, size_t element, std::vector<std::byte>& received) {
+  const size_t own = piece(whole, rank_, element).size();
+  received.resize(std::max(received.size(), own * static_cast<size_t>(size_)));
+  std::vector<int> transfers;
+  for (int other = 0; other < size_; ++other) {
+    if (other == rank_) continue;
+    const auto place = std::span(received).subspan(static_cast<size_t>(other) * own, own);
+    transfers.push_back(transport_->receive(other, kSumTag, place));
+    transfers.push_back(send_to(other, kSumTag, piece(whole, other, element)));
+  }
+  return transfers;
+}
+
+// The rank's own piece becomes the sum, in the order of the ranks.
+template <class Number>
+void World::add_pieces(std::span<std::byte> whole, std::span<const std::byte> received) const {
+  using Value = decltype(value_of(Number()));
+  const std::span<std::byte> own = piece(whole, rank_, sizeof(Number));
+  auto* const sums = reinterpret_cast<Number*>(own.data());
+  const size_t count = own.size() / sizeof(Number);
+  std::array<Value, kSummedAtOnce> totals;  // stay in the first cache
+  for (size_t begin = 0; begin < count; begin += kSummedAtOnce) {
+    const size_t summed = std::min(kSummedAtOnce, count - begin);
+    std::fill_n(totals.begin(), summed, Value{0});
+    for (int other = 0; other < size_; ++other) {
+      const std::byte* from = other == rank_ ? own.data() : received.data() + static_cast<size_t>(other) * own.size();
+      const auto* terms = reinterpret_cast<const Number*>(from) + begin;
+      for (size_t i = 0; i < summed; ++i) totals[i] += value_of(terms[i]);
+    }
+    std::transform(totals.begin(), totals.begin() + static_cast<ptrdiff_t>(summed), sums + begin,
+                   [](Value x) { return Number(x); });
+  }
+}
+
 // Every rank has its own piece, and in the end all.
-void World::share_pieces(std::span<std::byte> whole, size_t element) {
+std::vector<int> World::begin_sharing(std::span<std::byte> whole, size_t element) {
   std::vector<int> transfers;
   for (int other = 0; other < size_; ++other) {
     if (other == rank_) continue;
     transfers.push_back(transport_->receive(other, kShareTag, piece(whole, other, element)));
     transfers.push_back(send_to(other, kShareTag, piece(whole, rank_, element)));
   }
+  return transfers;
+}
+
+template <class Number>
+void World::sum_now(std::span<Number> values) {
+  const std::span<std::byte> whole = std::as_writable_bytes(values);
+  std::vector<int> transfers = begin_sum_of(whole, sizeof(Number), received_);
+  wait_all(transfers);
+  add_pieces<Number>(whole, received_);
+  transfers = begin_sharing(whole, sizeof(Number));
   wait_all(transfers);
 }
 
-// Every rank gets its piece of all others, adds them up and shares the sum.
-template <class Number>
-void World::sum_pieces(std::span<Number> whole) {
-  using Value = decltype(value_of(Number()));
-  const std::span<std::byte> bytes = std::as_writable_bytes(whole), own = piece(bytes, rank_, sizeof(Number));
-  const size_t count = own.size() / sizeof(Number);
-  received_.resize(std::max(received_.size(), own.size() * static_cast<size_t>(size_)));
-  const auto of_rank = [&](int other) {
-    return std::span(received_).subspan(static_cast<size_t>(other) * own.size(), own.size());
-  };
-  std::vector<int> transfers;
-  for (int other = 0; other < size_; ++other) {
-    if (other == rank_) continue;
-    transfers.push_back(transport_->receive(other, kSumTag, of_rank(other)));
-    transfers.push_back(send_to(other, kSumTag, piece(bytes, other, sizeof(Number))));
-  }
-  wait_all(transfers);
-  // Sums stay in the first cache.
-  std::array<Value, kSummedAtOnce> totals;
-  auto* const sums = reinterpret_cast<Number*>(own.data());
-  for (size_t begin = 0; begin < count; begin += kSummedAtOnce) {
-    const size_t summed = std::min(kSummedAtOnce, count - begin);
-    std::fill_n(totals.begin(), summed, Value{0});
-    for (int other = 0; other < size_; ++other) {
-      const auto* terms = reinterpret_cast<const Number*>(other == rank_ ? own.data() : of_rank(other).data()) + begin;
-      for (size_t i = 0; i < summed; ++i) totals[i] += value_of(terms[i]);
+// Large tensors go alone and as they are, unless their type changes.
+void World::append_parts(const JobPtr& job) {
+  Part together{.job = job, .in_bf16 = send_bf16_};
+  for (const std::span<float> tensor : job->tensors) {
+    if (send_bf16_ || tensor.size() < kAloneElements) {
+      together.tensors.push_back(tensor);
+      continue;
     }
-    std::transform(totals.begin(), totals.begin() + static_cast<ptrdiff_t>(summed), sums + begin,
-                   [](Value x) { return Number(x); });
+    parts_.push_back({.job = job, .tensors = {tensor}, .whole = std::as_writable_bytes(tensor)});
+    ++job->parts_left;
   }
-  share_pieces(bytes, sizeof(Number));
+  if (together.tensors.empty()) return;
+  parts_.push_back(std::move(together));
+  ++job->parts_left;
 }
 
-template <class Number>
-void World::sum_tensors(std::span<const std::span<float>> tensors) {
-  std::vector<std::span<float>> together;
-  size_t count = 0;
-  for (const std::span<float> tensor : tensors) {
-    if constexpr (std::is_same_v<Number, float>) {
-      if (tensor.size() >= kAloneElements) {
-        sum_pieces(tensor);
-        continue;
+// Whether something has moved. Ranks share sums in the order of the parts, as they begin them.
+bool World::advance() {
+  bool moved = false, may_share = true;
+  for (size_t i = 0; i < std::min(kPartsAtOnce, parts_.size()); ++i) {
+    Part& part = parts_[i];
+    if (part.stage == Part::Stage::waiting) begin(part);
+    if (part.stage == Part::Stage::adding && may_share && all_done(part.transfers)) {
+      add_and_share(part);
+      moved = true;
+    }
+    may_share = may_share && part.stage != Part::Stage::adding;
+    if (part.stage == Part::Stage::sharing && all_done(part.transfers)) {
+      land(part);
+      part.stage = Part::Stage::done;
+      if (--part.job->parts_left == 0) finish(part.job);
+      moved = true;
+    }
+  }
+  std::erase_if(parts_, [](const Part& part) { return part.stage == Part::Stage::done; });
+  return moved;
+}
+
+void World::begin(Part& part) {
+  const size_t element = part.in_bf16 ? sizeof(Bf16) : sizeof(float);
+  if (part.whole.empty()) {
+    size_t count = 0;
+    for (const std::span<float> tensor : part.tensors) count += tensor.size();
+    part.packed.resize(count * element);
+    part.whole = part.packed;
+    std::byte* next = part.packed.data();
+    for (const std::span<float> tensor : part.tensors) {
+      if (part.in_bf16) {
+        std::transform(tensor.begin(), tensor.end(), reinterpret_cast<Bf16*>(next), [](float x) { return Bf16(x); });
+      } else {
+        std::copy(tensor.begin(), tensor.end(), reinterpret_cast<float*>(next));
       }
+      next += tensor.size() * element;
     }
-    together.push_back(tensor);
-    count += tensor.size();
   }
-  packed_.resize(std::max(packed_.size(), count * sizeof(Number)));
-  auto* next = reinterpret_cast<Number*>(packed_.data());
-  const std::span<Number> packed(next, count);
-  for (const std::span<float> tensor : together) {
-    next = std::transform(tensor.begin(), tensor.end(), next, [](float x) { return Number(x); });
+  part.transfers = begin_sum_of(part.whole, element, part.received);
+  part.stage = Part::Stage::adding;
+}
+
+void World::add_and_share(Part& part) {
+  part.in_bf16 ? add_pieces<Bf16>(part.whole, part.received) : add_pieces<float>(part.whole, part.received);
+  part.transfers = begin_sharing(part.whole, part.in_bf16 ? sizeof(Bf16) : sizeof(float));
+  part.stage = Part::Stage::sharing;
+}
+
+void World::land(const Part& part) {
+  const std::byte* from = part.packed.data();
+  if (part.packed.empty()) return;
+  for (const std::span<float> tensor : part.tensors) {
+    if (part.in_bf16) {
+      const auto* values = reinterpret_cast<const Bf16*>(from);
+      std::transform(values, values + tensor.size(), tensor.begin(), [](Bf16 x) { return value_of(x); });
+      from += tensor.size() * sizeof(Bf16);
+    } else {
+      std::memcpy(tensor.data(), from, tensor.size_bytes());
+      from += tensor.size_bytes();
+    }
   }
-  sum_pieces(packed);
-  const Number* from = packed.data();
-  for (const std::span<float> tensor : together) {
-    std::transform(from, from + tensor.size(), tensor.data(), [](Number x) { return value_of(x); });
-    from += tensor.size();
-  }
+}
+
+bool World::all_done(std::vector<int>& transfers) {
+  std::erase_if(transfers, [this](int transfer) { return transport_->done(transfer); });
+  return transfers.empty();
 }
 
 int World::send_to(int to, int tag, std::span<const std::byte> message) {
@@ -338,8 +428,7 @@ int World::send_to(int to, int tag, std::span<const std::byte> message) {
 
 void World::wait_all(std::vector<int>& transfers) {
   for (int polls = 0; !transfers.empty(); ++polls) {
-    std::erase_if(transfers, [this](int transfer) { return transport_->done(transfer); });
-    if (transfers.empty()) return;
+    if (all_done(transfers)) return;
     tend();
     polls < kPatientPolls ? std::this_thread::yield() : std::this_thread::sleep_for(kNap);
   }

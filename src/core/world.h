@@ -84,7 +84,9 @@ class World {
  private:
   struct Job {
     std::function<void()> run;
-    const void* key = nullptr;  // of a sum that is finished later
+    std::vector<std::span<float>> tensors =
+        {};                 // in place of `run`: a sum that is finished later, by the first of them
+    size_t parts_left = 0;  // of it
     bool is_done = false;
   };
   using JobPtr = std::shared_ptr<Job>;
@@ -96,17 +98,37 @@ class World {
     char text[504] = {};    // failed: the line
   };
   struct Peer;
+  // A part of a sum on its way: a large tensor, or small ones together. Each rank gets its piece of all others, adds
+  // them up, and sends the sum to all.
+  struct Part {
+    enum class Stage : uint8_t { waiting, adding, sharing, done };
+    JobPtr job = nullptr;
+    std::vector<std::span<float>> tensors = {};
+    Stage stage = Stage::waiting;
+    bool in_bf16 = false;
+    std::span<std::byte> whole = {};  // as it is sent
+    std::vector<std::byte> packed = {}, received = {};
+    std::vector<int> transfers = {};
+  };
   class Stopped {};  // the world has failed
 
   void serve();
   void take_last_resort();
   void end_thread();
-  JobPtr enqueue(std::function<void()> run, const void* key = nullptr);
+  JobPtr enqueue(Job job);
   void wait_for(const JobPtr& job);
-  void run(std::function<void()> job) { wait_for(enqueue(std::move(job))); }
+  void run(std::function<void()> job) { wait_for(enqueue({.run = std::move(job)})); }
   [[noreturn]] void throw_failure() const;
 
   // By the world's thread:
+  JobPtr next_job(bool is_busy);
+  void finish(const JobPtr& job);
+  void append_parts(const JobPtr& job);
+  bool advance();
+  void begin(Part& part);
+  void add_and_share(Part& part);
+  static void land(const Part& part);
+  bool all_done(std::vector<int>& transfers);
   std::vector<std::string> gather_now(std::string_view text);
   void tend();
   void hear(Peer& peer);
@@ -119,11 +141,12 @@ class World {
   void wait_all(std::vector<int>& transfers);
   int send_to(int to, int tag, std::span<const std::byte> message);
   std::span<std::byte> piece(std::span<std::byte> whole, int owner, size_t element) const;
-  void share_pieces(std::span<std::byte> whole, size_t element);
+  std::vector<int> begin_sum_of(std::span<std::byte> whole, size_t element, std::vector<std::byte>& received);
   template <class Number>
-  void sum_pieces(std::span<Number> whole);
+  void add_pieces(std::span<std::byte> whole, std::span<const std::byte> received) const;
+  std::vector<int> begin_sharing(std::span<std::byte> whole, size_t element);
   template <class Number>
-  void sum_tensors(std::span<const std::span<float>> tensors);
+  void sum_now(std::span<Number> whole);
 
   const std::unique_ptr<Transport> transport_;
   const int rank_, size_;
@@ -133,11 +156,13 @@ class World {
   double last_tended_ = 0, last_told_ = 0;
   double last_progress_ = 0, work_then_ = 0;  // when the process last computed, and processor seconds until then
   bool send_bf16_ = false;
-  std::vector<std::byte> packed_, received_;
+  std::deque<Part> parts_;  // in the order of their sums; the first few are on their way
+  std::vector<std::byte> received_;
+  int idle_polls_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, job_done_;
-  std::deque<JobPtr> jobs_;       // first the one that runs
+  std::deque<JobPtr> jobs_;       // not begun
   std::deque<JobPtr> finishing_;  // sums that were begun, until finish_sum()
   int waiting_ = 0;               // callers
   bool stop_ = false;

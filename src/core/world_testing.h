@@ -1,6 +1,7 @@
 // Worlds whose ranks are threads of one process, for tests.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -42,6 +43,9 @@ class ThreadTransport : public Transport {
     const auto found = awaited_.find(transfer);
     if (found == awaited_.end()) return true;
     const auto& [box, message] = found->second;
+    // Messages come to those that were waited for first.
+    const auto of_box = [&](const auto& other) { return other.second.first == box; };
+    if (std::find_if(awaited_.begin(), found, of_box) != found) return false;
     const std::scoped_lock lock(mail_->mutex);
     auto& waiting = mail_->boxes[box];
     if (waiting.empty()) return false;
