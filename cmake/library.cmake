@@ -39,7 +39,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   endif()
 endif()
 
-set(CONVOY_FLAGS_amx ${CONVOY_FLAGS_avx512} -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
+set(CONVOY_FLAGS_amx ${CONVOY_FLAGS_avx512} -mavx512bf16 -mavx512vnni -mamx-tile -mamx-bf16 -mamx-int8)
 
 set(CONVOY_ISAS "${CONVOY_ISAS_OF_PROCESSOR}" CACHE STRING "Instruction sets that kernels are built for; baseline is one")
 

@@ -37,8 +37,11 @@ bool may_use_tiles() {
 #if defined(CONVOY_HAS_amx)
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kAmxBf16 = 1U << 22, kAmxTile = 1U << 24, kAmxInt8 = 1U << 25, kAvx512Bf16 = 1U << 5;
+  constexpr unsigned kAvx512Vnni = 1U << 11;
   constexpr unsigned kTiles = kAmxBf16 | kAmxTile | kAmxInt8;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) != kTiles) return false;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (c & kAvx512Vnni) == 0 || (d & kTiles) != kTiles) {
+    return false;
+  }
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kAvx512Bf16) == 0) return false;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;

@@ -17,8 +17,8 @@ std::vector<Isa> available_isas();
 // Throws UsageError when CONVOY_ISA names an unknown or unavailable set.
 Isa active_isa();
 
-// Whether kernels may use matrix tiles of brain floats (AMX): with avx512 in use, where this binary was built with
-// them, the processor has them, and the system lets the process have them.
+// Whether kernels may use matrix tiles (AMX), and AVX-512's BF16 and VNNI with them: with avx512 in use, where this
+// binary was built with them, the processor has them, and the system lets the process have them.
 bool has_matrix_tiles();
 
 // Makes the kernels use `isa` from now on; for tests. Throws UsageError when it is not available.

@@ -45,5 +45,7 @@ const QuantizedConvKernels& quantized_conv_kernels();
 const QuantizedConvKernels* tile_quantized_conv_kernels();
 // Of depthwise convolutions alone.
 const QuantizedConvKernels& quantized_depthwise_kernels();
+// By the dot product of four bytes; null where the processor has no matrix tiles, with which it comes.
+const QuantizedConvKernels* dot_quantized_depthwise_kernels();
 
 }  // namespace convoy::kernels

@@ -112,6 +112,27 @@ class QuantizedConv : public ::testing::TestWithParam<Case> {
           EXPECT_TRUE(testing::same_bits(result, first)) << "not the bits of another instruction set";
         });
   }
+
+  // The bytes of args.out, of a prepared weight.
+  void expect_bytes(QuantizedConvArgs args) {
+    const std::vector<int64_t> exact = sums();
+    uint8_t wanted = 0;
+    args.byte_output = &wanted;
+    expect_everywhere(args, true, [&](const std::vector<float>& result) {
+      for (size_t i = 0; i < outputs; ++i) {
+        double y = static_cast<double>(exact[i]) * double{in.scale} * weight_scale[i % channels];
+        if (args.bias != nullptr) y += bias[i % channels];
+        if (args.byte_addend != nullptr) y += double{addend_scale.scale} * (byte_addend[i] - addend_scale.zero_point);
+        if (args.activation != Activation::none) y = std::max(y, 0.0);
+        if (args.activation == Activation::relu6) y = std::min(y, 6.0);
+        const double steps = y / double{args.out.scale} + args.out.zero_point;
+        const double clamped = std::clamp(steps, 0.0, 255.0);
+        if (result[i] == std::nearbyint(clamped)) continue;
+        // Only where the exact number lies between two bytes may the other be taken.
+        ASSERT_LE(std::abs(std::abs(clamped - result[i]) - 0.5), 1e-4) << "at " << i << ": " << steps;
+      }
+    });
+  }
 };
 
 TEST_P(QuantizedConv, Floats) {
@@ -134,33 +155,27 @@ TEST_P(QuantizedConv, Floats) {
                     });
 }
 
+TEST_P(QuantizedConv, BytesAndAddend) {
+  expect_bytes({.bias = bias.data(), .byte_addend = byte_addend.data(), .addend_scale = addend_scale, .out = out});
+}
+
 TEST_P(QuantizedConv, Bytes) {
-  const std::vector<int64_t> exact = sums();
-  uint8_t wanted = 0;
-  expect_everywhere(
-      {.bias = bias.data(),
-       .byte_addend = byte_addend.data(),
-       .addend_scale = addend_scale,
-       .byte_output = &wanted,
-       .out = out},
-      true, [&](const std::vector<float>& result) {
-        for (size_t i = 0; i < outputs; ++i) {
-          const double product = static_cast<double>(exact[i]) * double{in.scale} * weight_scale[i % channels];
-          const double added = double{addend_scale.scale} * (byte_addend[i] - addend_scale.zero_point);
-          const double steps = (product + bias[i % channels] + added) / double{out.scale} + out.zero_point;
-          const double expected = std::clamp(std::nearbyint(steps), 0.0, 255.0);
-          if (result[i] == expected) continue;
-          // Only where the exact number lies between two bytes may the other be taken.
-          const double clamped = std::clamp(steps, 0.0, 255.0);
-          ASSERT_LE(std::abs(std::abs(clamped - result[i]) - 0.5), 1e-4) << "at " << i << ": " << steps;
-        }
-      });
+  for (const Activation activation : {Activation::none, Activation::relu, Activation::relu6}) {
+    expect_bytes({.bias = bias.data(), .activation = activation, .out = out});
+    expect_bytes({.activation = activation, .out = {0.03F, 0}});
+  }
 }
 
 // On matrix tiles, or the others where there are none, which are to give the same bits.
 const QuantizedConvKernels& tiles_or_gemm() {
   const QuantizedConvKernels* tiles = tile_quantized_conv_kernels();
   return tiles == nullptr ? quantized_conv_kernels() : *tiles;
+}
+
+// The same of depthwise convolutions by the dot product of four bytes.
+const QuantizedConvKernels& dot_or_pairs() {
+  const QuantizedConvKernels* dot = dot_quantized_depthwise_kernels();
+  return dot == nullptr ? quantized_depthwise_kernels() : *dot;
 }
 
 // The largest sums that 32 bits hold.
@@ -209,11 +224,16 @@ std::vector<Case> depthwise_cases() {
       depthwise(2, 5, 7, 1, 3, 1, 1),    depthwise(1, 14, 14, 3, 3, 1, 1),     depthwise(3, 9, 33, 16, 3, 1, 1),
       depthwise(2, 12, 13, 24, 3, 2, 1), depthwise(1, 7, 7, 129, 3, 2, 1),     depthwise(2, 14, 15, 100, 5, 1, 2),
       depthwise(2, 15, 14, 33, 5, 2, 2), depthwise(1, 11, 17, 24, 7, 1, 3),    depthwise(3, 4, 4, 129, 11, 1, 5),
-      depthwise(1, 6, 6, 40, 1, 1, 1),   depthwise(2, 10, 11, 16, 3, 1, 2, 2), depthwise(1, 5, 5, 16, 2, 1, 6)};
+      depthwise(1, 6, 6, 40, 1, 1, 1),   depthwise(2, 10, 11, 16, 3, 1, 2, 2), depthwise(1, 5, 5, 16, 2, 1, 6),
+      depthwise(2, 9, 112, 64, 3, 1, 1), depthwise(1, 12, 112, 96, 3, 2, 1),   depthwise(1, 7, 7, 144, 5, 2, 2),
+      depthwise(1, 13, 2, 130, 7, 1, 3), depthwise(2, 1, 1, 96, 3, 1, 1),      depthwise(2, 8, 1, 3, 5, 1, 2),
+      depthwise(1, 10, 9, 144, 3, 1, 1), depthwise(1, 9, 12, 64, 7, 2, 3),     depthwise(1, 20, 18, 67, 4, 3, 1, 2)};
   std::vector<Case> cases;
   for (const ConvGeometry& geometry : geometries) {
-    const int zero_points[] = {0, 128, 255};
-    cases.push_back({quantized_depthwise_kernels, geometry, zero_points[cases.size() % 3]});
+    for (const auto& kernels : {quantized_depthwise_kernels, dot_or_pairs}) {
+      const int zero_points[] = {0, 128, 255};
+      cases.push_back({kernels, geometry, zero_points[cases.size() / 2 % 3]});
+    }
   }
   return cases;
 }

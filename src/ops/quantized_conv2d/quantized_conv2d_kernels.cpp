@@ -26,8 +26,14 @@ std::string refuse_unless_tiles(const NodeSpec&) {
   return kernels::tile_quantized_conv_kernels() == nullptr ? "this processor has no matrix tiles" : "";
 }
 
-// Where it is not refused.
+std::string refuse_unless_dot(const NodeSpec& spec) {
+  return kernels::dot_quantized_depthwise_kernels() == nullptr ? "this processor has no matrix tiles"
+                                                               : refuse_unless_depthwise(spec);
+}
+
+// Where they are not refused.
 const kernels::QuantizedConvKernels& tile_kernels() { return *kernels::tile_quantized_conv_kernels(); }
+const kernels::QuantizedConvKernels& dot_kernels() { return *kernels::dot_quantized_depthwise_kernels(); }
 
 kernels::ByteScale byte_scale(const Quantization& quantization) {
   return {.scale = quantization.scale, .zero_point = quantization.zero_point};
@@ -73,6 +79,7 @@ constexpr Kernel kernel(std::string_view name, std::string (*refuse)(const NodeS
 }
 
 constexpr Kernel kTable[] = {
+    kernel<dot_kernels>("dot", refuse_unless_dot),
     kernel<kernels::quantized_depthwise_kernels>("depthwise", refuse_unless_depthwise),
     kernel<tile_kernels>("tiles", refuse_unless_tiles),
     kernel<kernels::quantized_conv_kernels>("gemm", nullptr),
