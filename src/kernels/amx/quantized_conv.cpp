@@ -6,6 +6,7 @@
 // results takes longer than the products.
 #include "kernels/quantized_conv.h"
 
+#include "kernels/amx/byte_output.h"
 #include "kernels/amx/conv_tiles.h"
 #include "kernels/isa/quantized_epilogue.h"
 
@@ -51,9 +52,67 @@ void pack_weights(const Gather& gather, const int8_t* weight, std::byte* into) {
   });
 }
 
-// Bytes of what sums begin with, which lie in front of the tiles' workspace.
-size_t start_bytes(const Gather& gather) {
-  return align(static_cast<size_t>(padded_outputs(gather)) * sizeof(int32_t));
+// In front of the tiles' workspace, kBlock for every pair of panels: what sums begin with, scales and biases.
+struct Constants {
+  int32_t* starts;
+  float *scales, *biases;
+
+  static size_t row_bytes(const Gather& gather) {
+    return align(static_cast<size_t>(padded_outputs(gather)) * sizeof(float));
+  }
+  static size_t bytes(const Gather& gather) { return 3 * row_bytes(gather); }
+
+  Constants(const Gather& gather, const QuantizedConvArgs& args, const int32_t* totals, std::byte* memory)
+      : starts(reinterpret_cast<int32_t*>(memory)),
+        scales(reinterpret_cast<float*>(memory + row_bytes(gather))),
+        biases(reinterpret_cast<float*>(memory + 2 * row_bytes(gather))) {
+    const int64_t padded = panel_pairs(gather) * kBlock;
+    for (int64_t i = 0; i < padded_outputs(gather); ++i) {
+      const int64_t output = i % padded, channel = i / padded * gather.outputs + output;
+      const bool is_there = output < gather.outputs;
+      starts[i] =
+          static_cast<int32_t>(0U - static_cast<uint32_t>(args.in.zero_point) * static_cast<uint32_t>(totals[i]));
+      scales[i] = is_there ? args.weight_scale[channel] * args.in.scale : 0;
+      biases[i] = is_there && args.bias != nullptr ? args.bias[channel] : 0;
+    }
+  }
+};
+
+// Bytes of a tile's sums, two pixels at a time.
+template <Activation kActivation, bool kAddend>
+void finish_bytes(const Gather& gather, const QuantizedConvArgs& args, const ByteOutput& output,
+                  const Constants& constants, const TileSums<int32_t>& tile) {
+  const ByteOutput bytes = output;
+  const ByteRegister added(args.addend_scale);
+  const int64_t group = tile.channel / gather.outputs;
+  const int64_t place = group * panel_pairs(gather) * kBlock + tile.channel - group * gather.outputs;
+  const Vec scales[2] = {load(constants.scales + place), load(constants.scales + place + kLanes)};
+  const Vec biases[2] = {load(constants.biases + place), load(constants.biases + place + kLanes)};
+  const auto mask = static_cast<__mmask32>(~uint32_t{0} >> (kBlock - tile.channels));
+  const int64_t pitch = gather.result_pitch();
+  uint8_t* to = args.byte_output + tile.first * pitch + tile.channel;
+  const uint8_t* addend = kAddend ? args.byte_addend + tile.first * pitch + tile.channel : nullptr;
+  const auto steps = [&](int64_t pixel) {
+    __m512i both[2];
+    const __m256i more = kAddend ? _mm256_maskz_loadu_epi8(mask, addend + pixel * pitch) : _mm256_setzero_si256();
+    for (int half = 0; half < 2; ++half) {
+      Vec y = to_floats(load(tile.sums + pixel * kBlock + half * kLanes)) * scales[half] + biases[half];
+      if constexpr (kAddend) {
+        const __m128i part = half == 0 ? _mm256_castsi256_si128(more) : _mm256_extracti128_si256(more, 1);
+        y = y + added.numbers({_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(part))});
+      }
+      both[half] = bytes.steps(activate<kActivation>(y));
+    }
+    return bytes.pack(both[0], both[1]);
+  };
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  for (int64_t pixel = 0; pixel < tile.count; pixel += 2) {
+    const bool two = pixel + 1 < tile.count;
+    const __m512i first = steps(pixel), second = two ? steps(pixel + 1) : first;
+    const __m512i sorted = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
+    _mm256_mask_storeu_epi8(to + pixel * pitch, mask, _mm512_castsi512_si256(sorted));
+    if (two) _mm256_mask_storeu_epi8(to + (pixel + 1) * pitch, mask, _mm512_extracti64x4_epi64(sorted, 1));
+  }
 }
 
 TileWorkspace layout_of(const Gather& gather) { return TileWorkspace::of<uint8_t>(gather, weight_bytes(gather)); }
@@ -61,35 +120,44 @@ TileWorkspace layout_of(const Gather& gather) { return TileWorkspace::of<uint8_t
 size_t workspace_bytes(const ConvGeometry& geometry) {
   const Gather gather = forward_gather(geometry);
   const size_t scratch = Scratch::bytes(gather, cut_of<uint8_t>(gather, false).height);
-  return start_bytes(gather) + layout_of(gather).total(scratch);
+  return Constants::bytes(gather) + layout_of(gather).total(scratch);
 }
 
 void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
   const Gather gather = forward_gather(geometry);
   const TileWorkspace layout = layout_of(gather);
-  auto* starts = static_cast<int32_t*>(args.workspace);
-  std::byte* workspace = static_cast<std::byte*>(args.workspace) + start_bytes(gather);
+  std::byte* workspace = static_cast<std::byte*>(args.workspace) + Constants::bytes(gather);
   __builtin_memset(workspace, args.in.zero_point, layout.weights);
   const auto* weights = static_cast<const std::byte*>(args.prepared_weight);
   if (weights == nullptr) {
     pack_weights(gather, args.weight, workspace + layout.weights);
     weights = workspace + layout.weights;
   }
-  const auto* totals = reinterpret_cast<const int32_t*>(weights + tile_bytes(gather));
-  for (int64_t o = 0; o < padded_outputs(gather); ++o) {
-    starts[o] = static_cast<int32_t>(0U - static_cast<uint32_t>(args.in.zero_point) * static_cast<uint32_t>(totals[o]));
+  const Constants constants(gather, args, reinterpret_cast<const int32_t*>(weights + tile_bytes(gather)),
+                            static_cast<std::byte*>(args.workspace));
+  const Problem problem{gather, args.input, reinterpret_cast<const uint8_t*>(workspace),
+                        reinterpret_cast<const uint8_t*>(weights), constants.starts};
+  const TileCut cut = cut_of<uint8_t>(gather, false);
+  if (args.byte_output == nullptr || args.addend != nullptr) {
+    const QuantizedEpilogue epilogue(args, geometry.out_c);
+    multiply_tiles(problem, cut, layout, workspace, [&](const TileSums<int32_t>& tile) {
+      epilogue.finish({.sums = tile.sums,
+                       .pitch = kBlock,
+                       .first = tile.first,
+                       .count = tile.count,
+                       .channel = tile.channel,
+                       .channels = tile.channels});
+    });
+    return;
   }
-  const QuantizedEpilogue epilogue(args, geometry.out_c);
-  multiply_tiles(Problem{gather, args.input, reinterpret_cast<const uint8_t*>(workspace),
-                         reinterpret_cast<const uint8_t*>(weights), starts},
-                 cut_of<uint8_t>(gather, false), layout, workspace, [&](const TileSums<int32_t>& tile) {
-                   epilogue.finish({.sums = tile.sums,
-                                    .pitch = kBlock,
-                                    .first = tile.first,
-                                    .count = tile.count,
-                                    .channel = tile.channel,
-                                    .channels = tile.channels});
-                 });
+  const ByteOutput bytes(args);
+  multiply_tiles(problem, cut, layout, workspace, [&](const TileSums<int32_t>& tile) {
+    with_activation(bytes.activation, [&](auto tag) {
+      constexpr Activation kActivation = decltype(tag)::value;
+      args.byte_addend == nullptr ? finish_bytes<kActivation, false>(gather, args, bytes, constants, tile)
+                                  : finish_bytes<kActivation, true>(gather, args, bytes, constants, tile);
+    });
+  });
 }
 
 size_t prepared_bytes(const ConvGeometry& geometry) { return weight_bytes(forward_gather(geometry)); }

@@ -9,6 +9,7 @@
 // Bound: the two ports that work on whole registers. For 64 bytes rounding takes 29 instructions there, three by three
 // taps take 12, and eight interleave a column.
 #include "core/parallel.h"
+#include "kernels/amx/byte_output.h"
 #include "kernels/isa/quantized_epilogue.h"
 #include "kernels/isa/unroll.h"
 #include "kernels/quantized_conv.h"
@@ -97,20 +98,6 @@ void pack_weights(const ConvGeometry& g, const Layout& layout, const int8_t* wei
   });
 }
 
-// How sums become bytes: most is how many steps these reach above the zero point. A zero point of 0 takes what is below
-// zero for zero, as relu does, so that only bounds are left of it and of relu6.
-struct ByteOutput {
-  Activation activation;
-  float most;
-
-  explicit ByteOutput(const QuantizedConvArgs& args)
-      : activation(args.activation), most(static_cast<float>(255 - args.out.zero_point)) {
-    if (args.out.zero_point != 0) return;
-    if (activation == Activation::relu6) most = smaller(most, 6.0F * (1.0F / args.out.scale));
-    if (activation == Activation::relu || activation == Activation::relu6) activation = Activation::none;
-  }
-};
-
 // What a task reads and writes, of its block of channels.
 struct Task {
   const ConvGeometry& g;
@@ -122,7 +109,7 @@ struct Task {
   const FourRows* rows;
   uint8_t* columns;
   int64_t first, channel;  // pixel and channel of the outputs
-  ByteOutput bytes;
+  const ByteOutput& bytes;
 
   __mmask64 mask() const { return ~uint64_t{0} >> (kBlock - channels); }
 };
@@ -209,15 +196,10 @@ inline __m512i sort_quarters(__m512i bytes) {
   return _mm512_permutexvar_epi32(order, bytes);
 }
 
-// Bytes of sums, as QuantizedEpilogue makes them. Rounded to whole steps above or below the zero point, they are packed
-// by instructions that saturate, so that only what 32 bits do not hold has to be kept in bounds before: too large
-// numbers are, too small ones and what is no number become the least integer, and that a byte of 0.
 template <Activation kActivation, int kRegisters>
 void finish_bytes(const Task& task, int64_t x, int64_t count, const int32_t* sums) {
   const ConvGeometry& g = task.g;
-  const ByteScale out = task.args.out;
-  const Vec steps_in_one = broadcast(1.0F / out.scale), most = broadcast(task.bytes.most);
-  const __m512i zero_point = _mm512_set1_epi16(static_cast<int16_t>(out.zero_point));
+  const ByteOutput bytes = task.bytes;
   const __mmask64 mask = task.mask();
   uint8_t* to = task.args.byte_output + (task.first + x) * g.out_c + task.channel;
   for (int64_t output = 0; output < count; ++output, to += g.out_c) {
@@ -225,13 +207,10 @@ void finish_bytes(const Task& task, int64_t x, int64_t count, const int32_t* sum
     unroll<0, kRegisters>([&](auto v) {
       const Vec sum = to_floats(load(sums + (output * kRegisters + v) * kLanes));
       const Vec y = activate<kActivation>(sum * load(task.scale + v * kLanes) + load(task.bias + v * kLanes));
-      steps[v] = _mm512_cvtps_epi32(min(most, y * steps_in_one).v);  // of no number and `most`, min gives the former
+      steps[v] = bytes.steps(y);
     });
-    const auto pack = [&](__m512i low, __m512i high) {
-      return _mm512_adds_epi16(_mm512_packs_epi32(low, high), zero_point);
-    };
-    const __m512i low = pack(steps[0], steps[kRegisters > 1 ? 1 : 0]);
-    const __m512i high = kRegisters > 2 ? pack(steps[2], steps[3]) : low;
+    const __m512i low = bytes.pack(steps[0], steps[kRegisters > 1 ? 1 : 0]);
+    const __m512i high = kRegisters > 2 ? bytes.pack(steps[2], steps[3]) : low;
     _mm512_mask_storeu_epi8(to, mask, sort_quarters<kRegisters>(_mm512_packus_epi16(low, high)));
   }
 }
@@ -316,6 +295,7 @@ void forward(const ConvGeometry& g, const QuantizedConvArgs& args) {
   alignas(kBlock) uint8_t outside[kBlock];
   for (uint8_t& byte : outside) byte = static_cast<uint8_t>(args.in.zero_point);
   const QuantizedEpilogue epilogue(args, g.out_c);
+  const ByteOutput bytes(args);
   parallel_for(g.batch * g.out_h * layout.blocks, [&](int64_t index, int worker) {
     const int64_t row = index / layout.blocks, channel = index % layout.blocks * kBlock;
     std::byte* scratch = workspace + 3 * layout.table_bytes + static_cast<size_t>(worker) * layout.scratch_bytes;
@@ -334,7 +314,7 @@ void forward(const ConvGeometry& g, const QuantizedConvArgs& args) {
                     .columns = reinterpret_cast<uint8_t*>(scratch + layout.row_bytes),
                     .first = row * g.out_w,
                     .channel = channel,
-                    .bytes = ByteOutput(args)};
+                    .bytes = bytes};
     with_registers(registers_of(task.channels), [&](auto registers) { run_row<registers>(task, epilogue); });
   });
 }
