@@ -42,7 +42,8 @@ class ThreadTransport : public Transport {
   bool done(int transfer) override {
     const auto found = awaited_.find(transfer);
     if (found == awaited_.end()) return true;
-    const auto& [box, message] = found->second;
+    const auto box = found->second.first;
+    const std::span<std::byte> message = found->second.second;
     // Messages come to those that were waited for first.
     const auto of_box = [&](const auto& other) { return other.second.first == box; };
     if (std::find_if(awaited_.begin(), found, of_box) != found) return false;

@@ -68,14 +68,16 @@ void add_addend(const Epilogue& epilogue, const int64_t* destinations, int64_t c
 
 // What becomes of the sums of a tile with one pair of panels.
 void finish_tile(const Gather& gather, Epilogue epilogue, const TileSums<float>& tile) {
-  const auto& [sums, destinations, first, count, channel, channels] = tile;
+  float* const sums = tile.sums;
+  const int64_t* const destinations = tile.destinations;
+  const int64_t count = tile.count, channel = tile.channel, channels = tile.channels;
   if (epilogue.bias != nullptr) add_bias(epilogue.bias + channel, count, channels, sums);
   if (epilogue.statistics != nullptr) {
     if (epilogue.addend != nullptr) add_addend(epilogue, destinations, count, channel, channels, sums);
     epilogue.addend = nullptr;
     int64_t offsets[kTilePixels];
     for (int64_t pixel = 0; pixel < count; ++pixel) offsets[pixel] = pixel * kBlock;
-    float* statistics = epilogue.statistics + first / kTilePixels * 2 * gather.result_pitch() + channel;
+    float* statistics = epilogue.statistics + tile.first / kTilePixels * 2 * gather.result_pitch() + channel;
     write_statistics({sums, offsets, count, channels}, statistics, statistics + gather.result_pitch());
   }
   with_activation(epilogue.activation, [&](auto tag) {
