@@ -20,8 +20,9 @@ bool uses(const Node& node, ValueId id) {
 }
 
 // Whether `node` must stay behind `earlier`: it reads what that makes, or changes what that uses, or that changes what
-// it uses.
+// it uses. Sums over ranks keep their order, which is that of all ranks, whatever else each of them computes.
 bool depends(const Node& node, const Node& earlier) {
+  if (op_as<AllReduceOp>(node) != nullptr && op_as<AllReduceOp>(earlier) != nullptr) return true;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId id = node.inputs[i];
     if (id == kNoValue) continue;

@@ -81,13 +81,13 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
 
   Graph update(Mode::training);
   const bool updates_later = options.accumulate > 1 || options.slices > 1;
+  if (options.world != nullptr && options.slices == 1 && !options.sync_batch_norm) {
+    average_statistics(graph, *options.world, statistics, options.share);
+  }
   if (updates_later) {
     gradients = accumulate(graph, options.world, gradients);
   } else if (options.world != nullptr) {
     gradients = sum_over_ranks(graph, *options.world, gradients, backward_order(graph, gradients));
-  }
-  if (options.world != nullptr && !options.sync_batch_norm) {
-    average_statistics(graph, *options.world, statistics, options.share);
   }
   if (!updates_later) {
     add_updates(graph, options, scales, gradients);

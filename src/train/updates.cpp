@@ -107,7 +107,8 @@ Gradients accumulate(Graph& graph, World* world, const Gradients& gradients) {
   if (world != nullptr) {
     const std::vector<size_t> order = backward_order(graph, gradients);
     // The totals, which all ranks have, are terms of rank 0's: they come first, as where one process adds up.
-    for (size_t i = 0; world->is_first() && i < terms.size(); ++i) {
+    for (const size_t i : order) {
+      if (!world->is_first()) break;
       terms[i].second = graph.add_node(std::make_shared<SumOp>(), {totals[i].second, terms[i].second})[0];
     }
     terms = sum_over_ranks(graph, *world, terms, order);
