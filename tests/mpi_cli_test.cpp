@@ -98,6 +98,24 @@ TEST_F(MpiCli, TwoRanksTrainAsOneProcessInSlices) {
   EXPECT_TRUE(weights("run") == weights("alone"));
 }
 
+TEST_F(MpiCli, TheSameSlicesGiveTheSameBitsOnAnyNumberOfRanks) {
+  const std::vector<std::string> four{"--val-split", "0.3", "--epochs", "2", "--slices", "4", "--experiment"};
+  const auto named = [&](const std::string& experiment) {
+    std::vector<std::string> flags = four;
+    flags.push_back(experiment);
+    return flags;
+  };
+  for (const int count : {2, 4}) {
+    const Finished together = mpirun(count, named(std::to_string(count)));
+    ASSERT_EQ(together.code, 0) << together.err;
+  }
+  const Finished slices = alone(named("1"));
+  ASSERT_EQ(slices.code, 0) << slices.err;
+  ASSERT_FALSE(weights("1").empty());
+  EXPECT_TRUE(weights("2") == weights("1"));
+  EXPECT_TRUE(weights("4") == weights("1"));
+}
+
 TEST_F(MpiCli, WhereDecodedImagesAreKeptChangesNothing) {
   for (const char* cache : {"ram", "disk", "none"}) {
     const Finished trained = mpirun(2, {"--val-split", "0.3", "--epochs", "3", "--workers", "2", "--cache", cache,

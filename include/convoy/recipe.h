@@ -66,8 +66,8 @@ struct Recipe {
   int64_t epochs = 30;
   int64_t max_updates = 0;  // the run ends after that many updates, within an epoch if need be; 0: after all epochs
   int64_t batch_size = 32;  // of a slice; 0: the largest that fits into memory
-  // Parts of a batch, each with batch norms and mixtures of its own, whose gradients are summed in their order: those
-  // of the ranks of a world, or computed one after another by one process, to the same bits. Unset: as many as ranks.
+  // Parts of a batch, each with batch norms and mixtures of its own, whose gradients are summed in their order, so that
+  // any number of ranks that divides this trains to the same bits. Unset: as many as ranks.
   std::optional<int64_t> slices;
   bool sync_bn = false;          // batch norms normalise by the statistics of the whole batch, of all ranks together
   bool drop_last = false;        // leave out the last batch of an epoch where it is smaller than the others

@@ -68,6 +68,12 @@ BatchSlice slice_of(int64_t samples, int64_t slices, int64_t number) {
   return {first, samples * (number + 1) / slices - first};
 }
 
+std::vector<BatchSlice> slices_of_rank(int64_t samples, int64_t slices, int64_t rank, int64_t ranks) {
+  std::vector<BatchSlice> own;
+  for (int64_t number = rank; number < slices; number += ranks) own.push_back(slice_of(samples, slices, number));
+  return own;
+}
+
 Loader::Loader(DatasetPtr dataset, LoaderOptions options)
     : dataset_(std::move(dataset)),
       options_(std::move(options)),
@@ -80,9 +86,10 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options)
   consumed_ = options_.first_epoch * steps_per_epoch_ + options_.first_step;
   opened_ = working_ = consumed_;
   const int64_t side = options_.preprocessing.image_size;
-  // A slice of a smaller batch is no larger.
-  const int64_t most =
-      options_.slice ? (options_.batch_size + options_.slices - 1) / options_.slices : options_.batch_size;
+  // Slices of a smaller batch are no larger.
+  const int64_t largest_slice = (options_.batch_size + options_.slices - 1) / options_.slices;
+  const int64_t most_slices = (options_.slices + options_.ranks - 1) / options_.ranks;
+  const int64_t most = std::min(options_.batch_size, largest_slice * most_slices);
   const auto batch = static_cast<size_t>(most);
   // One slot more than is prepared ahead: the consumer holds one.
   for (int i = 0; i <= std::max(1, options_.batches_ahead); ++i) {
@@ -114,10 +121,9 @@ void Loader::open_slot(int64_t number) {
   slot.order = last_order_;
   slot.batch.samples =
       std::min(options_.batch_size, dataset_->size() - options_.offset - slot.batch.step * options_.batch_size);
-  const BatchSlice wanted = options_.slice ? slice_of(slot.batch.samples, options_.slices, *options_.slice)
-                                           : BatchSlice{0, slot.batch.samples};
-  slot.first = wanted.first;
-  slot.samples = wanted.size;
+  slot.slices = slices_of_rank(slot.batch.samples, options_.slices, options_.rank, options_.ranks);
+  slot.samples = 0;
+  for (const BatchSlice& slice : slot.slices) slot.samples += slice.size;
   slot.batch.size = slot.samples;
   slot.taken = slot.finished = 0;
   slot.ready = slot.samples == 0;
@@ -172,16 +178,13 @@ void Loader::mix_samples(Slot& slot) const {
   if (off > 0 && batch.epoch >= off) return;
   const int64_t side = options_.preprocessing.image_size;
   const auto classes = static_cast<int64_t>(dataset_->class_names().size());
-  const auto mix_slice = [&](int64_t number, int64_t first, int64_t samples) {
-    const int64_t key = batch.step * options_.slices + number;
-    mix(batch.images.floats() + first * side * side * 3, batch.targets.floats() + first * classes, samples, side,
-        classes, *options_.augmentation,
+  int64_t key = batch.step * options_.slices + options_.rank, position = 0;
+  for (const BatchSlice& slice : slot.slices) {
+    mix(batch.images.floats() + position * side * side * 3, batch.targets.floats() + position * classes, slice.size,
+        side, classes, *options_.augmentation,
         RandomStream(options_.seed, "mix", static_cast<uint64_t>(batch.epoch), static_cast<uint64_t>(key)));
-  };
-  if (options_.slice) return mix_slice(*options_.slice, 0, slot.samples);
-  for (int64_t number = 0; number < options_.slices; ++number) {
-    const BatchSlice slice = slice_of(slot.samples, options_.slices, number);
-    mix_slice(number, slice.first, slice.size);
+    key += options_.ranks;
+    position += slice.size;
   }
 }
 
@@ -242,7 +245,14 @@ bool Loader::load_into(Slot& slot, int64_t position, int64_t index, Scratch& scr
 
 void Loader::prepare_sample(Slot& slot, int64_t position, Scratch& scratch) {
   const int64_t count = dataset_->size();
-  const int64_t place = options_.offset + slot.batch.step * options_.batch_size + slot.first + position;
+  int64_t place = options_.offset + slot.batch.step * options_.batch_size, behind = position;
+  for (const BatchSlice& slice : slot.slices) {
+    if (behind < slice.size) {
+      place += slice.first + behind;
+      break;
+    }
+    behind -= slice.size;
+  }
   const int64_t tries = options_.replace_skipped ? count : 1;
   for (int64_t offset = 0; offset < tries; ++offset) {
     const int64_t index = (*slot.order)[static_cast<size_t>((place + offset) % count)];

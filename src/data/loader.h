@@ -34,12 +34,15 @@ struct BatchSlice {
 
 // The slice of that number of a batch that is cut into `slices` parts, as even as they can be.
 BatchSlice slice_of(int64_t samples, int64_t slices, int64_t number);
+// Those that a rank takes in turn: number `rank` and every `ranks`-th behind it.
+std::vector<BatchSlice> slices_of_rank(int64_t samples, int64_t slices, int64_t rank, int64_t ranks);
 
 struct LoaderOptions {
   int64_t batch_size = 32;
-  // Samples are mixed within a slice of the batch; where `slice` is given, only that one is prepared.
+  // Samples are mixed within a slice of the batch; only a rank's are prepared.
   int64_t slices = 1;
-  std::optional<int64_t> slice;
+  int64_t rank = 0;
+  int64_t ranks = 1;
   bool shuffle = false;
   bool drop_last = false;  // leaves out the last batch of an epoch when it is not full
   Preprocessing preprocessing;
@@ -64,7 +67,7 @@ struct LoaderOptions {
   int64_t end_epoch = std::numeric_limits<int64_t>::max();
 };
 
-// Samples [0, size) are valid: those of the whole batch, or of the loader's slice.
+// Samples [0, size) are valid: those of the rank's slices, one slice behind the other.
 struct Batch {
   int64_t epoch = 0;
   int64_t step = 0;     // within the epoch
@@ -113,13 +116,13 @@ class Loader {
   struct Slot {
     Batch batch;
     Order order;
-    int64_t first = 0;          // wanted of the batch
-    int64_t samples = 0;        // so many from there
-    int64_t taken = 0;          // handed out to workers
-    int64_t finished = 0;       // prepared
-    bool ready = false;         // all prepared, and mixed
-    std::vector<uint8_t> good;  // whether each sample could be read
-    std::exception_ptr error;   // of the first sample that failed, in batch order
+    std::vector<BatchSlice> slices;  // wanted of the batch
+    int64_t samples = 0;             // of these together
+    int64_t taken = 0;               // handed out to workers
+    int64_t finished = 0;            // prepared
+    bool ready = false;              // all prepared, and mixed
+    std::vector<uint8_t> good;       // whether each sample could be read
+    std::exception_ptr error;        // of the first sample that failed, in batch order
     int64_t error_position = 0;
   };
   // Consecutive samples of a slot for one thread to prepare.

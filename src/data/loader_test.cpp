@@ -85,30 +85,53 @@ std::vector<Copy> take(Loader& loader, int batches) {
   return copies;
 }
 
-TEST(Loader, SlicesAreTheirPartsOfABatch) {
-  const auto dataset = std::make_shared<NoiseDataset>(17);  // two batches of 7 and one of 3
+// 17 samples: two batches of 7 and one of 3.
+void expect_ranks_to_take_their_slices(int64_t slices, int64_t ranks) {
+  const auto dataset = std::make_shared<NoiseDataset>(17);
   LoaderOptions options = training_options(1);
-  options.slices = 3;
+  options.slices = slices;
   Loader whole(dataset, options);
   for (int batch = 0; batch < 6; ++batch) {
     const Copy expected = copy(whole.next());
-    Copy together{expected.epoch, expected.step, {}, {}, {}, {}};
-    for (int64_t slice = 0; slice < 3; ++slice) {
-      options.slice = slice;
+    std::vector<bool> taken(expected.indices.size());
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      options.rank = rank;
+      options.ranks = ranks;
       options.first_epoch = expected.epoch;
       options.first_step = expected.step;
       Loader part(dataset, options);
       const Batch& got = part.next();
       EXPECT_EQ(got.samples, static_cast<int64_t>(expected.indices.size()));
-      EXPECT_EQ(got.size, slice_of(got.samples, 3, slice).size);
       const Copy own = copy(got);
-      together.indices.insert(together.indices.end(), own.indices.begin(), own.indices.end());
-      together.labels.insert(together.labels.end(), own.labels.begin(), own.labels.end());
-      together.images.insert(together.images.end(), own.images.begin(), own.images.end());
-      together.targets.insert(together.targets.end(), own.targets.begin(), own.targets.end());
+      const size_t image = own.images.size() / std::max<size_t>(own.indices.size(), 1);
+      const size_t classes = own.targets.size() / std::max<size_t>(own.indices.size(), 1);
+      size_t position = 0;
+      for (int64_t number = rank; number < slices; number += ranks) {
+        const BatchSlice slice = slice_of(got.samples, slices, number);
+        for (size_t place = static_cast<size_t>(slice.first); place < static_cast<size_t>(slice.first + slice.size);
+             ++place, ++position) {
+          ASSERT_LT(position, own.indices.size());
+          EXPECT_EQ(own.indices[position], expected.indices[place]);
+          EXPECT_EQ(own.labels[position], expected.labels[place]);
+          EXPECT_TRUE(std::equal(&own.images[position * image], &own.images[position * image] + image,
+                                 &expected.images[place * image]));
+          EXPECT_TRUE(std::equal(&own.targets[position * classes], &own.targets[position * classes] + classes,
+                                 &expected.targets[place * classes]));
+          taken[place] = true;
+        }
+      }
+      EXPECT_EQ(position, own.indices.size());
     }
-    EXPECT_TRUE(together == expected) << "batch " << batch;
+    EXPECT_THAT(taken, ::testing::Each(true)) << "batch " << batch;
   }
+}
+
+TEST(Loader, RanksTakeASliceEach) { expect_ranks_to_take_their_slices(3, 3); }
+
+TEST(Loader, RanksTakeSeveralSlicesInTurn) {
+  expect_ranks_to_take_their_slices(4, 2);
+  expect_ranks_to_take_their_slices(6, 2);
+  expect_ranks_to_take_their_slices(6, 3);
 }
 
 // Samples in shards, which counts how often each is read.
@@ -138,7 +161,8 @@ TEST(Loader, ASliceReadsItsImagesOnly) {
   options.end_epoch = 1;
   std::vector<int> reads(35);
   for (int64_t slice = 0; slice < 3; ++slice) {
-    options.slice = slice;
+    options.rank = slice;
+    options.ranks = 3;
     std::set<int64_t> given;
     {
       Loader loader(dataset, options);

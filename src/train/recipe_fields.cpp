@@ -80,10 +80,11 @@ void add_training(Fields& fields) {
   fields.add_or_auto("batch-size", &Recipe::batch_size,
                      "images of a step, on each rank of mpirun; auto: the most that fit into memory", {1, 65536});
   fields
-      .add("slices", &Recipe::slices,
-           "parts of a step, of batch-size images each, that one process computes in turn as so many ranks would; "
-           "auto: the ranks",
-           {1, 65536})
+      .add(
+          "slices", &Recipe::slices,
+          "parts of a step, of batch-size images each, that the ranks of mpirun, or one process, compute in turn, with "
+          "the results of so many ranks to the bit; auto: the ranks",
+          {1, 65536})
       .identifies_run = false;
   fields.add("sync-bn", &Recipe::sync_bn, "batch norms take the statistics of all ranks of mpirun together");
   fields.add("drop-last", &Recipe::drop_last, "leave out an epoch's last batch where it is smaller than the others");

@@ -124,6 +124,15 @@ class SlicesTest : public TrainerTest {
     recipe_.batch_size = 4;
   }
 
+  void ask_for_everything() {
+    recipe_.clip_grad = 0.05;
+    recipe_.grad_accum_steps = 2;
+    recipe_.model_ema = true;
+    recipe_.model_ema_decay = 0.9;
+    recipe_.lookahead = 2;
+    recipe_.mixup = 0.5;
+  }
+
   // Trains `recipe` on ranks that are threads; what they would print. more: of what a rank does otherwise.
   std::vector<std::string> train_on_ranks(int ranks, const Recipe& recipe,
                                           const std::function<void(Recipe&, int rank)>& more = {}) {
@@ -157,13 +166,19 @@ TEST_F(SlicesTest, RanksTrainAsOneProcessInSlices) { expect_ranks_as_slices(2); 
 TEST_F(SlicesTest, ThreeRanksWithAnUnevenLastBatch) { expect_ranks_as_slices(3); }
 
 TEST_F(SlicesTest, TheGlobalGradientIsClippedAccumulatedAndAveraged) {
-  recipe_.clip_grad = 0.05;
-  recipe_.grad_accum_steps = 2;
-  recipe_.model_ema = true;
-  recipe_.model_ema_decay = 0.9;
-  recipe_.lookahead = 2;
-  recipe_.mixup = 0.5;
+  ask_for_everything();
   expect_ranks_as_slices(2);
+}
+
+TEST_F(SlicesTest, AnyNumberOfRanksTrainsToTheSameBits) {
+  ask_for_everything();
+  recipe_.batch_size = 2;
+  recipe_.slices = 6;
+  train(named("1"), callbacks_);
+  for (const int ranks : {2, 3, 6}) {
+    EXPECT_THAT(train_on_ranks(ranks, named(std::to_string(ranks))), testing::Each(""));
+    expect_same_bits(std::to_string(ranks), "1");
+  }
 }
 
 TEST_F(SlicesTest, RanksWithSynchronisedNormsTrainAsOneBatch) {
@@ -275,10 +290,10 @@ TEST_F(SlicesTest, SlicesThatDoNotFit) {
   recipe.reduce_dtype = Recipe::ReduceDtype::fp32;
   recipe.sync_bn = true;
   EXPECT_EQ(complaint(recipe),
-            "sync-bn: one process normalises its slices one by one; leave out slices and take a batch-size of 8");
+            "sync-bn: a process normalises its slices one by one; leave out slices and take a batch-size of 8");
   recipe.slices = 3;
   const auto lines = train_on_ranks(2, recipe);
-  EXPECT_THAT(lines[0] + lines[1], HasSubstr("slices: expected 2, the ranks of this run, or auto, got 3"));
+  EXPECT_THAT(lines[0] + lines[1], HasSubstr("slices: expected auto or a multiple of 2, the ranks of this run, got 3"));
 }
 
 }  // namespace

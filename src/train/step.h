@@ -52,9 +52,9 @@ struct StepOptions {
   OptimizerOptions optimizer;
   float clip_grad_norm = 0;  // 0: off
   int accumulate = 1;        // batches whose mean gradient makes one update
-  // A batch is computed in slices: by the ranks of a world, or one after another by this process. This step is one's.
+  // A batch is computed in slices: by the ranks of a world, each one or several in turn. This step is one's.
   World* world = nullptr;
-  int slices = 1;                     // of this process
+  int slices = 1;                     // of this rank
   double share = 1;                   // of the batch's samples, that this slice has
   bool sync_batch_norm = false;       // the statistics of batch norms are those of all ranks together
   std::set<std::string> frozen = {};  // parameters that stay as they are

@@ -333,7 +333,7 @@ Trainer::Progress Trainer::validate() {
   const double reader_before = val_loader_ == nullptr ? 0 : val_loader_->wait_seconds();
   ClassificationSums sums;
   // Of the rank that has most; the others agree with it once more.
-  const int64_t most = world_ == nullptr ? val_->size() : slice_of(val_->size(), slices_, slices_ - 1).size;
+  const int64_t most = slice_of(val_->size(), ranks(), ranks() - 1).size;
   const int64_t steps = (most + batch_size_ - 1) / batch_size_;
   int64_t step = 0;
   val_outcomes_.clear();

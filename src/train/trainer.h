@@ -134,6 +134,8 @@ class Trainer {
   void finish_epoch();
 
   bool is_first() const { return world_ == nullptr || world_->is_first(); }
+  int64_t rank() const { return world_ == nullptr ? 0 : world_->rank(); }
+  int64_t ranks() const { return world_ == nullptr ? 1 : world_->size(); }
   // Asks all ranks whether one wants to stop; alone, there is nothing to agree on.
   void agree_to_stop();
   bool interrupted() const { return world_ != nullptr ? agreed_interrupt_ : interrupted_here(); }
@@ -198,7 +200,7 @@ class Trainer {
   Variables variables_;
   std::vector<Part> parts_;
   size_t part_ = 0;                            // of the epoch at hand
-  std::optional<SliceStatistics> statistics_;  // where this process computes several slices
+  std::optional<SliceStatistics> statistics_;  // where a process computes several slices
   Graph network_{Mode::inference};             // of one image, with the weights that are validated and saved
   std::unique_ptr<InferenceStep> inference_;   // the same, folded
   Buffer arena_;                               // of all steps

@@ -142,18 +142,18 @@ void Trainer::take_val_share() {
 }
 
 void Trainer::settle_slices() {
-  const int64_t ranks = world_ == nullptr ? 1 : world_->size();
-  slices_ = recipe_.slices.value_or(ranks);
-  if (world_ != nullptr && slices_ != ranks) {
-    throw UsageError(fmt::format("slices: expected {}, the ranks of this run, or auto, got {}", ranks, slices_));
+  slices_ = recipe_.slices.value_or(ranks());
+  if (slices_ % ranks() != 0) {
+    throw UsageError(
+        fmt::format("slices: expected auto or a multiple of {}, the ranks of this run, got {}", ranks(), slices_));
   }
   if (world_ == nullptr && recipe_.reduce_dtype != Recipe::ReduceDtype::fp32) {
     throw UsageError("reduce-dtype: expected fp32 where there is one process, which sends no gradients, got bf16");
   }
-  if (recipe_.sync_bn && world_ == nullptr && slices_ > 1) {
-    throw UsageError(fmt::format(
-        "sync-bn: one process normalises its slices one by one; leave out slices and take a batch-size of {}",
-        recipe_.batch_size * slices_));
+  if (recipe_.sync_bn && slices_ > ranks()) {
+    throw UsageError(
+        fmt::format("sync-bn: a process normalises its slices one by one; leave out slices and take a batch-size of {}",
+                    recipe_.batch_size * slices_ / ranks()));
   }
   if (train_->size() < slices_) {
     throw UsageError(fmt::format("slices: expected at most {}, the training images of {}, got {}", train_->size(),
@@ -165,10 +165,7 @@ void Trainer::settle_slices() {
 }
 
 std::vector<BatchSlice> Trainer::own_slices(int64_t batch) const {
-  if (world_ != nullptr) return {slice_of(batch, slices_, world_->rank())};
-  std::vector<BatchSlice> slices;
-  for (int64_t number = 0; number < slices_; ++number) slices.push_back(slice_of(batch, slices_, number));
-  return slices;
+  return slices_of_rank(batch, slices_, rank(), ranks());
 }
 
 void Trainer::settle_last_batch() {
@@ -197,7 +194,7 @@ StepOptions Trainer::step_options(const Stage& stage, int64_t slice_size, int64_
   options.batch_size = slice_size;
   options.image_size = stage.image_size;
   options.world = world_;
-  options.slices = static_cast<int>(world_ == nullptr ? slices_ : 1);
+  options.slices = static_cast<int>(slices_ / ranks());
   options.share = static_cast<double>(slice_size) / static_cast<double>(batch);
   options.sync_batch_norm = recipe_.sync_bn;
   options.loss = recipe_.loss;
@@ -263,7 +260,7 @@ void Trainer::plan() {
                                               static_cast<uint64_t>(recipe_.cache_size * 1e9));
   }
   for (TrainingStep* step : steps()) step->bind(variables_, arena_);
-  if (world_ == nullptr && slices_ > 1) statistics_.emplace(variables_, parts_.front().step->statistics());
+  if (slices_ > ranks()) statistics_.emplace(variables_, parts_.front().step->statistics(), world_);
   inference_->bind(variables_, arena_);
 }
 
@@ -349,7 +346,8 @@ std::unique_ptr<Loader> Trainer::make_train_loader() const {
   LoaderOptions options = loader_options();
   options.batch_size = whole_batch();
   options.slices = slices_;
-  if (world_ != nullptr) options.slice = world_->rank();
+  options.rank = rank();
+  options.ranks = ranks();
   options.pixels = pixels_;
   options.shuffle = true;
   options.drop_last = last_batch_ == 0;
