@@ -27,9 +27,15 @@ template <Activation kActivation>
 void finish(const Epilogue& epilogue, const int64_t* destinations, int64_t count, int64_t channel, int64_t channels,
             const float* sums) {
   const auto first = static_cast<int>(smaller<int64_t>(kLanes, channels)), second = static_cast<int>(channels) - first;
+  Pair bias{zero(), zero()};
+  if (epilogue.bias != nullptr) {
+    bias.a = load_n(epilogue.bias + channel, first);
+    if (second > 0) bias.b = load_n(epilogue.bias + channel + kLanes, second);
+  }
   for (int64_t pixel = 0; pixel < count; ++pixel, sums += kBlock) {
     const int64_t at = destinations[pixel] + channel;
     Pair result = load_pair(sums);
+    result = {result.a + bias.a, result.b + bias.b};
     if (epilogue.addend != nullptr) {
       result.a = result.a + load_n(epilogue.addend + at, first);
       if (second > 0) result.b = result.b + load_n(epilogue.addend + at + kLanes, second);
@@ -71,9 +77,10 @@ void finish_tile(const Gather& gather, Epilogue epilogue, const TileSums<float>&
   float* const sums = tile.sums;
   const int64_t* const destinations = tile.destinations;
   const int64_t count = tile.count, channel = tile.channel, channels = tile.channels;
-  if (epilogue.bias != nullptr) add_bias(epilogue.bias + channel, count, channels, sums);
   if (epilogue.statistics != nullptr) {
+    if (epilogue.bias != nullptr) add_bias(epilogue.bias + channel, count, channels, sums);
     if (epilogue.addend != nullptr) add_addend(epilogue, destinations, count, channel, channels, sums);
+    epilogue.bias = nullptr;
     epilogue.addend = nullptr;
     int64_t offsets[kTilePixels];
     for (int64_t pixel = 0; pixel < count; ++pixel) offsets[pixel] = pixel * kBlock;
@@ -120,8 +127,10 @@ void pack_weights(const Gather& gather, const WeightView& view, Bf16* packed) {
     if (!view.transposed) {
       const auto row = [&](int64_t i) {
         const int64_t value = first + i;
-        return i < count ? tap_of(group, value / gather.channels) + value % gather.channels * view.pitch + output
-                         : nullptr;
+        const int64_t channel = value % depth.tap_values;
+        return i < count && channel < gather.channels
+                   ? tap_of(group, value / depth.tap_values) + channel * view.pitch + output
+                   : nullptr;
       };
       pack_columns(row, outputs, low, high);
       return;

@@ -1,7 +1,8 @@
 // What convolutions on matrix tiles have in common, of brain floats and of bytes: for each tile of pixels the values of
 // all taps are packed, a row a pixel, as the table of addresses (isa/conv_gather.h) finds them, and multiplied by the
 // packed weights of two panels of 16 outputs at a time, 32 pixels by 32 outputs in the tile registers. A 1x1 layer's
-// rows are read where they are.
+// rows are read where they are. With few channels a tap is a kernel row (Gather::windows), and the rows of a tile are
+// windows that overlap in copies of the source's rows.
 //
 // Source is the type of the maps, Number that of what is multiplied.
 #pragma once
@@ -22,18 +23,27 @@ inline constexpr int64_t kTablePixels = 4 * kTilePixels;
 template <class Source>
 using TileTable = GatherTable<kTablePixels, Source>;
 
-// The reduction of a gather: the channels of tap after tap, up to whole steps.
+// Whether windows are read from copies of rows: what a step reads behind a window meets weights of zero.
+template <class Number>
+bool reads_windows(const Gather& gather) {
+  return gather.windows && gather.channels <= kDepthOf<Number>;
+}
+
+// The reduction of a gather: the channels of tap after tap, up to whole steps; each window is a step.
 template <class Number>
 struct TileDepth {
-  int64_t values, steps;
+  int64_t tap_values, values, steps;
 
   explicit TileDepth(const Gather& gather)
-      : values(gather.taps() * gather.channels), steps(ceil_div(values, kDepthOf<Number>)) {}
+      : tap_values(reads_windows<Number>(gather) ? kDepthOf<Number> : gather.channels),
+        values(gather.taps() * tap_values),
+        steps(ceil_div(values, kDepthOf<Number>)) {}
 };
 
 // Where packed pixels lie. Where taps are whole steps, tile after tile, which is how they are read; else a row a pixel,
 // the channels of its taps one behind the other. Rows are an odd number of lines apart, or those of a tile would meet
-// in few sets of the first cache.
+// in few sets of the first cache. Of windows there are the source's rows, those of all taps of a row of results one
+// behind the other, as long as the last tile reads.
 template <class Number>
 struct PixelLayout {
   bool tiled;
@@ -41,6 +51,14 @@ struct PixelLayout {
   int64_t pixel_elements;
 
   explicit PixelLayout(const Gather& gather) : tiled(gather.channels % kDepthOf<Number> == 0) {
+    if (reads_windows<Number>(gather)) {
+      tiled = false;
+      pitch = gather.x.source_step * gather.source_pitch;
+      step = ceil_div((gather.x.count + kBlock) * pitch, kDepthOf<Number>) * kDepthOf<Number> + kDepthOf<Number>;
+      half = kTileRows * pitch;
+      pixel_elements = gather.taps() * pitch;
+      return;
+    }
     const int64_t steps = TileDepth<Number>(gather).steps;
     pitch = tiled ? kDepthOf<Number> : (steps | 1) * kDepthOf<Number>;
     step = tiled ? kElementsOf<Number> : kDepthOf<Number>;
@@ -111,11 +129,15 @@ struct TileScratch {
   Sum* sums;
 
   static size_t packed_bytes(const Gather& gather, int64_t pixels) {
-    return static_cast<size_t>(pixels * PixelLayout<Number>(gather).pixel_elements + kDepthOf<Number>) * sizeof(Number);
+    const PixelLayout<Number> layout(gather);
+    const int64_t rows = pixels / gather.x.count + 2;  // of results, which pixels may lie in
+    const int64_t elements =
+        reads_windows<Number>(gather) ? rows * gather.taps() * layout.step : pixels * layout.pixel_elements;
+    return align(static_cast<size_t>(elements + kDepthOf<Number>) * sizeof(Number));
   }
   static size_t bytes(const Gather& gather, int64_t pixels) {
     return align(TileTable<Source>::bytes(gather)) + packed_bytes(gather, pixels) +
-           static_cast<size_t>(pixels * kBlock) * sizeof(Sum);
+           static_cast<size_t>((pixels + kBlock) * kBlock) * sizeof(Sum);
   }
   TileScratch(const Gather& gather, int64_t pixels, std::byte* memory)
       : table(gather, memory),
@@ -186,6 +208,40 @@ void pack_pixels(const Gather& gather, const TileTable<Source>& table, int64_t g
   }
 }
 
+// A row of a source from the first pixel of its first window on, which may lie outside of the image; padding behind it.
+template <class Source, class Number>
+void copy_row(const Gather& gather, const Source* row, const Source* padding, int64_t length, Number* to) {
+  constexpr int64_t kDepth = kDepthOf<Number>;
+  __m512i outside = _mm512_setzero_si512();
+  if constexpr (sizeof(Number) == 1) outside = _mm512_set1_epi8(static_cast<char>(*padding));
+  const int64_t begin = gather.x.offset_first * gather.source_pitch;
+  const int64_t end = row == nullptr ? 0 : smaller(gather.x.source_extent * gather.source_pitch, begin + length);
+  int64_t at = begin;
+  for (; at < smaller<int64_t>(0, begin + length); at += kDepth) _mm512_storeu_si512(to + (at - begin), outside);
+  for (at = larger<int64_t>(begin, 0); at < end; at += kDepth) {
+    _mm512_storeu_si512(to + (at - begin), row_of(row + at, smaller(kDepth, end - at)));
+  }
+  for (at = larger(begin, smaller(at, end)); at < begin + length; at += kDepth) {
+    _mm512_storeu_si512(to + (at - begin), outside);
+  }
+}
+
+// The source's rows of all windows of the rows of results that a tile's pixels lie in.
+template <class Source, class Number>
+void pack_windows(const Gather& gather, const Source* source, const Source* padding, int64_t first, int64_t count,
+                  Number* packed) {
+  const int64_t length = PixelLayout<Number>(gather).step, row_elements = gather.x.source_extent * gather.source_pitch;
+  for (int64_t row = first / gather.x.count; row <= (first + count - 1) / gather.x.count; ++row) {
+    const int64_t image = row / gather.y.count, y = row % gather.y.count * gather.y.source_step;
+    for (int64_t tap = 0; tap < gather.y.taps; ++tap, packed += length) {
+      const int64_t from = y + gather.y.offset_first + tap * gather.y.offset_step;
+      const bool inside = from >= 0 && from < gather.y.source_extent;
+      copy_row(gather, inside ? source + (image * gather.y.source_extent + from) * row_elements : nullptr, padding,
+               length, packed);
+    }
+  }
+}
+
 // Whether the rows of a tile's pixels can be read where they are: they lie evenly apart, and whole steps fill them.
 template <class Number>
 bool reads_in_place(const Gather& gather, int64_t count) {
@@ -213,6 +269,24 @@ struct TileSums {
   int64_t channel, channels;
 };
 
+// The sums of a tile with one pair of panels: product(rows, pixels) computes those of up to kBlock pixels from the
+// `pixels`-th on, whose rows begin there.
+template <class Number, class Product>
+void each_block(const Gather& gather, const PixelLayout<Number>& layout, const Number* rows, int64_t first,
+                int64_t count, const Product& product) {
+  if (!reads_windows<Number>(gather)) {
+    for (int64_t pixel = 0; pixel < count; pixel += kBlock) product(rows + pixel / kTileRows * layout.half, pixel);
+    return;
+  }
+  // Blocks begin anew in each row of results; what one computes beyond it the next one's sums replace.
+  const int64_t width = gather.x.count;
+  for (int64_t pixel = 0; pixel < count;) {
+    const int64_t row = (first + pixel) / width - first / width, x = (first + pixel) % width;
+    product(rows + row * gather.taps() * layout.step + x * layout.pitch, pixel);
+    pixel += smaller(kBlock, width - x);
+  }
+}
+
 // Pixels first .. first + count - 1 with the pairs of panels begin .. end - 1 of all groups. finish(TileSums) takes the
 // sums.
 template <class Source, class Number, class Sum, class Finish>
@@ -221,11 +295,18 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
   const Gather& gather = problem.gather;
   const TileDepth<Number> depth(gather);
   const int64_t pairs = panel_pairs(gather);
-  scratch.table.fill(gather, problem.source, problem.padding, first, count);
   PixelLayout<Number> layout(gather);
+  const bool windows = reads_windows<Number>(gather);
+  if (windows) {
+    scratch.table.locate(gather, first, count);
+    pack_windows(gather, problem.source, problem.padding, first, count, scratch.packed);
+  } else {
+    scratch.table.fill(gather, problem.source, problem.padding, first, count);
+  }
   const Number* in_place = nullptr;
   if constexpr (sizeof(Source) == sizeof(Number)) {
-    if (reads_in_place<Number>(gather, count)) in_place = reinterpret_cast<const Number*>(scratch.table.sources[0]);
+    if (!windows && reads_in_place<Number>(gather, count))
+      in_place = reinterpret_cast<const Number*>(scratch.table.sources[0]);
   }
   if (in_place != nullptr) {
     layout.pitch = gather.source_pitch;
@@ -235,22 +316,22 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
   int64_t packed_group = -1;
   for (int64_t column = begin; column < end; ++column) {
     const int64_t group = column / pairs, pair = column % pairs;
-    if (in_place == nullptr && group != packed_group) {
+    if (in_place == nullptr && !windows && group != packed_group) {
       pack_pixels(gather, scratch.table, group, count, scratch.packed);
     }
     packed_group = group;
     const Number* rows = in_place == nullptr ? scratch.packed : in_place + group * gather.channels;
     const Number* columns = problem.weights + column * 2 * depth.steps * kElementsOf<Number>;
-    for (int64_t block = 0; block < ceil_div(count, kBlock); ++block) {
+    each_block(gather, layout, rows, first, count, [&](const Number* from, int64_t pixel) {
       if (problem.starts == nullptr) {
         clear_sums();
       } else {
         load_sums(problem.starts + column * kBlock, 0, 0, kTileRows);
       }
-      multiply<Number>({rows + block * 2 * layout.half, layout.pitch, layout.step, layout.half, columns,
-                        depth.steps * kElementsOf<Number>, depth.steps});
-      store_sums(scratch.sums + block * kBlock * kBlock, kBlock, kTileRows * kBlock, kTileRows);
-    }
+      multiply<Number>(
+          {from, layout.pitch, layout.step, layout.half, columns, depth.steps * kElementsOf<Number>, depth.steps});
+      store_sums(scratch.sums + pixel * kBlock, kBlock, kTileRows * kBlock, kTileRows);
+    });
     finish(TileSums<Sum>{scratch.sums, scratch.table.destinations, first, count, group * gather.outputs + pair * kBlock,
                          smaller(kBlock, gather.outputs - pair * kBlock)});
   }

@@ -42,11 +42,14 @@ void pack_weights(const Gather& gather, const int8_t* weight, std::byte* into) {
     int32_t* sums = totals + index * kTileRows;
     for (int64_t i = 0; i < depth.steps * kElementsOf<uint8_t>; ++i) panel[i] = 0;
     for (int64_t o = 0; o < kTileRows; ++o) sums[o] = 0;
-    for (int64_t value = 0; value < depth.values; ++value) {
-      int8_t* to = panel + value / kQuad * kTileRows * kQuad + value % kQuad;
-      for (int64_t o = 0; o < outputs; ++o) {
-        to[o * kQuad] = from[value * pitch + o];
-        sums[o] += from[value * pitch + o];
+    for (int64_t tap = 0; tap < gather.taps(); ++tap) {
+      for (int64_t channel = 0; channel < gather.channels; ++channel, from += pitch) {
+        const int64_t value = tap * depth.tap_values + channel;
+        int8_t* to = panel + value / kQuad * kTileRows * kQuad + value % kQuad;
+        for (int64_t o = 0; o < outputs; ++o) {
+          to[o * kQuad] = from[o];
+          sums[o] += from[o];
+        }
       }
     }
   });

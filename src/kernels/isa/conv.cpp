@@ -18,23 +18,63 @@ namespace {
 constexpr int64_t kTablePixels = 384;
 using Table = GatherTable<kTablePixels>;
 
+// Tiles are so many pixels or a multiple, which is one of the rows of every microkernel.
+constexpr int64_t kWholeRows = 24;
 // Channels of the reduction that one pass over a tile takes: the panel's block of weights stays in the L2 cache.
 constexpr int64_t kReductionBlock = 512;
 // Multiplications that a task should have at least, so that starting it costs nothing beside.
 constexpr int64_t kTaskWork = int64_t{1} << 21;
-// Tasks that a problem should have at least, so that threads finish together.
+// From so many tasks on threads finish together, whatever each has to do.
 constexpr int64_t kTasks = 64;
 
-// Pixels that a panel's weights meet while they are in the first cache: as many as have their sources in the second, in
-// tiles of about the same size. Statistics are of tiles of kTilePixels.
-int64_t tile_height(const Gather& gather, bool statistics) {
+// How a problem is cut into tasks: `tiles` tiles of `height` pixels, with one of `splits` parts of the panels.
+struct Cut {
+  int64_t height, tiles, splits;
+};
+
+// Pixels that a panel's weights meet while they are in the first cache: as many as have their sources in the second.
+int64_t most_height(const Gather& gather) {
   constexpr int64_t kSourceBytes = 192 << 10;
-  constexpr int64_t kWholeRows = 24;  // a multiple of the rows of every microkernel
-  if (statistics) return kTilePixels;
   const int64_t fitting = kSourceBytes / (gather.channels * static_cast<int64_t>(sizeof(float)));
-  const int64_t most = smaller(kTablePixels, larger(kTilePixels, fitting / kWholeRows * kWholeRows));
-  const int64_t tiles = ceil_div(gather.pixels(), most);
-  return ceil_div(ceil_div(gather.pixels(), tiles), kWholeRows) * kWholeRows;
+  return smaller(kTablePixels, larger(kTilePixels, fitting / kWholeRows * kWholeRows));
+}
+
+// The cut that is expected to take the least time; results do not depend on it. Statistics are of tiles of kTilePixels.
+Cut cut_of(const Gather& gather, bool statistics) {
+  // In multiplications: of an entry of the table, of a task; and in pixels: what the weights of a panel take to come
+  // from the second cache, or from beyond it.
+  constexpr double kEntry = 64, kTask = 32000, kNear = 4, kFar = 20;
+  constexpr int64_t kNearFloats = 1 << 18;
+  const Panels panels{gather.outputs};
+  const int64_t columns = gather.groups * panels.count(), taps = larger<int64_t>(1, gather.taps());
+  const int64_t column_work = taps * gather.channels * panels.vectors() * kLanes / panels.count();  // of a pixel
+  const int64_t most = statistics ? kTilePixels : most_height(gather), fewest = ceil_div(gather.pixels(), most);
+  const auto height_of = [&](int64_t tiles) {
+    return statistics ? kTilePixels : ceil_div(ceil_div(gather.pixels(), tiles), kWholeRows) * kWholeRows;
+  };
+  if (fewest >= kTasks) {
+    const int64_t height = height_of(fewest);
+    const int64_t together = smaller(ceil_div(kTaskWork, height * columns * column_work), fewest / kTasks);
+    return {height, larger<int64_t>(1, together), 1};
+  }
+  const double weights = columns * column_work > kNearFloats ? kFar : kNear;
+  Cut best{};
+  double least = __builtin_inf();
+  for (int64_t wanted = fewest; wanted <= kTasks; wanted += larger<int64_t>(1, wanted / 4)) {
+    const int64_t height = height_of(wanted), tiles = ceil_div(gather.pixels(), height);
+    const auto pixels = static_cast<double>(smaller(height, gather.pixels()));
+    for (int64_t splits = 1; splits <= smaller(columns, kTasks); splits += larger<int64_t>(1, splits / 2)) {
+      const double task = kTask + kEntry * pixels * static_cast<double>(taps + 4) +
+                          static_cast<double>(ceil_div(columns, splits) * column_work) * (pixels + weights);
+      // Some time is lost at the end, when threads wait for the last.
+      const double rounds = 0.25 + static_cast<double>(ceil_div(tiles * splits, thread_count()));
+      if (rounds * task >= least) continue;
+      least = rounds * task;
+      best = {height, 1, splits};
+    }
+    if (statistics || height == kWholeRows) break;
+  }
+  return best;
 }
 
 // What follows the GEMM of a tile, and where it starts from.
@@ -133,14 +173,10 @@ void run_gather(const Gather& gather, const float* source, const Epilogue& epilo
                 std::byte* workspace, const float* packed) {
   const Panels panels{gather.outputs};
   const int64_t pixels = gather.pixels();
-  const int64_t height = tile_height(gather, epilogue.statistics != nullptr);
-  const int64_t tiles = ceil_div(pixels, height);
+  const Cut cut = cut_of(gather, epilogue.statistics != nullptr);
+  const int64_t height = cut.height, tiles_per_task = cut.tiles, splits = cut.splits;
+  const int64_t tiles = ceil_div(pixels, height), runs = ceil_div(tiles, tiles_per_task);
   const int64_t columns = gather.groups * panels.count();
-  const int64_t tile_work =
-      height * larger<int64_t>(1, gather.taps()) * gather.channels * gather.groups * panels.vectors() * kLanes;
-  const int64_t tiles_per_task = smaller(ceil_div(kTaskWork, tile_work), ceil_div(tiles, kTasks));
-  const int64_t runs = ceil_div(tiles, tiles_per_task);
-  const int64_t splits = smaller(ceil_div(kTasks, runs), smaller(columns, ceil_div(tile_work, kTaskWork)));
   const auto* zeros = reinterpret_cast<const float*>(workspace + layout.zeros);
   const auto* bias = reinterpret_cast<const float*>(workspace + layout.bias);
   parallel_for(runs * splits, [&](int64_t task, int worker) {

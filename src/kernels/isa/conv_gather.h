@@ -127,7 +127,6 @@ struct GatherTable {
   // (of all groups) equal values, which taps outside of the image have, and windows where they reach over its edge;
   // entries behind `count` point there, as far as a microkernel reads.
   void fill(const Gather& gather, const Element* source, const Element* padding, int64_t first, int64_t count) {
-    end = smaller(kCapacity, count + kMostRows);
     locate(gather, first, count);
     for (int64_t ty = 0; ty < gather.y.taps; ++ty) {
       for (int64_t tx = 0; tx < gather.x.taps; ++tx) {
@@ -143,8 +142,9 @@ struct GatherTable {
     }
   }
 
- private:
+  // Destinations alone, and what the taps' addresses follow from.
   void locate(const Gather& gather, int64_t first, int64_t count) {
+    end = smaller(kCapacity, count + kMostRows);
     const GatherAxis& ay = gather.y;
     const GatherAxis& ax = gather.x;
     int64_t px = first % ax.count;
@@ -171,6 +171,7 @@ struct GatherTable {
     }
   }
 
+ private:
   void fill_tap(const Gather& gather, const Element* source, const Element* padding, const Element** row, int64_t dy,
                 int64_t dx) const {
     const auto height = static_cast<uint64_t>(gather.y.source_extent);

@@ -9,6 +9,8 @@ namespace convoy::kernels::CONVOY_ISA {
 
 // Results of a task, at least, so that tasks reread few rows of their neighbours.
 inline constexpr int64_t kTaskPixels = 1024;
+// At least, so that threads finish together.
+inline constexpr int64_t kTasksPerThread = 4;
 
 // Rows of a block, counted through all images: few enough that the results are still in the cache when they are
 // activated.
@@ -209,9 +211,15 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs<Map>& arg
 
 template <class Map>
 inline void correlate(const Correlation& k, const CorrelationArgs<Map>& args) {
-  const int64_t height = block_rows(k.width());
-  const int64_t task_rows = height * ceil_div(kTaskPixels, height * k.width());
   const int64_t channel_block = k.channel_block(), channel_blocks = ceil_div(k.channels, channel_block);
+  // Packed sources are of whole images, which tasks share out by channels.
+  const int64_t unit = k.packed() || args.statistics ? block_rows(k.width()) : 1;
+  int64_t units = ceil_div(kTaskPixels, unit * k.width());
+  if (!k.packed()) {
+    const int64_t fair = ceil_div(k.rows(), unit) * channel_blocks / (kTasksPerThread * thread_count());
+    units = larger<int64_t>(1, smaller(units, fair));
+  }
+  const int64_t task_rows = unit * units;
   parallel_for(ceil_div(k.rows(), task_rows) * channel_blocks, [&](int64_t task, int worker) {
     const int64_t row = task / channel_blocks * task_rows, c = task % channel_blocks * channel_block;
     correlate_task(k, args, row, smaller(k.rows(), row + task_rows), c, smaller(channel_block, k.channels - c),
