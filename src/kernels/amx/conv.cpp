@@ -95,10 +95,10 @@ void finish_tile(const Gather& gather, Epilogue epilogue, const TileSums<float>&
 template <class Element>
 void run_gather(const Gather& gather, const Element* source, const Bf16* weights, const Epilogue& epilogue,
                 const TileWorkspace& layout, std::byte* workspace) {
-  multiply_tiles(
-      TileProblem<Element, Bf16, float>{gather, source, reinterpret_cast<const Element*>(workspace), weights},
-      cut_of<Bf16>(gather, epilogue.statistics != nullptr), layout, workspace,
-      [&](const TileSums<float>& tile) { finish_tile(gather, epilogue, tile); });
+  multiply_tiles(TileProblem<Element, Bf16, float>{gather, source, reinterpret_cast<const Element*>(workspace), weights,
+                                                   nullptr, epilogue.statistics != nullptr},
+                 cut_of<Bf16>(gather, epilogue.statistics != nullptr), layout, workspace,
+                 [&](const TileSums<float>& tile) { finish_tile(gather, epilogue, tile); });
 }
 
 // Weights as a gather multiplies them: [tap][value reduced][output], or where `transposed` [tap][output][value].

@@ -257,9 +257,10 @@ struct TileProblem {
   const Number* weights;  // packed
   // Of each output, kBlock for every pair of panels: what its sums begin with; or null.
   const Sum* starts = nullptr;
+  bool whole_tiles = false;  // whether sums are taken by the tile, or by the block
 };
 
-// The sums of a tile with one pair of panels: `count` pixels from `first` on, kBlock sums apart, by `channels` outputs
+// Sums of a tile with one pair of panels: `count` pixels from `first` on, kBlock sums apart, by `channels` outputs
 // from `channel` on, whose results lie at destinations[pixel] + channel.
 template <class Sum>
 struct TileSums {
@@ -269,26 +270,29 @@ struct TileSums {
   int64_t channel, channels;
 };
 
-// The sums of a tile with one pair of panels: product(rows, pixels) computes those of up to kBlock pixels from the
-// `pixels`-th on, whose rows begin there.
+// product(rows, pixel, count) computes the sums of up to kBlock pixels from the tile's `pixel`-th on, whose rows begin
+// there.
 template <class Number, class Product>
 void each_block(const Gather& gather, const PixelLayout<Number>& layout, const Number* rows, int64_t first,
                 int64_t count, const Product& product) {
   if (!reads_windows<Number>(gather)) {
-    for (int64_t pixel = 0; pixel < count; pixel += kBlock) product(rows + pixel / kTileRows * layout.half, pixel);
+    for (int64_t pixel = 0; pixel < count; pixel += kBlock) {
+      product(rows + pixel / kTileRows * layout.half, pixel, smaller(kBlock, count - pixel));
+    }
     return;
   }
-  // Blocks begin anew in each row of results; what one computes beyond it the next one's sums replace.
+  // Blocks begin anew in each row of results; what one computes beyond it is of no use.
   const int64_t width = gather.x.count;
   for (int64_t pixel = 0; pixel < count;) {
     const int64_t row = (first + pixel) / width - first / width, x = (first + pixel) % width;
-    product(rows + row * gather.taps() * layout.step + x * layout.pitch, pixel);
-    pixel += smaller(kBlock, width - x);
+    const int64_t covered = smaller(kBlock, smaller(width - x, count - pixel));
+    product(rows + row * gather.taps() * layout.step + x * layout.pitch, pixel, covered);
+    pixel += covered;
   }
 }
 
 // Pixels first .. first + count - 1 with the pairs of panels begin .. end - 1 of all groups. finish(TileSums) takes the
-// sums.
+// sums: of a block while the next one's are computed, so that both are in the first cache.
 template <class Source, class Number, class Sum, class Finish>
 void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, int64_t count, int64_t begin, int64_t end,
               TileScratch<Source, Number, Sum>& scratch, const Finish& finish) {
@@ -322,7 +326,13 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
     packed_group = group;
     const Number* rows = in_place == nullptr ? scratch.packed : in_place + group * gather.channels;
     const Number* columns = problem.weights + column * 2 * depth.steps * kElementsOf<Number>;
-    each_block(gather, layout, rows, first, count, [&](const Number* from, int64_t pixel) {
+    TileSums<Sum> last{scratch.sums,
+                       scratch.table.destinations,
+                       first,
+                       problem.whole_tiles ? count : 0,
+                       group * gather.outputs + pair * kBlock,
+                       smaller(kBlock, gather.outputs - pair * kBlock)};
+    each_block(gather, layout, rows, first, count, [&](const Number* from, int64_t pixel, int64_t pixels) {
       if (problem.starts == nullptr) {
         clear_sums();
       } else {
@@ -330,10 +340,19 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
       }
       multiply<Number>(
           {from, layout.pitch, layout.step, layout.half, columns, depth.steps * kElementsOf<Number>, depth.steps});
-      store_sums(scratch.sums + pixel * kBlock, kBlock, kTileRows * kBlock, kTileRows);
+      if (problem.whole_tiles) {
+        store_sums(scratch.sums + pixel * kBlock, kBlock, kTileRows * kBlock, kTileRows);
+        return;
+      }
+      Sum* const sums = last.sums == scratch.sums ? scratch.sums + kBlock * kBlock : scratch.sums;
+      store_sums(sums, kBlock, kTileRows * kBlock, kTileRows);
+      if (last.count > 0) finish(last);
+      last.sums = sums;
+      last.destinations = scratch.table.destinations + pixel;
+      last.first = first + pixel;
+      last.count = pixels;
     });
-    finish(TileSums<Sum>{scratch.sums, scratch.table.destinations, first, count, group * gather.outputs + pair * kBlock,
-                         smaller(kBlock, gather.outputs - pair * kBlock)});
+    finish(last);
   }
 }
 
