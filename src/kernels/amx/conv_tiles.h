@@ -7,6 +7,8 @@
 // Source is the type of the maps, Number that of what is multiplied.
 #pragma once
 
+#include <type_traits>
+
 #include "core/parallel.h"
 #include "kernels/amx/tile.h"
 #include "kernels/isa/conv_gather.h"
@@ -22,6 +24,13 @@ inline constexpr int64_t kPackedBytes = 640 << 10;
 inline constexpr int64_t kTablePixels = 4 * kTilePixels;
 template <class Source>
 using TileTable = GatherTable<kTablePixels, Source>;
+
+// Whether every pixel of the result has one source pixel, its own.
+inline bool is_pointwise(const Gather& gather) {
+  return gather.taps() == 1 && gather.y.source_step == 1 && gather.x.source_step == 1 && gather.y.offset_first == 0 &&
+         gather.x.offset_first == 0 && gather.y.count == gather.y.source_extent &&
+         gather.x.count == gather.x.source_extent;
+}
 
 // Whether windows are read from copies of rows: what a step reads behind a window meets weights of zero.
 template <class Number>
@@ -39,6 +48,12 @@ struct TileDepth {
         values(gather.taps() * tap_values),
         steps(ceil_div(values, kDepthOf<Number>)) {}
 };
+
+// Whether the rows of a tile's pixels are read where they are, which they are evenly apart.
+template <class Source, class Number>
+bool reads_in_place(const Gather& gather) {
+  return std::is_same_v<Source, Number> && is_pointwise(gather);
+}
 
 // Where packed pixels lie. Where taps are whole steps, tile after tile, which is how they are read; else a row a pixel,
 // the channels of its taps one behind the other. Rows are an odd number of lines apart, or those of a tile would meet
@@ -74,13 +89,6 @@ int64_t packed_weights(const Gather& gather) {
   return gather.groups * panel_pairs(gather) * 2 * TileDepth<Number>(gather).steps * kElementsOf<Number>;
 }
 
-// Whether every pixel of the result has one source pixel, its own.
-inline bool is_pointwise(const Gather& gather) {
-  return gather.taps() == 1 && gather.y.source_step == 1 && gather.x.source_step == 1 && gather.y.offset_first == 0 &&
-         gather.x.offset_first == 0 && gather.y.count == gather.y.source_extent &&
-         gather.x.count == gather.x.source_extent;
-}
-
 // How a problem is cut into tasks: tiles of `height` pixels, and the panels into `parts`. Each task packs its pixels.
 struct TileCut {
   int64_t height, parts;
@@ -96,8 +104,7 @@ TileCut cut_of(const Gather& gather, bool statistics) {
   const int64_t columns = gather.groups * panel_pairs(gather), steps = TileDepth<Number>(gather).steps;
   const int64_t block_bytes = kBlock * PixelLayout<Number>(gather).pixel_elements * int64_t{sizeof(Number)};
   const int64_t pair_bytes = 2 * steps * kElementsOf<Number> * int64_t{sizeof(Number)};
-  const bool is_packed = gather.channels % kDepthOf<Number> != 0 || !is_pointwise(gather);
-  const double packing = is_packed ? kPacked * static_cast<double>(block_bytes * gather.groups) : 0;
+  const double packing = !is_pointwise(gather) ? kPacked * static_cast<double>(block_bytes * gather.groups) : 0;
   const double weights = (columns * pair_bytes > kNearBytes ? kFar : kNear) * static_cast<double>(pair_bytes);
   const double sums = kProduct * static_cast<double>(steps) + kFinish;
   const int64_t blocks = ceil_div(gather.pixels(), kBlock);
@@ -131,6 +138,7 @@ struct TileScratch {
   static size_t packed_bytes(const Gather& gather, int64_t pixels) {
     const PixelLayout<Number> layout(gather);
     const int64_t rows = pixels / gather.x.count + 2;  // of results, which pixels may lie in
+    if (reads_in_place<Source, Number>(gather)) pixels = kBlock;
     const int64_t elements =
         reads_windows<Number>(gather) ? rows * gather.taps() * layout.step : pixels * layout.pixel_elements;
     return align(static_cast<size_t>(elements + kDepthOf<Number>) * sizeof(Number));
@@ -242,10 +250,28 @@ void pack_windows(const Gather& gather, const Source* source, const Source* padd
   }
 }
 
-// Whether the rows of a tile's pixels can be read where they are: they lie evenly apart, and whole steps fill them.
+// How many of a tile's pixels are read where they are: whole blocks, of which no row reaches beyond the source. What a
+// step reads behind a pixel's channels meets weights of zero.
 template <class Number>
-bool reads_in_place(const Gather& gather, int64_t count) {
-  return gather.channels % kDepthOf<Number> == 0 && count % kBlock == 0 && is_pointwise(gather);
+int64_t pixels_in_place(const Gather& gather, int64_t first, int64_t count) {
+  const bool reaches_over = gather.channels % kDepthOf<Number> != 0 && first + count == gather.pixels();
+  return (count - (reaches_over ? 1 : 0)) / kBlock * kBlock;
+}
+
+// Those behind, up to a whole block.
+template <class Number>
+void pack_tail(const Gather& gather, const Number* source, int64_t group, int64_t first, int64_t count,
+               Number* packed) {
+  constexpr int64_t kDepth = kDepthOf<Number>;
+  const PixelLayout<Number> layout(gather);
+  for (int64_t pixel = 0; pixel < kBlock; ++pixel) {
+    const Number* from = source + (first + pixel) * gather.source_pitch + group * gather.channels;
+    Number* to = packed + pixel / kTileRows * layout.half + pixel % kTileRows * layout.pitch;
+    for (int64_t step = 0; step < TileDepth<Number>(gather).steps; ++step) {
+      const int64_t values = pixel < count ? smaller(kDepth, gather.channels - step * kDepth) : 0;
+      store_row(to + step * layout.step, values > 0 ? row_of(from + step * kDepth, values) : _mm512_setzero_si512());
+    }
+  }
 }
 
 // What a problem is multiplied from, and what becomes of the sums.
@@ -270,27 +296,6 @@ struct TileSums {
   int64_t channel, channels;
 };
 
-// product(rows, pixel, count) computes the sums of up to kBlock pixels from the tile's `pixel`-th on, whose rows begin
-// there.
-template <class Number, class Product>
-void each_block(const Gather& gather, const PixelLayout<Number>& layout, const Number* rows, int64_t first,
-                int64_t count, const Product& product) {
-  if (!reads_windows<Number>(gather)) {
-    for (int64_t pixel = 0; pixel < count; pixel += kBlock) {
-      product(rows + pixel / kTileRows * layout.half, pixel, smaller(kBlock, count - pixel));
-    }
-    return;
-  }
-  // Blocks begin anew in each row of results; what one computes beyond it is of no use.
-  const int64_t width = gather.x.count;
-  for (int64_t pixel = 0; pixel < count;) {
-    const int64_t row = (first + pixel) / width - first / width, x = (first + pixel) % width;
-    const int64_t covered = smaller(kBlock, smaller(width - x, count - pixel));
-    product(rows + row * gather.taps() * layout.step + x * layout.pitch, pixel, covered);
-    pixel += covered;
-  }
-}
-
 // Pixels first .. first + count - 1 with the pairs of panels begin .. end - 1 of all groups. finish(TileSums) takes the
 // sums: of a block while the next one's are computed, so that both are in the first cache.
 template <class Source, class Number, class Sum, class Finish>
@@ -298,33 +303,33 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
               TileScratch<Source, Number, Sum>& scratch, const Finish& finish) {
   const Gather& gather = problem.gather;
   const TileDepth<Number> depth(gather);
-  const int64_t pairs = panel_pairs(gather);
-  PixelLayout<Number> layout(gather);
-  const bool windows = reads_windows<Number>(gather);
-  if (windows) {
+  const PixelLayout<Number> layout(gather);
+  const int64_t pairs = panel_pairs(gather), width = gather.x.count;
+  const bool windows = reads_windows<Number>(gather), in_place = reads_in_place<Source, Number>(gather);
+  const int64_t packed_from = in_place ? pixels_in_place<Number>(gather, first, count) : 0;
+  if (windows) pack_windows(gather, problem.source, problem.padding, first, count, scratch.packed);
+  if (in_place && gather.y.result_step == 1 && gather.x.result_step == 1) {
+    for (int64_t i = 0; i < count; ++i) scratch.table.destinations[i] = (first + i) * gather.result_pitch();
+  } else if (in_place || windows) {
     scratch.table.locate(gather, first, count);
-    pack_windows(gather, problem.source, problem.padding, first, count, scratch.packed);
   } else {
     scratch.table.fill(gather, problem.source, problem.padding, first, count);
   }
-  const Number* in_place = nullptr;
-  if constexpr (sizeof(Source) == sizeof(Number)) {
-    if (!windows && reads_in_place<Number>(gather, count))
-      in_place = reinterpret_cast<const Number*>(scratch.table.sources[0]);
-  }
-  if (in_place != nullptr) {
-    layout.pitch = gather.source_pitch;
-    layout.step = kDepthOf<Number>;
-    layout.half = kTileRows * layout.pitch;
-  }
+  const auto pack = [&](int64_t group) {
+    if (windows || packed_from == count) return;
+    if constexpr (std::is_same_v<Source, Number>) {
+      if (in_place) {
+        pack_tail(gather, problem.source, group, first + packed_from, count - packed_from, scratch.packed);
+        return;
+      }
+    }
+    pack_pixels(gather, scratch.table, group, count, scratch.packed);
+  };
   int64_t packed_group = -1;
   for (int64_t column = begin; column < end; ++column) {
     const int64_t group = column / pairs, pair = column % pairs;
-    if (in_place == nullptr && !windows && group != packed_group) {
-      pack_pixels(gather, scratch.table, group, count, scratch.packed);
-    }
+    if (group != packed_group) pack(group);
     packed_group = group;
-    const Number* rows = in_place == nullptr ? scratch.packed : in_place + group * gather.channels;
     const Number* columns = problem.weights + column * 2 * depth.steps * kElementsOf<Number>;
     TileSums<Sum> last{scratch.sums,
                        scratch.table.destinations,
@@ -332,17 +337,33 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
                        problem.whole_tiles ? count : 0,
                        group * gather.outputs + pair * kBlock,
                        smaller(kBlock, gather.outputs - pair * kBlock)};
-    each_block(gather, layout, rows, first, count, [&](const Number* from, int64_t pixel, int64_t pixels) {
+    int64_t covered = 0;
+    for (int64_t pixel = 0; pixel < count; pixel += covered) {
+      covered = smaller(kBlock, count - pixel);
+      TileProduct<Number> product{
+          nullptr, layout.pitch, layout.step, layout.half, columns, depth.steps * kElementsOf<Number>, depth.steps};
+      if (windows) {
+        // Blocks begin anew in each row of results; what one computes beyond it is of no use.
+        const int64_t row = (first + pixel) / width - first / width, x = (first + pixel) % width;
+        product.rows = scratch.packed + row * gather.taps() * layout.step + x * layout.pitch;
+        covered = smaller(covered, width - x);
+      } else if (pixel >= packed_from) {
+        product.rows = scratch.packed + (pixel - packed_from) / kTileRows * layout.half;
+      } else if constexpr (std::is_same_v<Source, Number>) {
+        product.rows = problem.source + (first + pixel) * gather.source_pitch + group * gather.channels;
+        product.rows_pitch = gather.source_pitch;
+        product.rows_step = kDepthOf<Number>;
+        product.rows_half = kTileRows * gather.source_pitch;
+      }
       if (problem.starts == nullptr) {
         clear_sums();
       } else {
         load_sums(problem.starts + column * kBlock, 0, 0, kTileRows);
       }
-      multiply<Number>(
-          {from, layout.pitch, layout.step, layout.half, columns, depth.steps * kElementsOf<Number>, depth.steps});
+      multiply(product);
       if (problem.whole_tiles) {
         store_sums(scratch.sums + pixel * kBlock, kBlock, kTileRows * kBlock, kTileRows);
-        return;
+        continue;
       }
       Sum* const sums = last.sums == scratch.sums ? scratch.sums + kBlock * kBlock : scratch.sums;
       store_sums(sums, kBlock, kTileRows * kBlock, kTileRows);
@@ -350,8 +371,8 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
       last.sums = sums;
       last.destinations = scratch.table.destinations + pixel;
       last.first = first + pixel;
-      last.count = pixels;
-    });
+      last.count = covered;
+    }
     finish(last);
   }
 }

@@ -102,28 +102,29 @@ inline void multiply(const TileProduct<Number>& product) {
   };
   finish_writing();
   for (int64_t step = 0; step < product.steps; ++step, rows += product.rows_step, columns += kElements) {
+    const bool fetches = step + kAhead < product.steps;
     const Number* next_rows = rows + kAhead * product.rows_step;
     const Number* next_columns = columns + kAhead * kElements;
     _tile_loadd(6, columns, 64);
     _tile_loadd(4, rows, stride);
-    fetch_tile(next_columns, kDepthOf<Number>);
+    if (fetches) fetch_tile(next_columns, kDepthOf<Number>);
     if constexpr (kBytes)
       _tile_dpbusd(0, 4, 6);
     else
       _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, columns + product.columns_half, 64);
-    fetch_tile(next_rows, pitch);
+    if (fetches) fetch_tile(next_rows, pitch);
     if constexpr (kBytes)
       _tile_dpbusd(1, 4, 7);
     else
       _tile_dpbf16ps(1, 4, 7);
     _tile_loadd(5, rows + product.rows_half, stride);
-    fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
+    if (fetches) fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
     if constexpr (kBytes)
       _tile_dpbusd(2, 5, 6);
     else
       _tile_dpbf16ps(2, 5, 6);
-    fetch_tile(next_rows + product.rows_half, pitch);
+    if (fetches) fetch_tile(next_rows + product.rows_half, pitch);
     if constexpr (kBytes)
       _tile_dpbusd(3, 5, 7);
     else
