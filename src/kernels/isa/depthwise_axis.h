@@ -3,6 +3,7 @@
 
 #include "kernels/conv_args.h"
 #include "kernels/isa/simd.h"
+#include "kernels/isa/unroll.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
@@ -125,5 +126,31 @@ inline void store_lanes(Element* p, Vec a, int lanes) {
     store(p, a);
   }
 }
+
+// Registers of neighbouring channels of a map; with it go floats, such as weights, in the same order. Two of brain
+// floats hold a line.
+template <class Map, int kVectors, bool kPartial>
+struct Channels {
+  static constexpr bool kLine = sizeof(Map) < sizeof(float) && kVectors == 2;
+
+  template <class Element>
+  static void load(const Element* p, int lanes, Vec (&x)[kVectors]) {
+    if constexpr (kLine) {
+      const auto line = load_line(p);
+      x[0] = line.even;
+      x[1] = line.odd;
+    } else {
+      unroll<0, kVectors>([&](auto v) { x[v] = load_lanes<kPartial>(p + v * kLanes, lanes); });
+    }
+  }
+  template <class Element>
+  static void store(Element* p, const Vec (&x)[kVectors], int lanes) {
+    if constexpr (kLine) {
+      store_line(p, {x[0], x[1]});
+    } else {
+      unroll<0, kVectors>([&](auto v) { store_lanes<kPartial>(p + v * kLanes, x[v], lanes); });
+    }
+  }
+};
 
 }  // namespace convoy::kernels::CONVOY_ISA

@@ -167,7 +167,8 @@ inline void correlate_task(const Correlation& k, const CorrelationArgs<Map>& arg
   const bool in_registers = args.activates_in_registers(), activated_later = args.activated && !in_registers;
   block.activation = in_registers ? args.activation : Activation::none;
   // Activations are taken from results that are in the cache.
-  block.streamed = !activated_later && k.channels % kLine == 0 && streams(floats, args.result, args.addend);
+  block.streamed =
+      !activated_later && k.channels % kLine == 0 && channels % kLine == 0 && streams(floats, args.result, args.addend);
   if (k.packed()) {
     pack_pixels(args.weight + c, k.channels, k.taps(), channels, packed_weight);
     block.weight = packed_weight;

@@ -43,10 +43,10 @@ inline constexpr int64_t kHeldFloats = 8 * kLanes;  // of the longest run
 
 template <int kRun, int kVectors, bool kPartial, class Map>
 inline void start_results(const Run<Map>& run, int64_t c, int lanes, Vec (&sums)[kRun][kVectors]) {
-  unroll<0, kVectors>([&](auto v) {
-    const Vec start = run.bias ? load_lanes<kPartial>(run.bias + c + v * kLanes, lanes) : zero();
-    unroll<0, kRun>([&](auto r) { sums[r][v] = start; });
-  });
+  Vec start[kVectors];
+  unroll<0, kVectors>([&](auto v) { start[v] = zero(); });
+  if (run.bias) Channels<Map, kVectors, kPartial>::load(run.bias + c, lanes, start);
+  unroll<0, kRun>([&](auto r) { unroll<0, kVectors>([&](auto v) { sums[r][v] = start[v]; }); });
 }
 
 // part(0) + ... + part(kEnd - 1), in pairs: short chains.
@@ -65,31 +65,32 @@ inline Vec sum_pairs(const Part& part) {
 // zero a channel is, its deviations keep their digits.
 template <int kRun, int kVectors, bool kPartial, class Map>
 inline void add_statistics(const Run<Map>& run, int64_t c, int lanes, const Vec (&results)[kRun][kVectors]) {
+  using Floats = Channels<Map, kVectors, kPartial>;
   const Vec share = broadcast(1.0F / kRun);
+  float* const squares_at = run.sums + kMaxChannelBlock;
+  Vec shifts[kVectors], sums[kVectors], squares[kVectors];
+  if (run.earlier_share == 0.0F) {
+    unroll<0, kVectors>([&](auto v) { shifts[v] = sum_pairs<0, kRun>([&](int r) { return results[r][v]; }) * share; });
+    Floats::store(run.shifts + c, shifts, lanes);
+  } else {
+    Floats::load(run.shifts + c, lanes, shifts);
+  }
+  Floats::load(run.sums + c, lanes, sums);
+  Floats::load(squares_at + c, lanes, squares);
   unroll<0, kVectors>([&](auto v) {
-    float* const shifts = run.shifts + c + v * kLanes;
-    float* const sums = run.sums + c + v * kLanes;
-    float* const squares = sums + kMaxChannelBlock;
-    Vec shift;
-    if (run.earlier_share == 0.0F) {
-      shift = sum_pairs<0, kRun>([&](int r) { return results[r][v]; }) * share;
-      store_lanes<kPartial>(shifts, shift, lanes);
-    } else {
-      shift = load_lanes<kPartial>(shifts, lanes);
-    }
-    const Vec sum = sum_pairs<0, kRun>([&](int r) { return results[r][v] - shift; });
-    const Vec mean = sum * share, earlier = load_lanes<kPartial>(sums, lanes);
-    const Vec distance = fnma(earlier, broadcast(run.earlier_share), mean);
-    const Vec centre = shift + mean;
+    const Vec sum = sum_pairs<0, kRun>([&](int r) { return results[r][v] - shifts[v]; });
+    const Vec mean = sum * share;
+    const Vec distance = fnma(sums[v], broadcast(run.earlier_share), mean);
+    const Vec centre = shifts[v] + mean;
     const Vec square = sum_pairs<0, kRun>([&](int r) {
       const Vec deviation = results[r][v] - centre;
       return deviation * deviation;
     });
-    store_lanes<kPartial>(sums, earlier + sum, lanes);
-    store_lanes<kPartial>(
-        squares, load_lanes<kPartial>(squares, lanes) + fma(distance * distance, broadcast(run.merge_weight), square),
-        lanes);
+    sums[v] = sums[v] + sum;
+    squares[v] = squares[v] + fma(distance * distance, broadcast(run.merge_weight), square);
   });
+  Floats::store(run.sums + c, sums, lanes);
+  Floats::store(squares_at + c, squares, lanes);
 }
 
 // Streams a register of result r: whole lines at once, as half lines are slow where others are written in between.
@@ -109,16 +110,22 @@ template <int kRun, int kVectors, bool kPartial, class Map>
 inline void store_results(const Run<Map>& run, int64_t c, int lanes, Vec (&results)[kRun][kVectors]) {
   with_cheap_activation(run.activation, [&](auto activation) {
     unroll<0, kRun>([&](auto r) {
-      unroll<0, kVectors>([&](auto v) {
-        const int64_t at = r * run.result_step + c + v * kLanes;
-        if (run.addend) results[r][v] = results[r][v] + load_lanes<kPartial>(run.addend + at, lanes);
-        const Vec activated = activate<decltype(activation)::value>(results[r][v]);
-        if (run.streamed) {
-          stream_part(run, r, c + v * kLanes, activated);
-        } else {
-          store_lanes<kPartial>(run.result + at, activated, lanes);
-        }
-      });
+      using Maps = Channels<Map, kVectors, kPartial>;
+      const int64_t at = r * run.result_step + c;
+      Vec activated[kVectors];
+      if (run.addend) {
+        Vec addend[kVectors];
+        Maps::load(run.addend + at, lanes, addend);
+        unroll<0, kVectors>([&](auto v) { results[r][v] = results[r][v] + addend[v]; });
+      }
+      unroll<0, kVectors>([&](auto v) { activated[v] = activate<decltype(activation)::value>(results[r][v]); });
+      if (!run.streamed) {
+        Maps::store(run.result + at, activated, lanes);
+      } else if constexpr (Maps::kLine) {
+        stream_line(run.result + at, {activated[0], activated[1]});
+      } else {
+        unroll<0, kVectors>([&](auto v) { stream_part(run, r, c + v * kLanes, activated[v]); });
+      }
     });
   });
   if (run.sums) add_statistics<kRun, kVectors, kPartial>(run, c, lanes, results);
@@ -137,7 +144,7 @@ inline void run_unrolled(const Run<Map>& run, uint32_t inside, int64_t c, int la
     Vec weight[kTaps][kVectors];
     const float* tap = weight_row;
     unroll<0, kTaps>([&](auto k) {
-      unroll<0, kVectors>([&](auto v) { weight[k][v] = load_lanes<kPartial>(tap + v * kLanes, lanes); });
+      Channels<Map, kVectors, kPartial>::load(tap, lanes, weight[k]);
       tap += run.weight_tap_step;
     });
     const Map* pixel = source_row;
@@ -147,11 +154,12 @@ inline void run_unrolled(const Run<Map>& run, uint32_t inside, int64_t c, int la
         if (fetches) __builtin_prefetch(pixel + kStride * run.source_row_step, 0, 2);
       }
       if ((inside >> j) & 1U) [[likely]] {
+        Vec x[kVectors];
+        Channels<Map, kVectors, kPartial>::load(pixel, lanes, x);
         unroll<0, kVectors>([&](auto v) {
-          const Vec x = load_lanes<kPartial>(pixel + v * kLanes, lanes);
           unroll<0, kRun>([&](auto r) {
             constexpr int k = j.value - r.value * kStride;
-            if constexpr (k >= 0 && k < kTaps) sums[r][v] = fma(x, weight[k][v], sums[r][v]);
+            if constexpr (k >= 0 && k < kTaps) sums[r][v] = fma(x[v], weight[k][v], sums[r][v]);
           });
         });
       }
@@ -169,8 +177,8 @@ template <int kTaps, int kStride, int kRun, class Map>
   constexpr int kColumns = (kRun - 1) * kStride + kTaps;
   const uint32_t inside = inside_bits(run.first_column, run.columns, kColumns);
   int64_t c = 0;
-  // Two vectors of channels where one alone has too few sums to hide the latency of fma.
-  if constexpr (kRun == 4) {
+  // Two vectors of channels where they are a line, or one alone has too few sums to hide the latency of fma.
+  if constexpr (kRun == 4 || Channels<Map, 2, false>::kLine) {
     for (; c + 2 * kLanes <= run.channels; c += 2 * kLanes) {
       run_unrolled<kTaps, kStride, kRun, 2, false>(run, inside, c, kLanes);
     }
@@ -181,31 +189,38 @@ template <int kTaps, int kStride, int kRun, class Map>
   }
 }
 
-template <int kRun, bool kPartial, class Map>
+template <int kRun, int kVectors, bool kPartial, class Map>
 inline void run_generic(const Run<Map>& run, int64_t c, int lanes) {
-  Vec sums[kRun][1];
-  start_results<kRun, 1, kPartial>(run, c, lanes, sums);
+  using Registers = Channels<Map, kVectors, kPartial>;
+  Vec sums[kRun][kVectors];
+  start_results<kRun, kVectors, kPartial>(run, c, lanes, sums);
   for (int64_t row = 0; row < run.tap_rows; ++row) {
     const Map* source = run.source + row * run.source_row_step + c;
     const float* tap = run.weight + row * run.weight_row_step + c;
     for (int64_t k = 0; k < run.taps; ++k) {
-      const Vec weight = load_lanes<kPartial>(tap + k * run.weight_tap_step, lanes);
+      Vec weight[kVectors];
+      Registers::load(tap + k * run.weight_tap_step, lanes, weight);
       unroll<0, kRun>([&](auto r) {
         const int64_t column = run.first_column + r * run.stride + k * run.dilation;
         if (column >= 0 && column < run.columns) {
-          sums[r][0] = fma(load_lanes<kPartial>(source + column * run.source_pixel_step, lanes), weight, sums[r][0]);
+          Vec x[kVectors];
+          Registers::load(source + column * run.source_pixel_step, lanes, x);
+          unroll<0, kVectors>([&](auto v) { sums[r][v] = fma(x[v], weight[v], sums[r][v]); });
         }
       });
     }
   }
-  store_results<kRun, 1, kPartial>(run, c, lanes, sums);
+  store_results<kRun, kVectors, kPartial>(run, c, lanes, sums);
 }
 
 template <int kRun, class Map>
 [[gnu::flatten]] void generic_kernel(const Run<Map>& run) {
   int64_t c = 0;
-  for (; c + kLanes <= run.channels; c += kLanes) run_generic<kRun, false>(run, c, kLanes);
-  if (c < run.channels) run_generic<kRun, true>(run, c, static_cast<int>(run.channels - c));
+  if constexpr (Channels<Map, 2, false>::kLine) {
+    for (; c + 2 * kLanes <= run.channels; c += 2 * kLanes) run_generic<kRun, 2, false>(run, c, kLanes);
+  }
+  for (; c + kLanes <= run.channels; c += kLanes) run_generic<kRun, 1, false>(run, c, kLanes);
+  if (c < run.channels) run_generic<kRun, 1, true>(run, c, static_cast<int>(run.channels - c));
 }
 
 // The kernels by the length of their runs.

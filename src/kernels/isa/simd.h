@@ -56,6 +56,38 @@ inline void store_n(Bf16* p, Vec a, int n) {
   _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1U << n) - 1U), round_to_bf16(a));
 }
 inline void stream(Bf16* p, Vec a) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), round_to_bf16(a)); }
+// A line of 32 brain floats in two registers, even places and odd ones, which are widened and rounded without moving
+// lanes; and floats in that order.
+struct Line {
+  Vec even, odd;
+};
+inline Line load_line(const Bf16* p) {
+  const __m512i bits = _mm512_loadu_si512(p);
+  return {{_mm512_castsi512_ps(_mm512_slli_epi32(bits, 16))},
+          {_mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U))))}};
+}
+inline __m512i round_line(Line line) {
+  const __m512i half = _mm512_set1_epi32(0x7FFF), one = _mm512_set1_epi32(1);
+  const auto rounded = [&](Vec a) {
+    const __m512i bits = _mm512_castps_si512(a.v);
+    return _mm512_add_epi32(_mm512_add_epi32(bits, half), _mm512_and_si512(_mm512_srli_epi32(bits, 16), one));
+  };
+  return _mm512_mask_blend_epi16(0xAAAAAAAAU, _mm512_srli_epi32(rounded(line.even), 16), rounded(line.odd));
+}
+inline void store_line(Bf16* p, Line line) { _mm512_storeu_si512(p, round_line(line)); }
+inline void stream_line(Bf16* p, Line line) { _mm512_stream_si512(reinterpret_cast<__m512i*>(p), round_line(line)); }
+inline Line load_line(const float* p) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512 low = _mm512_loadu_ps(p), high = _mm512_loadu_ps(p + kLanes);
+  return {{_mm512_permutex2var_ps(low, even, high)},
+          {_mm512_permutex2var_ps(low, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high)}};
+}
+inline void store_line(float* p, Line line) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  _mm512_storeu_ps(p, _mm512_permutex2var_ps(line.even.v, low, line.odd.v));
+  _mm512_storeu_ps(p + kLanes,
+                   _mm512_permutex2var_ps(line.even.v, _mm512_add_epi32(low, _mm512_set1_epi32(8)), line.odd.v));
+}
 // Makes what was streamed visible to other threads before anything stored later.
 inline void stream_end() { _mm_sfence(); }
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
