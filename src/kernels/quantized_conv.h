@@ -10,8 +10,8 @@
 
 namespace convoy::kernels {
 
-// output = activation(in.scale * weight_scale * sum((input - in.zero_point) * weight) + bias + addend); taps outside
-// the input count as zeros. Sums are exact: 255 * 127 times the products of one are to fit into 32 bits.
+// output = activation(in.scale * weight_scale * sum((input - in.zero_point) * weight) + bias + addend), or
+// activation(...) + addend; taps outside the input count as zeros. Sums are exact: 255 * 127 times the products of one are to fit into 32 bits.
 struct QuantizedConvArgs {
   const uint8_t* input = nullptr;
   ByteScale in = {};
@@ -22,6 +22,7 @@ struct QuantizedConvArgs {
   const float* addend = nullptr;
   const uint8_t* byte_addend = nullptr;
   ByteScale addend_scale = {};
+  bool addend_last = false;  // behind the activation
   Activation activation = Activation::none;
   // One of them.
   float* output = nullptr;

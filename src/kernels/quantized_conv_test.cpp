@@ -122,9 +122,12 @@ class QuantizedConv : public ::testing::TestWithParam<Case> {
       for (size_t i = 0; i < outputs; ++i) {
         double y = static_cast<double>(exact[i]) * double{in.scale} * weight_scale[i % channels];
         if (args.bias != nullptr) y += bias[i % channels];
-        if (args.byte_addend != nullptr) y += double{addend_scale.scale} * (byte_addend[i] - addend_scale.zero_point);
+        const double addend_number =
+            args.byte_addend == nullptr ? 0 : double{addend_scale.scale} * (byte_addend[i] - addend_scale.zero_point);
+        if (!args.addend_last) y += addend_number;
         if (args.activation != Activation::none) y = std::max(y, 0.0);
         if (args.activation == Activation::relu6) y = std::min(y, 6.0);
+        if (args.addend_last) y += addend_number;
         const double steps = y / double{args.out.scale} + args.out.zero_point;
         const double clamped = std::clamp(steps, 0.0, 255.0);
         if (result[i] == std::nearbyint(clamped)) continue;
@@ -153,10 +156,27 @@ TEST_P(QuantizedConv, Floats) {
                         ASSERT_NEAR(result[i], expected, 3e-7 * (std::abs(product) + 3)) << "at " << i;
                       }
                     });
+  expect_everywhere({.addend = addend.data(), .addend_last = true, .activation = Activation::relu}, true,
+                    [&](const std::vector<float>& result) {
+                      for (size_t i = 0; i < outputs; ++i) {
+                        const double product =
+                            static_cast<double>(exact[i]) * double{in.scale} * weight_scale[i % channels];
+                        const double expected = std::max(0.0, product) + addend[i];
+                        ASSERT_NEAR(result[i], expected, 3e-7 * (std::abs(product) + 3)) << "at " << i;
+                      }
+                    });
 }
 
 TEST_P(QuantizedConv, BytesAndAddend) {
-  expect_bytes({.bias = bias.data(), .byte_addend = byte_addend.data(), .addend_scale = addend_scale, .out = out});
+  QuantizedConvArgs args{
+      .bias = bias.data(), .byte_addend = byte_addend.data(), .addend_scale = addend_scale, .out = out};
+  expect_bytes(args);
+  args.activation = Activation::relu;
+  expect_bytes(args);
+  args.out = {0.1F, 0};
+  expect_bytes(args);
+  args.addend_last = true;
+  expect_bytes(args);
 }
 
 TEST_P(QuantizedConv, Bytes) {

@@ -26,8 +26,20 @@ int earliest_producer(const Graph& graph, const GraphIndex& index, ValueId value
   return op_as<DequantizeOp>(node) == nullptr ? producer : index.producer(node.inputs[0]);
 }
 
+// What sums become part of: an op that adds before an activation, or a quantised layer that adds behind its own.
+enum class Addition { first, last };
+
+// The input of the node to which a term of a sum can go, or -1.
+int addend_slot(const Node& node, Addition addition) {
+  if (addition == Addition::first) return node.op->addend();
+  const auto* conv = op_as<QuantizedConv2dOp>(node);
+  const bool fits =
+      conv != nullptr && conv->layer().activation != Activation::none && !conv->layer().output_is_quantized();
+  return fits ? QuantizedConv2dOp::kAddend : -1;
+}
+
 // The term of the sum at `position` that its maker could add the others to: made latest, so that the others are there.
-int fusable_term(const Graph& graph, const GraphIndex& index, const Node& sum) {
+int fusable_term(const Graph& graph, const GraphIndex& index, const Node& sum, Addition addition) {
   int latest = -1, maker = -1;
   for (size_t i = 0; i < sum.inputs.size(); ++i) {
     const int producer = earliest_producer(graph, index, sum.inputs[i]);
@@ -40,7 +52,7 @@ int fusable_term(const Graph& graph, const GraphIndex& index, const Node& sum) {
   const ValueId term = sum.inputs[static_cast<size_t>(latest)];
   if (index.producer(term) != maker) return -1;
   const Node& node = graph.nodes()[static_cast<size_t>(maker)];
-  const int addend = node.op->addend();
+  const int addend = addend_slot(node, addition);
   const bool fits = addend >= 0 && node.inputs[static_cast<size_t>(addend)] == kNoValue && node.outputs[0] == term &&
                     index.read_once(term);
   return fits ? latest : -1;
@@ -55,13 +67,13 @@ int move_before(Graph& graph, int position, int maker) {
 }
 
 // Rewrites one sum, of gradients or of the network's own; false when none is left that can be.
-bool fuse_one_sum(Graph& graph, bool of_gradients) {
+bool fuse_one_sum(Graph& graph, bool of_gradients, Addition addition) {
   const GraphIndex index(graph);
   for (size_t position = 0; position < graph.nodes().size(); ++position) {
     const Node sum = graph.nodes()[position];
     const auto* op = op_as<SumOp>(sum);
     if (op == nullptr || op->of_gradients() != of_gradients || sum.inputs.size() < 2) continue;
-    const int term = fusable_term(graph, index, sum);
+    const int term = fusable_term(graph, index, sum, addition);
     if (term < 0) continue;
     std::vector<ValueId> others = sum.inputs;
     others.erase(others.begin() + term);
@@ -71,7 +83,13 @@ bool fuse_one_sum(Graph& graph, bool of_gradients) {
     Node& node = graph.nodes()[static_cast<size_t>(maker)];
     node.outputs[0] = sum.outputs[0];
     ValueId addend = others[0];
-    const auto slot = static_cast<size_t>(node.op->addend());
+    const auto slot = static_cast<size_t>(addend_slot(node, addition));
+    if (addition == Addition::last) {
+      const auto* conv = op_as<QuantizedConv2dOp>(node);
+      QuantizedLayer layer = conv->layer();
+      layer.addend_last = true;
+      node.op = conv->as(layer);
+    }
     if (others.size() > 1) {
       Node rest = graph.make_node(sum.op, others);
       addend = rest.outputs[0];
@@ -131,11 +149,15 @@ int repeat(Graph& graph, bool (*rewrite)(Graph&)) {
 }  // namespace
 
 int fuse_addends(Graph& graph) {
-  return repeat(graph, [](Graph& g) { return fuse_one_sum(g, false); });
+  return repeat(graph, [](Graph& g) { return fuse_one_sum(g, false, Addition::first); });
+}
+
+int fuse_residuals(Graph& graph) {
+  return repeat(graph, [](Graph& g) { return fuse_one_sum(g, false, Addition::last); });
 }
 
 int fuse_gradient_sums(Graph& graph) {
-  return repeat(graph, [](Graph& g) { return fuse_one_sum(g, true); });
+  return repeat(graph, [](Graph& g) { return fuse_one_sum(g, true, Addition::first); });
 }
 
 int fuse_activations(Graph& graph) {

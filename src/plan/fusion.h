@@ -7,6 +7,7 @@ namespace convoy {
 
 // sum(x, f(y)) -> f(y, addend x), where f can add (Op::addend) and nobody else reads f's result: sums of the network.
 int fuse_addends(Graph& graph);
+int fuse_residuals(Graph& graph);
 
 // The same for sums of gradients.
 int fuse_gradient_sums(Graph& graph);

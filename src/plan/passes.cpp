@@ -16,6 +16,7 @@ namespace {
 constexpr Pass kForwardPasses[] = {
     {"fuse-addend", "a sum becomes part of the op that made one of its terms", fuse_addends},
     {"fuse-activation", "an activation becomes part of the op before it", fuse_activations},
+    {"fuse-residual", "a sum becomes part of the quantised layer behind whose activation it stands", fuse_residuals},
     {"quantize-early", "max pools and concatenations whose results become bytes take bytes", quantize_early},
     {"fuse-dequantize", "a quantised layer adds bytes as they are", fuse_dequantizations},
     {"fuse-quantize", "the rounding to bytes becomes part of the quantised layer before it", fuse_quantizations},

@@ -106,25 +106,55 @@ TEST(ForwardPasses, ThoseOfQuantisedLayersCanBeSwitchedOff) {
       "quantize concat quantized_linear ");
 }
 
-TEST(ForwardPasses, KeepTheBitsOfQuantisedLayers) {
-  const auto logits = [](const std::set<std::string>& disabled) {
-    Graph graph = quantized_graph();
-    Variables variables;
-    draw_quantized(graph, variables);
-    run_passes(graph, forward_passes(), disabled);
-    Program program(std::move(graph));
-    Buffer arena(program.arena_bytes());
-    program.bind(variables, arena);
-    std::vector<float> images(2 * 5 * 5 * 3);
-    RandomStream random(1, "images");
-    for (float& x : images) x = random.uniform(-2, 2);
-    program.write("images", images);
-    program.run({});
-    return program.read("logits");
-  };
+// The output of a graph with drawn weights, on drawn images.
+std::vector<float> infer(Graph graph, const std::set<std::string>& disabled) {
+  Variables variables;
+  draw_quantized(graph, variables);
+  run_passes(graph, forward_passes(), disabled);
+  const std::string output = graph.outputs().begin()->first;
+  const auto pixels = static_cast<size_t>(graph.value(graph.named("images")).type.shape.elements());
+  Program program(std::move(graph));
+  Buffer arena(program.arena_bytes());
+  program.bind(variables, arena);
+  std::vector<float> images(pixels);
+  RandomStream random(1, "images");
+  for (float& x : images) x = random.uniform(-2, 2);
+  program.write("images", images);
+  program.run({});
+  return program.read(output);
+}
+
+std::set<std::string> all_forward_passes() {
   std::set<std::string> all;
   for (const Pass& pass : forward_passes()) all.emplace(pass.name);
-  EXPECT_EQ(logits({}), logits(all));
+  return all;
+}
+
+TEST(ForwardPasses, KeepTheBitsOfQuantisedLayers) {
+  EXPECT_EQ(infer(quantized_graph(), {}), infer(quantized_graph(), all_forward_passes()));
+}
+
+// Darknet's block, whose residual stands behind the activation.
+Graph quantized_block() {
+  Graph graph(Mode::inference);
+  const Builder b(graph);
+  Value x(&graph, graph.add_input("images", {{2, 5, 5, 3}}));
+  const Quantization images{0.02F, 128}, block{0.06F, 0};
+  x = quantize(relu(quantized_conv2d(b / "in", quantize(x, images), images, {.kernel = 3, .padding = 1}, 12)), block);
+  const Value y = relu(quantized_conv2d(b / "body", x, block, {.kernel = 3, .padding = 1}, 12));
+  x = quantize(add(dequantize(x, block), y), block);
+  graph.set_output("y", dequantize(x, block).id());
+  return graph;
+}
+
+TEST(ForwardPasses, AResidualBehindAnActivationIsAddedByTheQuantisedLayer) {
+  Graph graph = quantized_block();
+  run_passes(graph, forward_passes());
+  EXPECT_EQ(nodes_of(graph), "quantize quantized_conv2d quantized_conv2d dequantize ");
+  EXPECT_EQ(to_string(graph.nodes()[2].op->attributes()),
+            "kernel=3x3 padding=1x1 in_scale=0.06 addend_scale=0.06 activation=relu addend_last out_scale=0.06");
+  EXPECT_EQ(graph.nodes()[2].inputs[QuantizedConv2dOp::kAddend], graph.nodes()[1].outputs[0]);
+  EXPECT_EQ(infer(quantized_block(), {}), infer(quantized_block(), all_forward_passes()));
 }
 
 // The gradient of an activation takes what a convolution that activates does not keep.

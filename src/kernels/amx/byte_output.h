@@ -21,7 +21,7 @@ struct ByteOutput {
         steps_in_one(broadcast(1.0F / args.out.scale)),
         most(broadcast(static_cast<float>(255 - args.out.zero_point))),
         zero_point(_mm512_set1_epi16(static_cast<int16_t>(args.out.zero_point))) {
-    if (args.out.zero_point != 0) return;
+    if (args.out.zero_point != 0 || args.addend_last) return;
     if (activation == Activation::relu6) most = min(most, broadcast(6.0F) * steps_in_one);
     if (activation == Activation::relu || activation == Activation::relu6) activation = Activation::none;
   }

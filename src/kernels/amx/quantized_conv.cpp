@@ -81,8 +81,10 @@ struct Constants {
   }
 };
 
+enum class ByteAddend { none, first, last };
+
 // Bytes of a tile's sums, two pixels at a time.
-template <Activation kActivation, bool kAddend>
+template <Activation kActivation, ByteAddend kAddend>
 void finish_bytes(const Gather& gather, const QuantizedConvArgs& args, const ByteOutput& output,
                   const Constants& constants, const TileSums<int32_t>& tile) {
   const ByteOutput bytes = output;
@@ -94,17 +96,21 @@ void finish_bytes(const Gather& gather, const QuantizedConvArgs& args, const Byt
   const auto mask = static_cast<__mmask32>(~uint32_t{0} >> (kBlock - tile.channels));
   const int64_t pitch = gather.result_pitch();
   uint8_t* to = args.byte_output + tile.first * pitch + tile.channel;
-  const uint8_t* addend = kAddend ? args.byte_addend + tile.first * pitch + tile.channel : nullptr;
+  constexpr bool kAdds = kAddend != ByteAddend::none;
+  const uint8_t* addend = kAdds ? args.byte_addend + tile.first * pitch + tile.channel : nullptr;
   const auto steps = [&](int64_t pixel) {
     __m512i both[2];
-    const __m256i more = kAddend ? _mm256_maskz_loadu_epi8(mask, addend + pixel * pitch) : _mm256_setzero_si256();
+    const __m256i more = kAdds ? _mm256_maskz_loadu_epi8(mask, addend + pixel * pitch) : _mm256_setzero_si256();
     for (int half = 0; half < 2; ++half) {
       Vec y = to_floats(load(tile.sums + pixel * kBlock + half * kLanes)) * scales[half] + biases[half];
-      if constexpr (kAddend) {
+      const auto addend_of = [&] {
         const __m128i part = half == 0 ? _mm256_castsi256_si128(more) : _mm256_extracti128_si256(more, 1);
-        y = y + added.numbers({_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(part))});
-      }
-      both[half] = bytes.steps(activate<kActivation>(y));
+        return added.numbers({_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(part))});
+      };
+      if constexpr (kAddend == ByteAddend::first) y = y + addend_of();
+      y = activate<kActivation>(y);
+      if constexpr (kAddend == ByteAddend::last) y = y + addend_of();
+      both[half] = bytes.steps(y);
     }
     return bytes.pack(both[0], both[1]);
   };
@@ -157,8 +163,10 @@ void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
   multiply_tiles(problem, cut, layout, workspace, [&](const TileSums<int32_t>& tile) {
     with_activation(bytes.activation, [&](auto tag) {
       constexpr Activation kActivation = decltype(tag)::value;
-      args.byte_addend == nullptr ? finish_bytes<kActivation, false>(gather, args, bytes, constants, tile)
-                                  : finish_bytes<kActivation, true>(gather, args, bytes, constants, tile);
+      const auto finish = args.byte_addend == nullptr ? finish_bytes<kActivation, ByteAddend::none>
+                          : args.addend_last          ? finish_bytes<kActivation, ByteAddend::last>
+                                                      : finish_bytes<kActivation, ByteAddend::first>;
+      finish(gather, args, bytes, constants, tile);
     });
   });
 }

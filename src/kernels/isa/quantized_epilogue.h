@@ -45,12 +45,17 @@ class QuantizedEpilogue {
   void finish(const QuantizedSums& sums) const { (this->*finish_)(sums); }
 
  private:
-  enum class Addend { none, floats, bytes };
+  enum class Addend { none, floats, bytes, last_floats, last_bytes };
 
   template <Activation kActivation>
   void choose_addend() {
-    if (args_.addend != nullptr) return choose_output<kActivation, Addend::floats>();
-    if (args_.byte_addend != nullptr) return choose_output<kActivation, Addend::bytes>();
+    const bool last = args_.addend_last;
+    if (args_.addend != nullptr) {
+      return last ? choose_output<kActivation, Addend::last_floats>() : choose_output<kActivation, Addend::floats>();
+    }
+    if (args_.byte_addend != nullptr) {
+      return last ? choose_output<kActivation, Addend::last_bytes>() : choose_output<kActivation, Addend::bytes>();
+    }
     choose_output<kActivation, Addend::none>();
   }
   template <Activation kActivation, Addend kAddend>
@@ -74,6 +79,8 @@ class QuantizedEpilogue {
         if constexpr (kAddend == Addend::floats) y = y + part.load(args.addend + at);
         if constexpr (kAddend == Addend::bytes) y = y + addend.numbers(load_bytes(args.byte_addend + at, part));
         y = activate<kActivation>(y);
+        if constexpr (kAddend == Addend::last_floats) y = y + part.load(args.addend + at);
+        if constexpr (kAddend == Addend::last_bytes) y = y + addend.numbers(load_bytes(args.byte_addend + at, part));
         if constexpr (kBytes) {
           store_bytes(args.byte_output + at, out.bytes(y), part);
         } else {

@@ -79,11 +79,10 @@ void QuantizedConv2dOp::reference(std::span<ReferenceTensor> inputs, std::span<R
   for (int64_t i = 0; i < outputs[0].type.shape.elements(); ++i) {
     output[i] *= static_cast<double>(layer_.input.scale) * inputs[kWeightScale].begin()[i % g.out_c];
     if (inputs[kBias].type.present) output[i] += inputs[kBias].begin()[i % g.out_c];
-    if (inputs[kAddend].type.present) {
-      const double addend = inputs[kAddend].begin()[i];
-      output[i] += layer_.addend_is_quantized() ? layer_.addend.dequantize(addend) : addend;
-    }
-    output[i] = activate_reference(layer_.activation, output[i]);
+    double addend = inputs[kAddend].type.present ? inputs[kAddend].begin()[i] : 0;
+    if (layer_.addend_is_quantized()) addend = layer_.addend.dequantize(addend);
+    output[i] = layer_.addend_last ? activate_reference(layer_.activation, output[i]) + addend
+                                   : activate_reference(layer_.activation, output[i] + addend);
     if (layer_.output_is_quantized()) output[i] = layer_.output.quantize(output[i]);
   }
 }

@@ -12,6 +12,7 @@ namespace convoy {
 struct QuantizedLayer {
   Quantization input = {}, addend = {}, output = {};
   Activation activation = Activation::none;
+  bool addend_last = false;  // what is added is not activated
 
   bool addend_is_quantized() const { return addend != Quantization{}; }
   bool output_is_quantized() const { return output != Quantization{}; }
@@ -19,7 +20,8 @@ struct QuantizedLayer {
 
 // Inputs: input u8; weight i8, as that of conv2d, values -127..127; weight_scale f32 {out}; bias f32 {out} or absent;
 // addend like the output, of u8 or f32, or absent. Output, u8 or f32: activation(in_scale * weight_scale * sum((input -
-// in_zero_point) * weight) + bias + addend). Padding counts as real zeros. It only infers: there is no gradient.
+// in_zero_point) * weight) + bias + addend), or the addend behind the activation. Padding counts as real zeros. It only
+// infers: there is no gradient.
 class QuantizedConv2dOp : public OpOf<QuantizedConv2dOp> {
  public:
   static constexpr std::string_view kName = "quantized_conv2d";
@@ -56,6 +58,7 @@ class QuantizedConv2dOp : public OpOf<QuantizedConv2dOp> {
     visit("addend_scale", self.layer_.addend.scale, 0.0F);
     visit("addend_zero_point", self.layer_.addend.zero_point, 0);
     visit("activation", self.layer_.activation, Activation::none);
+    visit("addend_last", self.layer_.addend_last, false);
     visit("out_scale", self.layer_.output.scale, 0.0F);
     visit("out_zero_point", self.layer_.output.zero_point, 0);
   }

@@ -5,21 +5,23 @@
 namespace convoy {
 namespace {
 
-enum class Addend { none, floats, bytes };
+enum class Addend { none, floats, bytes, last_bytes };
 
 OpCase quantized_case(const std::string& name, const Shape& input, const ConvAttributes& conv, int64_t out_channels,
                       int zero_point, Addend addend, Activation function, Quantization output, bool is_linear) {
   const kernels::ConvGeometry g = conv.geometry(input, out_channels);
+  const bool adds_bytes = addend == Addend::bytes || addend == Addend::last_bytes;
   const QuantizedLayer layer{.input = {0.02F, zero_point},
-                             .addend = addend == Addend::bytes ? Quantization{0.03F, 117} : Quantization{},
+                             .addend = adds_bytes ? Quantization{0.03F, 117} : Quantization{},
                              .output = output,
-                             .activation = function};
+                             .activation = function,
+                             .addend_last = addend == Addend::last_bytes};
   std::vector<OpCase::Input> inputs{{input, 0, 255, false, DType::u8},
                                     {{g.kernel_h, g.kernel_w, g.in_c / g.groups, g.out_c}, -127, 127, false, DType::i8},
                                     {{g.out_c}, 0.001F, 0.01F, false},
                                     {{g.out_c}, -1, 1, false}};
   if (addend == Addend::floats) inputs.push_back({output_shape(input, g), -1, 1, false});
-  if (addend == Addend::bytes) inputs.push_back({output_shape(input, g), 0, 255, false, DType::u8});
+  if (adds_bytes) inputs.push_back({output_shape(input, g), 0, 255, false, DType::u8});
   const auto build = [=](Builder, std::vector<Value> in) {
     in.resize(5);
     std::shared_ptr<const Op> op;
@@ -56,6 +58,8 @@ std::vector<OpCase> quantized_conv2d_cases() {
       conv("3x3", {2, 7, 6, 17}, {.kernel = 3, .padding = 1}, 33, 128, Addend::bytes, Activation::relu, {0.08F, 0}),
       conv("3x3_deep", {1, 6, 7, 130}, {.kernel = 3, .padding = 1}, 40, 3, Addend::bytes, Activation::none,
            {0.3F, 131}),
+      conv("3x3_adds_last", {2, 7, 6, 17}, {.kernel = 3, .padding = 1}, 33, 128, Addend::last_bytes,
+           Activation::hard_swish, {0.08F, 20}),
       conv("3x3_stride2", {1, 9, 8, 16}, {.kernel = 3, .stride = 2, .padding = 1}, 24, 255, Addend::none,
            Activation::hard_swish, {0.11F, 9}),
       conv("3x3_dilated", {1, 9, 9, 8}, {.kernel = 3, .padding = 2, .dilation = 2}, 16, 11, Addend::floats,

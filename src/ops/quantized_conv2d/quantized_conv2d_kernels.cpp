@@ -58,6 +58,7 @@ void run(const NodeSpec& spec, const NodeMemory& memory) {
                                     .addend = find<const float>(addend),
                                     .byte_addend = find<const uint8_t>(addend),
                                     .addend_scale = byte_scale(layer.addend),
+                                    .addend_last = layer.addend_last,
                                     .activation = layer.activation,
                                     .output = find<float>(output),
                                     .byte_output = find<uint8_t>(output),
