@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <string>
+#include <iterator>
 
 #if defined(CONVOY_HAS_amx)
 #include <cpuid.h>
@@ -20,17 +20,7 @@ namespace {
 
 std::atomic<int> chosen{-1};
 
-bool processor_has([[maybe_unused]] Isa isa) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (isa == Isa::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (isa == Isa::avx512) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  }
-#endif
-  return isa == Isa::baseline;
-}
+constexpr Isa kIsas[] = {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx};
 
 // Linux gives a process the tiles' state when it asks for it (arch_prctl(2)), for all its threads.
 bool may_use_tiles() {
@@ -50,11 +40,32 @@ bool may_use_tiles() {
 #endif
 }
 
+bool is_available(Isa isa) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#endif
+  switch (isa) {
+    case Isa::baseline: return true;
+#if defined(CONVOY_HAS_avx2)
+    case Isa::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+#if defined(CONVOY_HAS_avx512)
+    case Isa::avx512:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case Isa::amx: {
+      static const bool kMay = is_available(Isa::avx512) && may_use_tiles();
+      return kMay;
+    }
+#endif
+    default: return false;
+  }
+}
+
 Isa require_available(Isa isa) {
-  const std::vector<Isa> available = available_isas();
-  if (std::find(available.begin(), available.end(), isa) == available.end()) {
+  if (!is_available(isa)) {
     throw UsageError(fmt::format("CONVOY_ISA={}: this processor or build does not have it; the fastest it has is {}",
-                                 to_string(isa), to_string(available.back())));
+                                 to_string(isa), to_string(available_isas().back())));
   }
   return isa;
 }
@@ -62,10 +73,10 @@ Isa require_available(Isa isa) {
 Isa choose() {
   const char* wanted = std::getenv("CONVOY_ISA");
   if (wanted == nullptr || *wanted == '\0') return available_isas().back();
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : kIsas) {
     if (to_string(isa) == wanted) return require_available(isa);
   }
-  throw UsageError(fmt::format("CONVOY_ISA={}: expected baseline, avx2 or avx512", wanted));
+  throw UsageError(fmt::format("CONVOY_ISA={}: expected baseline, avx2, avx512 or amx", wanted));
 }
 
 }  // namespace
@@ -75,18 +86,14 @@ std::string_view to_string(Isa isa) {
     case Isa::baseline: return "baseline";
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
+    case Isa::amx: return "amx";
   }
   return "";
 }
 
 std::vector<Isa> available_isas() {
-  std::vector<Isa> isas{Isa::baseline};
-#if defined(CONVOY_HAS_avx2)
-  if (processor_has(Isa::avx2)) isas.push_back(Isa::avx2);
-#endif
-#if defined(CONVOY_HAS_avx512)
-  if (processor_has(Isa::avx512)) isas.push_back(Isa::avx512);
-#endif
+  std::vector<Isa> isas;
+  std::ranges::copy_if(kIsas, std::back_inserter(isas), is_available);
   return isas;
 }
 
@@ -95,10 +102,7 @@ Isa active_isa() {
   return static_cast<Isa>(chosen.load());
 }
 
-bool has_matrix_tiles() {
-  static const bool kMay = may_use_tiles();
-  return kMay && active_isa() == Isa::avx512;
-}
+bool has_matrix_tiles() { return active_isa() == Isa::amx; }
 
 void set_active_isa(Isa isa) { chosen.store(static_cast<int>(require_available(isa))); }
 

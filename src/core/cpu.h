@@ -6,19 +6,20 @@
 
 namespace convoy {
 
-enum class Isa { baseline, avx2, avx512 };
+// Each has the one before it; amx is avx512 with matrix tiles.
+enum class Isa { baseline, avx2, avx512, amx };
 
 std::string_view to_string(Isa isa);
 
-// The sets that this binary was built with and this processor has, slowest first; never empty.
+// The sets that this binary was built with, this processor has and the system lets the process have, slowest first;
+// never empty.
 std::vector<Isa> available_isas();
 
-// The set in use: the fastest available, or the one that CONVOY_ISA (baseline, avx2, avx512) names.
+// The set in use: the fastest available, or the one that CONVOY_ISA (baseline, avx2, avx512, amx) names.
 // Throws UsageError when CONVOY_ISA names an unknown or unavailable set.
 Isa active_isa();
 
-// Whether kernels may use matrix tiles (AMX), and AVX-512's BF16 and VNNI with them: with avx512 in use, where this
-// binary was built with them, the processor has them, and the system lets the process have them.
+// Whether kernels may use matrix tiles (AMX), and AVX-512's BF16 and VNNI with them.
 bool has_matrix_tiles();
 
 // Makes the kernels use `isa` from now on; for tests. Throws UsageError when it is not available.

@@ -29,6 +29,7 @@
   const Table& accessor();                     \
   }
 #define CONVOY_CASE_AVX512(accessor) \
+  case Isa::amx:                     \
   case Isa::avx512:                  \
     return avx512::accessor();
 #else

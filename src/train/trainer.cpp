@@ -114,8 +114,7 @@ void Trainer::check_ranks() const {
   // Where things lie, and how they are computed, each rank may say for itself.
   constexpr std::string_view kOwn[] = {"data",   "val",     "output", "experiment", "threads",
                                        "memory", "workers", "cache",  "cache-dir",  "cache-size"};
-  std::string text = fmt::format("convoy\t{}\ninstructions\t{}{}\n", version(), to_string(active_isa()),
-                                 has_matrix_tiles() ? " with matrix tiles" : "");
+  std::string text = fmt::format("convoy\t{}\ninstructions\t{}\n", version(), to_string(active_isa()));
   for (const RecipeField& field : recipe_fields()) {
     if (std::ranges::find(kOwn, field.name) != std::end(kOwn)) continue;
     text += fmt::format("{}\t{}\n", field.name, field.get(recipe_).value_or("auto"));

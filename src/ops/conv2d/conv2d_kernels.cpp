@@ -108,7 +108,7 @@ constexpr DType kBf16Types[] = {DType::bf16, DType::f32};
 bool is_wide(const TensorType& type) { return type.present && type.dtype == DType::f32; }
 
 std::string refuse_unless_tiles(const kernels::ConvGeometry& g) {
-  if (kernels::tile_conv_kernels() == nullptr) return "this processor has no matrix tiles";
+  if (kernels::tile_conv_kernels() == nullptr) return "the instruction set in use has no matrix tiles";
   return kernels::is_depthwise(g) ? "depthwise" : "";
 }
 

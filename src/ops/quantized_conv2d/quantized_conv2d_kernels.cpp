@@ -23,11 +23,11 @@ std::string refuse_unless_depthwise(const NodeSpec& spec) {
 }
 
 std::string refuse_unless_tiles(const NodeSpec&) {
-  return kernels::tile_quantized_conv_kernels() == nullptr ? "this processor has no matrix tiles" : "";
+  return kernels::tile_quantized_conv_kernels() == nullptr ? "the instruction set in use has no matrix tiles" : "";
 }
 
 std::string refuse_unless_dot(const NodeSpec& spec) {
-  return kernels::dot_quantized_depthwise_kernels() == nullptr ? "this processor has no matrix tiles"
+  return kernels::dot_quantized_depthwise_kernels() == nullptr ? "the instruction set in use has no matrix tiles"
                                                                : refuse_unless_depthwise(spec);
 }
 
