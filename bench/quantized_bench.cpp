@@ -1,4 +1,5 @@
-// Speed of the kernels of quantised layers beside those of the same layers in f32, with ReLU and prepared weights.
+// Speed of the kernels of quantised layers, which CONVOY_ISA chooses, beside those of the same layers in f32, with ReLU
+// and prepared weights.
 //   quantized_bench [THREADS [SECONDS]]
 // Prints 10^9 multiply-adds a second (the best of the runs that fit into SECONDS, 0.5 unless told).
 #include <cstdio>
@@ -71,6 +72,15 @@ double bytes_per_second(const QuantizedConvKernels& kernels, const ConvGeometry&
   return 1 / best_seconds(budget, [&] { kernels.forward(g, args); });
 }
 
+// Those that a plan chooses.
+const QuantizedConvKernels& quantized_kernels(bool depthwise) {
+  const QuantizedConvKernels* tiles = depthwise ? nullptr : tile_quantized_conv_kernels();
+  if (tiles != nullptr) return *tiles;
+  const QuantizedConvKernels* dot = depthwise ? dot_quantized_depthwise_kernels() : dot_quantized_conv_kernels();
+  if (dot != nullptr) return *dot;
+  return depthwise ? quantized_depthwise_kernels() : quantized_conv_kernels();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -86,8 +96,7 @@ int main(int argc, char** argv) {
     const double work =
         1e-9 * static_cast<double>(g.out_h * g.out_w * g.kernel_h * g.kernel_w * g.in_c / g.groups * g.out_c);
     const double floats = work * floats_per_second(layer.depthwise ? depthwise_kernels() : conv_kernels(), g, budget);
-    const double bytes =
-        work * bytes_per_second(layer.depthwise ? quantized_depthwise_kernels() : quantized_conv_kernels(), g, budget);
+    const double bytes = work * bytes_per_second(quantized_kernels(layer.depthwise), g, budget);
     std::printf("%5ld %5ld %5ld %6ld %6ld | %6.1f %6.1f %6.2f%s\n", layer.size, layer.in_c, layer.out_c, layer.kernel,
                 layer.stride, floats, bytes, bytes / floats, layer.depthwise ? " depthwise" : "");
   }

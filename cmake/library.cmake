@@ -39,7 +39,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   endif()
 endif()
 
-set(CONVOY_FLAGS_amx ${CONVOY_FLAGS_avx512} -mavx512bf16 -mavx512vnni -mamx-tile -mamx-bf16 -mamx-int8)
+set(CONVOY_FLAGS_avx2vnni ${CONVOY_FLAGS_avx2} -mavxvnni)
+set(CONVOY_FLAGS_avx512vnni ${CONVOY_FLAGS_avx512} -mavx512vnni)
+set(CONVOY_FLAGS_amx ${CONVOY_FLAGS_avx512} -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
 
 set(CONVOY_ISAS "${CONVOY_ISAS_OF_PROCESSOR}" CACHE STRING "Instruction sets that kernels are built for; baseline is one")
 
@@ -69,7 +71,7 @@ target_link_libraries(convoy PRIVATE
 
 foreach(stage core kernels graph ops backends models plan formats data inference train report)
   convoy_stage_sources(${stage} sources)
-  list(FILTER sources EXCLUDE REGEX "/src/(kernels/(isa|amx)|core/mpi)/")
+  list(FILTER sources EXCLUDE REGEX "/src/(kernels/(isa|vnni|amx)|core/mpi)/")
   target_sources(${CONVOY_WHOLE} PRIVATE ${sources})
 endforeach()
 
@@ -107,6 +109,7 @@ target_sources(${CONVOY_WHOLE} PRIVATE ${PROJECT_BINARY_DIR}/families.cpp ${PROJ
 # cost minutes and gigabytes to compile. The address sanitizer and the guards around the tests' buffers see an access out
 # of bounds; the checks of arithmetic (overflow, shifts, conversions) stay.
 file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/isa/*.cpp)
+file(GLOB vnni_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/vnni/*.cpp)
 file(GLOB amx_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/amx/*.cpp)
 set(CONVOY_KERNEL_OPTIMISATION -O3)
 if(CONVOY_SANITIZE)
@@ -114,7 +117,7 @@ if(CONVOY_SANITIZE)
 endif()
 if(CONVOY_SANITIZE MATCHES "undefined")
   # As options of the sources they stand behind -fsanitize, where they take effect.
-  set_source_files_properties(${isa_sources} ${amx_sources} PROPERTIES
+  set_source_files_properties(${isa_sources} ${vnni_sources} ${amx_sources} PROPERTIES
     COMPILE_OPTIONS -fno-sanitize=null,alignment,object-size,vptr,pointer-overflow)
 endif()
 # convoy_add_kernels(isa registers sources...): kernels of that namespace, in vectors as the set `registers` has them.
@@ -129,7 +132,13 @@ endfunction()
 foreach(isa ${CONVOY_ISAS})
   convoy_add_kernels(${isa} ${isa} ${isa_sources})
 endforeach()
-# Kernels on matrix tiles are another way to compute what those of AVX-512 do, and are chosen by each node.
+# Kernels by the dot product of four bytes (VNNI), which processors of either set may have or not, and those on matrix
+# tiles are other ways to compute what those of the set do, and are chosen by each node.
+set(dot_sources ${PROJECT_SOURCE_DIR}/src/kernels/isa/quantized_conv.cpp)
+if(avx2 IN_LIST CONVOY_ISAS)
+  convoy_add_kernels(avx2vnni avx2 ${dot_sources})
+endif()
 if(avx512 IN_LIST CONVOY_ISAS)
+  convoy_add_kernels(avx512vnni avx512 ${dot_sources} ${vnni_sources})
   convoy_add_kernels(amx avx512 ${amx_sources})
 endif()

@@ -38,14 +38,14 @@ void print_layers(BenchmarkResult result) {
       "\nMeasured here: {:.0f} GFLOP/s, {:.1f} GB/s from and to memory; all layers: {:.2f} ms, {:.0f} % of the "
       "roofline\n",
       1e-9 * result.peak, 1e-9 * result.bandwidth, 1e3 * total, 100 * bound / total);
-  print("{:>9} {:>6} {:>8} {:>6} {:>9}  {:<10} {:<14} {}\n", "ms", "share", "GFLOP/s", "GB/s", "roofline", "kernel",
+  print("{:>9} {:>6} {:>8} {:>6} {:>9}  {:<14} {:<14} {}\n", "ms", "share", "GFLOP/s", "GB/s", "roofline", "kernel",
         "output", "layer, op, kernels refused");
   for (const auto& layer : result.layers) {
     const double seconds = std::max(layer.seconds, 1e-9);
     const double rate = 2e-9 * static_cast<double>(layer.multiply_adds) / seconds;
     std::string text = layer.name.empty() ? layer.op : fmt::format("{}: {}", layer.name, layer.op);
     for (const std::string& refused : layer.refused) text.append("; not ").append(refused);
-    print("{:9.3f} {:5.1f}% {:>8} {:6.1f} {:8.0f}%  {:<10} {:<14} {}\n", layer.seconds * 1e3,
+    print("{:9.3f} {:5.1f}% {:>8} {:6.1f} {:8.0f}%  {:<14} {:<14} {}\n", layer.seconds * 1e3,
           100 * layer.seconds / total, layer.multiply_adds > 0 ? fmt::format("{:.0f}", rate) : "",
           1e-9 * static_cast<double>(layer.bytes) / seconds, 100 * layer.bound_seconds / seconds, layer.kernel,
           layer.output, text);

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <iterator>
 
-#if defined(CONVOY_HAS_amx)
+#if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,23 +22,31 @@ std::atomic<int> chosen{-1};
 
 constexpr Isa kIsas[] = {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx};
 
+#if defined(__x86_64__)
+// Leaf 7 of CPUID, zeros where the processor does not have that part of it.
+struct Features {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+
+  explicit Features(unsigned part) { __get_cpuid_count(7, part, &a, &b, &c, &d); }
+};
+
+bool processor_has_avx512_vnni() { return (Features(0).c & 1U << 11) != 0; }
+bool processor_has_avx2_vnni() { return (Features(1).a & 1U << 4) != 0; }
+#else
+bool processor_has_avx512_vnni() { return false; }
+bool processor_has_avx2_vnni() { return false; }
+#endif
+
+#if defined(CONVOY_HAS_amx)
 // Linux gives a process the tiles' state when it asks for it (arch_prctl(2)), for all its threads.
 bool may_use_tiles() {
-#if defined(CONVOY_HAS_amx)
-  unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kAmxBf16 = 1U << 22, kAmxTile = 1U << 24, kAmxInt8 = 1U << 25, kAvx512Bf16 = 1U << 5;
-  constexpr unsigned kAvx512Vnni = 1U << 11;
   constexpr unsigned kTiles = kAmxBf16 | kAmxTile | kAmxInt8;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (c & kAvx512Vnni) == 0 || (d & kTiles) != kTiles) {
-    return false;
-  }
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kAvx512Bf16) == 0) return false;
+  if ((Features(0).d & kTiles) != kTiles || (Features(1).a & kAvx512Bf16) == 0) return false;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-#else
-  return false;
-#endif
 }
+#endif
 
 bool is_available(Isa isa) {
 #if defined(__x86_64__)
@@ -103,6 +111,16 @@ Isa active_isa() {
 }
 
 bool has_matrix_tiles() { return active_isa() == Isa::amx; }
+
+bool has_avx512_vnni() {
+  static const bool kHas = processor_has_avx512_vnni();
+  return kHas && active_isa() >= Isa::avx512;
+}
+
+bool has_avx2_vnni() {
+  static const bool kHas = processor_has_avx2_vnni();
+  return kHas && active_isa() == Isa::avx2;
+}
 
 void set_active_isa(Isa isa) { chosen.store(static_cast<int>(require_available(isa))); }
 

@@ -19,8 +19,13 @@ std::vector<Isa> available_isas();
 // Throws UsageError when CONVOY_ISA names an unknown or unavailable set.
 Isa active_isa();
 
-// Whether kernels may use matrix tiles (AMX), and AVX-512's BF16 and VNNI with them.
+// Whether kernels may use matrix tiles (AMX), and AVX-512's BF16 with them.
 bool has_matrix_tiles();
+
+// Whether kernels may use the dot product of four bytes (VNNI): in registers of AVX-512 where avx512 or amx is in use,
+// in those of AVX2 (AVX-VNNI) where avx2 is.
+bool has_avx512_vnni();
+bool has_avx2_vnni();
 
 // Makes the kernels use `isa` from now on; for tests. Throws UsageError when it is not available.
 void set_active_isa(Isa isa);

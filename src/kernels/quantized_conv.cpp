@@ -8,21 +8,39 @@ CONVOY_DISPATCH(QuantizedConvKernels, quantized_depthwise_kernels)
 
 namespace convoy::kernels {
 
-#if defined(CONVOY_HAS_amx)
+namespace avx2vnni {
+const QuantizedConvKernels& quantized_conv_kernels();
+}
+namespace avx512vnni {
+const QuantizedConvKernels& quantized_conv_kernels();
+const QuantizedConvKernels& dot_quantized_depthwise_kernels();
+}  // namespace avx512vnni
 namespace amx {
 const QuantizedConvKernels& tile_quantized_conv_kernels();
-const QuantizedConvKernels& dot_quantized_depthwise_kernels();
-}  // namespace amx
+}
 
 const QuantizedConvKernels* tile_quantized_conv_kernels() {
-  return has_matrix_tiles() ? &amx::tile_quantized_conv_kernels() : nullptr;
-}
-const QuantizedConvKernels* dot_quantized_depthwise_kernels() {
-  return has_matrix_tiles() ? &amx::dot_quantized_depthwise_kernels() : nullptr;
-}
-#else
-const QuantizedConvKernels* tile_quantized_conv_kernels() { return nullptr; }
-const QuantizedConvKernels* dot_quantized_depthwise_kernels() { return nullptr; }
+#if defined(CONVOY_HAS_amx)
+  if (has_matrix_tiles()) return &amx::tile_quantized_conv_kernels();
 #endif
+  return nullptr;
+}
+
+const QuantizedConvKernels* dot_quantized_conv_kernels() {
+#if defined(CONVOY_HAS_avx512vnni)
+  if (has_avx512_vnni()) return &avx512vnni::quantized_conv_kernels();
+#endif
+#if defined(CONVOY_HAS_avx2vnni)
+  if (has_avx2_vnni()) return &avx2vnni::quantized_conv_kernels();
+#endif
+  return nullptr;
+}
+
+const QuantizedConvKernels* dot_quantized_depthwise_kernels() {
+#if defined(CONVOY_HAS_avx512vnni)
+  if (has_avx512_vnni()) return &avx512vnni::dot_quantized_depthwise_kernels();
+#endif
+  return nullptr;
+}
 
 }  // namespace convoy::kernels

@@ -42,11 +42,13 @@ struct QuantizedConvKernels {
 };
 
 const QuantizedConvKernels& quantized_conv_kernels();
-// On matrix tiles; null where the processor has none.
+// On matrix tiles; null where the set in use has none.
 const QuantizedConvKernels* tile_quantized_conv_kernels();
+// By the dot product of four bytes (VNNI); null where the processor has none in the set in use.
+const QuantizedConvKernels* dot_quantized_conv_kernels();
 // Of depthwise convolutions alone.
 const QuantizedConvKernels& quantized_depthwise_kernels();
-// By the dot product of four bytes; null where the processor has no matrix tiles, with which it comes.
+// By AVX-512's dot product of four bytes; null where the processor or the set in use has none.
 const QuantizedConvKernels* dot_quantized_depthwise_kernels();
 
 }  // namespace convoy::kernels

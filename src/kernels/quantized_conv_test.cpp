@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <ostream>
+#include <span>
 #include <vector>
 
 #include "kernels/testing.h"
@@ -192,15 +194,19 @@ const QuantizedConvKernels& tiles_or_gemm() {
   return tiles == nullptr ? quantized_conv_kernels() : *tiles;
 }
 
-// The same of depthwise convolutions by the dot product of four bytes.
-const QuantizedConvKernels& dot_or_pairs() {
+// The same of the dot product of four bytes.
+const QuantizedConvKernels& dot_or_gemm() {
+  const QuantizedConvKernels* dot = dot_quantized_conv_kernels();
+  return dot == nullptr ? quantized_conv_kernels() : *dot;
+}
+const QuantizedConvKernels& dot_or_depthwise() {
   const QuantizedConvKernels* dot = dot_quantized_depthwise_kernels();
   return dot == nullptr ? quantized_depthwise_kernels() : *dot;
 }
 
 // The largest sums that 32 bits hold.
 TEST(QuantizedConvRange, TheLargestSumIsExact) {
-  for (const auto& kernels : {quantized_conv_kernels, tiles_or_gemm}) {
+  for (const auto& kernels : {quantized_conv_kernels, tiles_or_gemm, dot_or_gemm}) {
     const ConvGeometry g = conv(1, 1, 1, 66311, 3, 1, 1, 0);
     const auto depth = static_cast<size_t>(g.in_c);
     const std::vector<uint8_t> input(depth, 255);
@@ -221,6 +227,16 @@ TEST(QuantizedConvRange, TheLargestSumIsExact) {
   }
 }
 
+std::vector<Case> cases_of(std::span<const ConvGeometry> geometries,
+                           std::initializer_list<const QuantizedConvKernels& (*)()> families) {
+  constexpr int kZeroPoints[] = {0, 128, 255};
+  std::vector<Case> cases;
+  for (size_t i = 0; i < geometries.size(); ++i) {
+    for (const auto& kernels : families) cases.push_back({kernels, geometries[i], kZeroPoints[i % 3]});
+  }
+  return cases;
+}
+
 std::vector<Case> dense_cases() {
   const ConvGeometry geometries[] = {
       conv(2, 5, 7, 16, 32, 1, 1, 0),     conv(3, 7, 7, 64, 64, 3, 1, 1),      conv(1, 9, 8, 20, 10, 3, 2, 1),
@@ -229,14 +245,7 @@ std::vector<Case> dense_cases() {
       conv(4, 2, 2, 130, 144, 3, 1, 1),   conv(1, 1, 1, 1, 1, 1, 1, 0),        conv(2, 3, 3, 2, 3, 5, 1, 4),
       conv(1, 40, 41, 48, 112, 3, 1, 1),  conv(1, 30, 20, 5, 6, 1, 3, 2),      conv(2, 14, 15, 64, 40, 1, 1, 0),
       conv(3, 14, 14, 72, 24, 1, 1, 0),   conv(2, 9, 9, 128, 70, 3, 2, 1)};
-  std::vector<Case> cases;
-  for (const ConvGeometry& geometry : geometries) {
-    for (const auto& kernels : {quantized_conv_kernels, tiles_or_gemm}) {
-      const int zero_points[] = {0, 128, 255};
-      cases.push_back({kernels, geometry, zero_points[cases.size() / 2 % 3]});
-    }
-  }
-  return cases;
+  return cases_of(geometries, {quantized_conv_kernels, tiles_or_gemm, dot_or_gemm});
 }
 
 std::vector<Case> depthwise_cases() {
@@ -248,14 +257,7 @@ std::vector<Case> depthwise_cases() {
       depthwise(2, 9, 112, 64, 3, 1, 1), depthwise(1, 12, 112, 96, 3, 2, 1),   depthwise(1, 7, 7, 144, 5, 2, 2),
       depthwise(1, 13, 2, 130, 7, 1, 3), depthwise(2, 1, 1, 96, 3, 1, 1),      depthwise(2, 8, 1, 3, 5, 1, 2),
       depthwise(1, 10, 9, 144, 3, 1, 1), depthwise(1, 9, 12, 64, 7, 2, 3),     depthwise(1, 20, 18, 67, 4, 3, 1, 2)};
-  std::vector<Case> cases;
-  for (const ConvGeometry& geometry : geometries) {
-    for (const auto& kernels : {quantized_depthwise_kernels, dot_or_pairs}) {
-      const int zero_points[] = {0, 128, 255};
-      cases.push_back({kernels, geometry, zero_points[cases.size() / 2 % 3]});
-    }
-  }
-  return cases;
+  return cases_of(geometries, {quantized_depthwise_kernels, dot_or_depthwise});
 }
 
 const auto case_name = [](const auto& info) { return "Case" + std::to_string(info.index); };

@@ -6,8 +6,8 @@
 // results takes longer than the products.
 #include "kernels/quantized_conv.h"
 
-#include "kernels/amx/byte_output.h"
 #include "kernels/amx/conv_tiles.h"
+#include "kernels/isa/byte_output.h"
 #include "kernels/isa/quantized_epilogue.h"
 
 namespace convoy::kernels::CONVOY_ISA {

@@ -1,4 +1,4 @@
-// One register of 32-bit integers, or of pairs of 16-bit ones; kLanes of either.
+// One register of 32-bit integers, or of as many pairs of 16-bit ones or fours of bytes.
 #pragma once
 
 #include "kernels/isa/simd.h"
@@ -152,17 +152,47 @@ inline Vec load_bytes(const uint8_t* p, PartRegister part) { return load_bytes(p
 inline void store_bytes(uint8_t* p, Vec a, WholeRegister) { store_bytes(p, a); }
 inline void store_bytes(uint8_t* p, Vec a, PartRegister part) { store_bytes(p, a, part.lanes); }
 
-// The pairs of a row of 16-bit numbers.
-inline IntVec load_pairs(const int16_t* p) {
+// The pairs or fours of a row of small numbers.
+inline IntVec load_bits(const void* p) {
   IntVec a;
   __builtin_memcpy(&a.v, p, sizeof a.v);
   return a;
 }
-// The pair at p in every lane.
-inline IntVec broadcast_pair(const int16_t* p) {
-  int32_t pair;
-  __builtin_memcpy(&pair, p, sizeof pair);
-  return broadcast(pair);
+// The pair or four at p in every lane.
+inline IntVec broadcast_bits(const void* p) {
+  int32_t bits;
+  __builtin_memcpy(&bits, p, sizeof bits);
+  return broadcast(bits);
+}
+
+// What bytes and weights of 8 bits are multiplied as, and how many products an instruction adds up in a lane: fours of
+// bytes in the sets that have VNNI, else pairs of 16-bit numbers.
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+using ByteFactor = uint8_t;
+using WeightFactor = int8_t;
+inline IntVec add_products(IntVec sum, IntVec bytes, IntVec weights) {
+#if defined(CONVOY_ISA_avx512)
+  return {_mm512_dpbusd_epi32(sum.v, bytes.v, weights.v)};
+#else
+  return {_mm256_dpbusd_avx_epi32(sum.v, bytes.v, weights.v)};
+#endif
+}
+#else
+using ByteFactor = int16_t;
+using WeightFactor = int16_t;
+inline IntVec add_products(IntVec sum, IntVec bytes, IntVec weights) { return sum + multiply_pairs(bytes, weights); }
+#endif
+inline constexpr int64_t kProducts = sizeof(int32_t) / sizeof(WeightFactor);
+
+inline void copy_factors(const uint8_t* from, int64_t count, ByteFactor* to) {
+#if defined(__AVX512VNNI__)
+  for (int64_t i = 0; i < count; i += 64) {
+    const __mmask64 mask = ~uint64_t{0} >> (64 - smaller<int64_t>(64, count - i));
+    _mm512_mask_storeu_epi8(to + i, mask, _mm512_maskz_loadu_epi8(mask, from + i));
+  }
+#else
+  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+#endif
 }
 
 }  // namespace convoy::kernels::CONVOY_ISA

@@ -97,7 +97,7 @@ struct PixelSums {
       IntVec x[4];
       pair_bytes(rows[2 * pair] + channel, rows[2 * pair + 1] + channel, x);
 #pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) sum[v] = sum[v] + multiply_pairs(x[v], load_pairs(w + v * kLanes * 2));
+      for (int v = 0; v < 4; ++v) sum[v] = sum[v] + multiply_pairs(x[v], load_bits(w + v * kLanes * 2));
     }
     sort_lanes(sum);
 #pragma GCC unroll 4
@@ -119,7 +119,7 @@ struct PixelSums {
         first = part[0];
         second = part[1];
       }
-      sum = sum + multiply_pairs(pair_bytes(first, second), load_pairs(w));
+      sum = sum + multiply_pairs(pair_bytes(first, second), load_bits(w));
     }
     store(sums, sum);
   }

@@ -26,14 +26,20 @@ std::string refuse_unless_tiles(const NodeSpec&) {
   return kernels::tile_quantized_conv_kernels() == nullptr ? "the instruction set in use has no matrix tiles" : "";
 }
 
-std::string refuse_unless_dot(const NodeSpec& spec) {
-  return kernels::dot_quantized_depthwise_kernels() == nullptr ? "the instruction set in use has no matrix tiles"
-                                                               : refuse_unless_depthwise(spec);
+constexpr const char* kNoDot = "this processor has no dot product of four bytes in the instruction set in use";
+
+std::string refuse_unless_dot(const NodeSpec&) {
+  return kernels::dot_quantized_conv_kernels() == nullptr ? kNoDot : "";
+}
+
+std::string refuse_unless_dot_and_depthwise(const NodeSpec& spec) {
+  return kernels::dot_quantized_depthwise_kernels() == nullptr ? kNoDot : refuse_unless_depthwise(spec);
 }
 
 // Where they are not refused.
 const kernels::QuantizedConvKernels& tile_kernels() { return *kernels::tile_quantized_conv_kernels(); }
-const kernels::QuantizedConvKernels& dot_kernels() { return *kernels::dot_quantized_depthwise_kernels(); }
+const kernels::QuantizedConvKernels& dot_kernels() { return *kernels::dot_quantized_conv_kernels(); }
+const kernels::QuantizedConvKernels& dot_depthwise_kernels() { return *kernels::dot_quantized_depthwise_kernels(); }
 
 kernels::ByteScale byte_scale(const Quantization& quantization) {
   return {.scale = quantization.scale, .zero_point = quantization.zero_point};
@@ -80,9 +86,10 @@ constexpr Kernel kernel(std::string_view name, std::string (*refuse)(const NodeS
 }
 
 constexpr Kernel kTable[] = {
-    kernel<dot_kernels>("dot", refuse_unless_dot),
+    kernel<dot_depthwise_kernels>("depthwise dot", refuse_unless_dot_and_depthwise),
     kernel<kernels::quantized_depthwise_kernels>("depthwise", refuse_unless_depthwise),
     kernel<tile_kernels>("tiles", refuse_unless_tiles),
+    kernel<dot_kernels>("dot", refuse_unless_dot),
     kernel<kernels::quantized_conv_kernels>("gemm", nullptr),
 };
 

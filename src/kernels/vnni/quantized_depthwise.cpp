@@ -9,7 +9,7 @@
 // Bound: the two ports that work on whole registers. For 64 bytes rounding takes 29 instructions there, three by three
 // taps take 12, and eight interleave a column.
 #include "core/parallel.h"
-#include "kernels/amx/byte_output.h"
+#include "kernels/isa/byte_output.h"
 #include "kernels/isa/quantized_epilogue.h"
 #include "kernels/isa/unroll.h"
 #include "kernels/quantized_conv.h"

@@ -1,10 +1,10 @@
 // How results become bytes where nothing but bytes is asked for, as ByteRegister makes them (isa/quantized_epilogue.h),
 // with fewer instructions: rounded to whole steps above or below the zero point, they are packed by instructions that
 // saturate, so that only what 32 bits do not hold has to be kept in bounds before. Too large numbers are; too small
-// ones and what is no number become the least integer, and that a byte of 0.
+// ones and what is no number become the least integer, and that a byte of 0. Of AVX-512 alone.
 #pragma once
 
-#include "kernels/amx/tile.h"
+#include "kernels/isa/simd.h"
 #include "kernels/quantized_conv.h"
 
 namespace convoy::kernels::CONVOY_ISA {
