@@ -20,6 +20,7 @@ Transpose HardSigmoid Gelu LeakyRelu HardSwish Split LayerNormalization MatMul R
 Squeeze Range Unsqueeze Gather GlobalAveragePool Flatten Constant Div Cast Ceil ConstantOfShape Pad InstanceNormalization
 PRelu Sqrt Pow Erf Tanh DepthToSpace QuantizeLinear DequantizeLinear ReduceL2""".split()
 TOLERANCE = 1e-4
+QUANTISED_TOLERANCE = 1e-1  # a sum that is a rounding away from a half becomes the byte beside, from layer to layer
 
 
 def images_of(session):
@@ -30,12 +31,25 @@ def images_of(session):
     return rng.standard_normal((2, side, side, 3), dtype=np.float32), channels == 3
 
 
-def check_networks(program, folder):
+def is_quantised(model):
+    return any(n.op_type == "QuantizeLinear" for n in onnx.load(model, load_external_data=False).graph.node)
+
+
+# Quantised models as they are written: what ONNX Runtime makes of several nodes rounds elsewhere.
+def session_of(model):
     import onnxruntime
 
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if is_quantised(model):
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def check_networks(program, folder):
     sessions = {}
     for model in sorted(folder.glob("*.onnx")):
-        sessions[model] = session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        sessions[model] = session = session_of(model)
         images, _ = images_of(session)
         images.tofile(model.with_suffix(".images"))
         model.with_suffix(".logits").unlink(missing_ok=True)
@@ -52,8 +66,9 @@ def check_networks(program, folder):
         expected = np.concatenate(answers)
         got = np.fromfile(model.with_suffix(".logits"), np.float32).reshape(expected.shape)
         worst = abs(got - expected).max() / abs(expected).max()
-        failed += not worst <= TOLERANCE
-        print(f"{model.stem}: {worst:.1e} of the largest logit{'' if worst <= TOLERANCE else ' WRONG'}")
+        tolerance = QUANTISED_TOLERANCE if is_quantised(model) else TOLERANCE
+        failed += not worst <= tolerance
+        print(f"{model.stem}: {worst:.1e} of the largest logit{'' if worst <= tolerance else ' WRONG'}")
     return failed
 
 

@@ -8,6 +8,7 @@
 
 #include "convoy/error.h"
 #include "convoy/unary.h"
+#include "inference/onnx_quantized.h"
 #include "inference/onnx_tracer.h"
 #include "ops/append.h"
 #include "ops/quantize/quantize.h"
@@ -332,54 +333,19 @@ void lower_cast(OnnxCall& call) {
   call.set(0, call.computed_input(0));
 }
 
-// The type of an initializer, an input or a Constant; none: it is another node's.
-std::optional<DType> type_of(const OnnxTracer& tracer, const std::string& name) {
-  const OnnxModel& model = tracer.model();
-  const auto tensor = std::ranges::find(model.tensors, name, &OnnxTensor::name);
-  if (tensor != model.tensors.end()) return tensor->type;
-  const auto input = std::ranges::find(model.inputs, name, &OnnxValue::name);
-  if (input != model.inputs.end()) return input->type;
-  const OnnxNode* node = tracer.producer(name);
-  if (node == nullptr || node->op != "Constant" || node->attributes.size() != 1) return std::nullopt;
-  const auto* value = std::get_if<OnnxTensor>(&node->attributes[0].value);
-  return value == nullptr ? std::nullopt : std::optional(value->type);
-}
-
-// Whether a QuantizeLinear makes bytes with a sign, as the type of its zero point says.
-bool is_signed(const OnnxCall& call, const OnnxNode& quantize) {
-  if (quantize.inputs.size() < 3 || quantize.inputs[2].empty()) {
-    const auto is_type = [](const OnnxAttribute& attribute) { return attribute.name == "output_dtype"; };
-    if (std::ranges::any_of(quantize.attributes, is_type)) call.refuse("output_dtype is not supported");
-    return false;
-  }
-  const std::optional<DType> type = type_of(call.tracer(), quantize.inputs[2]);
-  if (type != DType::u8 && type != DType::i8) call.refuse("expected a known zero point of 8 bits");
-  return type == DType::i8;
-}
-
-// Of all elements. Bytes with a sign are kept as those without, 128 higher.
-Quantization quantization_of(const OnnxCall& call, bool is_signed) {
-  const std::optional<float> scale = call.uniform(1);
-  const Integers zero_points = call.has(2) ? call.known_integers(2, "zero point") : Integers{0};
-  const bool alike = std::ranges::all_of(zero_points, [&](int64_t x) { return x == zero_points[0]; });
-  if (!scale || zero_points.empty() || !alike) call.refuse("expected one known scale and zero point for all elements");
-  const int64_t zero_point = zero_points[0] + (is_signed ? 128 : 0);
-  if (zero_point < 0 || zero_point > 255) call.refuse("expected a zero point of 8 bits");
-  return {.scale = *scale, .zero_point = static_cast<int>(zero_point)};
-}
-
 void lower_quantize(OnnxCall& call) {
-  const Traced& x = call.computed_input(0);
-  const bool has_sign = is_signed(call, call.node());
-  if (has_sign && !call.tracer().is_taken(call.node().outputs[0])) call.refuse("its output would be bytes with a sign");
-  call.set(0, OnnxTracer::alike(append(std::make_shared<QuantizeOp>(quantization_of(call, has_sign)), {x.value}), x));
+  const Traced& x = call.input(0);
+  if (x.is_known()) return call.set(0, quantized_constant(call));
+  const bool has_sign = makes_signed_bytes(call);
+  Traced bytes = OnnxTracer::alike(append(std::make_shared<QuantizeOp>(quantization_of(call, has_sign)), {x.value}), x);
+  bytes.has_sign = has_sign;
+  call.set(0, bytes);
 }
 
 void lower_dequantize(OnnxCall& call) {
   const Traced& x = call.computed_input(0);
-  const OnnxNode* quantize = call.tracer().producer(call.node().inputs[0]);
-  if (quantize == nullptr || quantize->op != "QuantizeLinear") call.refuse("expected the output of a QuantizeLinear");
-  const Quantization quantization = quantization_of(call, is_signed(call, *quantize));
+  if (!call.tracer().is_bytes(x)) call.refuse("expected what a QuantizeLinear makes");
+  const Quantization quantization = quantization_of(call, x.has_sign);
   call.set(0, OnnxTracer::alike(append(std::make_shared<DequantizeOp>(quantization), {x.value}), x));
 }
 

@@ -273,7 +273,9 @@ OnnxConstant dequantize(const Call& call) {
   OnnxConstant x = call.input(0);
   const Integers shape = x.shape;
   if (call.has(2)) x = combine(call, x, along(call, call.input(2), shape), kSub);
-  const auto scaled = [](Whole auto value, Real auto scale) { return static_cast<float>(value) * scale; };
+  const auto scaled = [](Whole auto value, Real auto scale) {
+    return static_cast<float>(static_cast<double>(value) * static_cast<double>(scale));
+  };
   return combine(call, x, along(call, call.input(1), shape), scaled);
 }
 

@@ -9,13 +9,13 @@
 #include <memory>
 #include <numbers>
 #include <optional>
-#include <set>
 #include <span>
 #include <utility>
 
 #include "convoy/error.h"
 #include "formats/layout.h"
 #include "formats/onnx_fields.h"
+#include "inference/quantize_graph.h"
 #include "ops/activation/activation.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/channel_scale/channel_scale.h"
@@ -45,6 +45,10 @@ using Attributes = std::vector<OnnxAttribute>;
 using Integers = std::vector<int64_t>;
 
 const Integers kToMaps{0, 3, 1, 2}, kFromMaps{0, 2, 3, 1};
+
+bool alike(const OnnxTensor& a, const OnnxTensor& b) {
+  return a.type == b.type && a.shape == b.shape && std::ranges::equal(a.bytes, b.bytes);
+}
 
 template <class T>
 OnnxTensor tensor_of(std::string name, DType type, Integers shape, std::span<const T> values) {
@@ -101,8 +105,8 @@ class Exporter {
   std::string integers(const Integers& values);
   std::string floats(std::string name, const Integers& shape, std::span<const float> values);
   // The same as i8 or i32, of values that are whole numbers.
-  template <class T>
-  std::string whole_numbers(std::string name, DType type, const Integers& shape, std::span<const float> values);
+  template <class T, class Number>
+  std::string whole_numbers(std::string name, DType type, const Integers& shape, const std::vector<Number>& values);
   // A variable or constant as files have it, of that shape and of that name unless told otherwise.
   std::string variable(ValueId id, std::optional<Integers> shape = {});
   // A linear layer's weight, {in, out}.
@@ -126,8 +130,15 @@ class Exporter {
   }
 
  private:
-  void add_tensor(OnnxTensor tensor) {
-    if (tensor_names_.insert(tensor.name).second) model_.tensors.push_back(std::move(tensor));
+  // Returns its name, which is another where another tensor has that.
+  std::string add_tensor(OnnxTensor tensor) {
+    const std::string name = tensor.name;
+    for (int copy = 2;; ++copy) {
+      const auto [place, is_new] = tensor_places_.emplace(tensor.name, model_.tensors.size());
+      if (is_new) model_.tensors.push_back(tensor);
+      if (is_new || alike(model_.tensors[place->second], tensor)) return tensor.name;
+      tensor.name = fmt::format("{}.{}", name, copy);
+    }
   }
   void finish(ValueId logits);
 
@@ -136,7 +147,7 @@ class Exporter {
   const OnnxGraphOptions& options_;
   OnnxModel model_;
   std::vector<Names> names_;
-  std::set<std::string> tensor_names_;
+  std::map<std::string, size_t> tensor_places_;  // by name
   std::string scope_;
   std::map<std::string, int> uses_;  // of a name
 };
@@ -194,42 +205,36 @@ std::string Exporter::add(std::string op, std::vector<std::string> inputs, Attri
 
 std::string Exporter::number(float value) {
   std::string name = fmt::format("number_{}", value);
-  add_tensor(tensor_of(name, DType::f32, {}, std::span<const float>(&value, 1)));
-  return name;
+  return add_tensor(tensor_of(std::move(name), DType::f32, {}, std::span<const float>(&value, 1)));
 }
 
 std::string Exporter::byte(int value) {
   std::string name = fmt::format("byte_{}", value);
   const auto byte = static_cast<uint8_t>(value);
-  add_tensor(tensor_of(name, DType::u8, {}, std::span<const uint8_t>(&byte, 1)));
-  return name;
+  return add_tensor(tensor_of(std::move(name), DType::u8, {}, std::span<const uint8_t>(&byte, 1)));
 }
 
 std::string Exporter::integer(int64_t value) {
   std::string name = fmt::format("integer_{}", value);
-  add_tensor(tensor_of(name, DType::i64, {}, std::span<const int64_t>(&value, 1)));
-  return name;
+  return add_tensor(tensor_of(std::move(name), DType::i64, {}, std::span<const int64_t>(&value, 1)));
 }
 
 std::string Exporter::integers(const Integers& values) {
   std::string name = "integers";
   for (const int64_t value : values) name.append(fmt::format("_{}", value));
-  add_tensor(tensor_of<int64_t>(name, DType::i64, {static_cast<int64_t>(values.size())}, values));
-  return name;
+  return add_tensor(tensor_of<int64_t>(std::move(name), DType::i64, {static_cast<int64_t>(values.size())}, values));
 }
 
 std::string Exporter::floats(std::string name, const Integers& shape, std::span<const float> values) {
-  add_tensor(tensor_of(name, DType::f32, shape, values));
-  return name;
+  return add_tensor(tensor_of(std::move(name), DType::f32, shape, values));
 }
 
-template <class T>
+template <class T, class Number>
 std::string Exporter::whole_numbers(std::string name, DType type, const Integers& shape,
-                                    std::span<const float> values) {
+                                    const std::vector<Number>& values) {
   std::vector<T> whole(values.size());
-  std::ranges::transform(values, whole.begin(), [](float value) { return static_cast<T>(value); });
-  add_tensor(tensor_of<T>(name, type, shape, whole));
-  return name;
+  std::ranges::transform(values, whole.begin(), [](Number value) { return static_cast<T>(value); });
+  return add_tensor(tensor_of<T>(std::move(name), type, shape, whole));
 }
 
 std::string Exporter::dequantized(const std::string& x, DType type, const std::string& scale, int64_t channels,
@@ -357,18 +362,14 @@ void write_linear(Exporter& to, const Node& node) {
 std::vector<std::string> quantized_bias(Exporter& to, const Node& node) {
   const ValueId bias = node.inputs[QuantizedConv2dOp::kBias];
   if (bias == kNoValue) return {};
-  const Quantization& input = op_as<QuantizedConv2dOp>(node)->layer().input;
-  std::vector<float> steps = to.values_of(bias), scale = to.values_of(node.inputs[QuantizedConv2dOp::kWeightScale]);
-  constexpr float kMost = 1 << 30;
-  for (size_t i = 0; i < steps.size(); ++i) {
-    scale[i] *= input.scale;
-    steps[i] = std::nearbyint(steps[i] / scale[i]);
-    if (!(std::abs(steps[i]) < kMost)) return {to.variable(bias)};
-  }
-  const auto channels = static_cast<int64_t>(steps.size());
-  const std::string whole = to.whole_numbers<int32_t>(to.name_of(bias) + ".quantized", DType::i32, {channels}, steps);
-  const std::string scales = to.floats(to.name_of(bias) + ".scale", {channels}, scale);
-  return {to.dequantized(whole, DType::i32, scales, channels, 0)};
+  const auto whole = whole_bias(to.values_of(bias), to.values_of(node.inputs[QuantizedConv2dOp::kWeightScale]),
+                                op_as<QuantizedConv2dOp>(node)->layer().input.scale);
+  if (!whole) return {to.variable(bias)};
+  const auto channels = std::ssize(whole->values);
+  const std::string name = to.name_of(bias);
+  const std::string values = to.whole_numbers<int32_t>(name, DType::i32, {channels}, whole->values);
+  const std::string scales = to.floats(name + ".scale", {channels}, whole->scales);
+  return {to.dequantized(values, DType::i32, scales, channels, 0)};
 }
 
 // Between DequantizeLinear and QuantizeLinear, by which runtimes know quantised layers.
@@ -428,22 +429,31 @@ void write_layer_norm(Exporter& to, const Node& node) {
                                        {{"axis", int64_t{-1}}, {"epsilon", op_as<LayerNormOp>(node)->eps()}}));
 }
 
-// Of maps: an instance norm, whose instances are groups, and what the channels are multiplied with and added to.
+// An instance norm, whose instances are groups, and what the channels are multiplied with and added to.
 void write_group_norm(Exporter& to, const Node& node) {
   const GroupNormAttributes& norm = op_as<GroupNormOp>(node)->group_norm();
   const ValueId input = node.inputs[0];
-  if (to.rank(input) != 4) to.refuse(node, "it is not of maps");
   const Shape& shape = to.shape(input);
+  // The channels first, {N, C, ...}, and the way back.
+  Integers first{0, to.rank(input) - 1}, back{0}, extents{0, shape[-1]}, channels{shape[-1]};
+  for (int axis = 1; axis + 1 < shape.rank(); ++axis) {
+    first.push_back(axis);
+    back.push_back(axis + 1);
+    extents.push_back(shape[axis]);
+    channels.push_back(1);
+  }
+  back.push_back(1);
+  const bool maps = shape.rank() == 4;
+  const std::string x = maps ? to.maps(input) : to.transposed(to.plain(input), first);
   const std::vector<float> ones(static_cast<size_t>(norm.groups), 1), zeros(static_cast<size_t>(norm.groups), 0);
-  const std::string groups = to.reshaped(to.maps(input), {0, norm.groups, -1});
+  const std::string groups = to.reshaped(x, {0, norm.groups, -1});
   const std::string normalised = to.add("InstanceNormalization",
                                         {groups, to.floats(fmt::format("ones_{}", norm.groups), {norm.groups}, ones),
                                          to.floats(fmt::format("zeros_{}", norm.groups), {norm.groups}, zeros)},
                                         {{"epsilon", norm.eps}});
-  const std::string maps = to.reshaped(normalised, {0, shape[3], shape[1], shape[2]});
-  const Integers channels{shape[3], 1, 1};
-  const std::string scaled = to.add("Mul", {maps, to.variable(node.inputs[1], channels)});
-  to.set_maps(node.outputs[0], to.add("Add", {scaled, to.variable(node.inputs[2], channels)}));
+  const std::string scaled = to.add("Mul", {to.reshaped(normalised, extents), to.variable(node.inputs[1], channels)});
+  const std::string result = to.add("Add", {scaled, to.variable(node.inputs[2], channels)});
+  maps ? to.set_maps(node.outputs[0], result) : to.set_plain(node.outputs[0], to.transposed(result, back));
 }
 
 void write_activation(Exporter& to, const Node& node) {

@@ -147,12 +147,12 @@ TEST(OnnxGraph, QuantisedLayersAreBetweenDequantizeAndQuantize) {
   EXPECT_THAT(input.inputs, testing::ElementsAre("quantize_0/QuantizeLinear", "number_0.02", "byte_128"));
   EXPECT_EQ(elements_of<uint8_t>(model, "byte_128"), std::vector<uint8_t>{128});
   EXPECT_THAT(weight.inputs, testing::ElementsAre("conv.weight", "conv.weight_scale", "zeros_I8_12"));
-  EXPECT_THAT(bias.inputs, testing::ElementsAre("conv.bias.quantized", "conv.bias.scale", "zeros_I32_12"));
+  EXPECT_THAT(bias.inputs, testing::ElementsAre("conv.bias", "conv.bias.scale", "zeros_I32_12"));
   // Output 4, input 1, row 1, column 2 of {12, 3, 3, 3}; inside {3, 3, 3, 12}.
   EXPECT_EQ(elements_of<int8_t>(model, "conv.weight")[((4 * 3 + 1) * 3 + 1) * 3 + 2],
             variables.read("conv.weight")[((1 * 3 + 2) * 3 + 1) * 12 + 4]);
   const std::vector<float> scale = variables.read("conv.weight_scale"), numbers = variables.read("conv.bias");
-  const auto whole = elements_of<int32_t>(model, "conv.bias.quantized");
+  const auto whole = elements_of<int32_t>(model, "conv.bias");
   for (size_t c = 0; c < 12; ++c) {
     EXPECT_NEAR(whole[c], numbers[c] / (double{0.02F} * scale[c]), 0.51) << c;
     EXPECT_FLOAT_EQ(elements_of<float>(model, "conv.bias.scale")[c], 0.02F * scale[c]);

@@ -10,7 +10,9 @@
 
 #include "convoy/error.h"
 #include "formats/strict_json.h"
+#include "graph/copy.h"
 #include "inference/onnx_tracer.h"
+#include "ops/reshape/reshape.h"
 
 namespace convoy {
 namespace {
@@ -75,6 +77,11 @@ class Tracing {
       tensors_[tensor.name] = &tensor;
       room_ += 8 * shape_elements(tensor.shape);
     }
+    for (const OnnxNode& node : model.nodes) {
+      for (const OnnxAttribute& attribute : node.attributes) {
+        if (const auto* tensor = std::get_if<OnnxTensor>(&attribute.value)) room_ += 8 * shape_elements(tensor->shape);
+      }
+    }
   }
 
   OnnxTracer& tracer() { return tracer_; }
@@ -116,6 +123,7 @@ class Tracing {
   bool take(const OnnxNode& node) {
     OnnxCall call(tracer_, node);
     tracer_.set_node(node);
+    check_bytes(node);
     const bool is_known =
         std::ranges::all_of(node.inputs, [&](const auto& name) { return name.empty() || tracer_.at(name).is_known(); });
     if (is_known && can_fold(node.op)) {
@@ -129,6 +137,18 @@ class Tracing {
       return false;
     }
     return true;
+  }
+
+  // Bytes of QuantizeLinear stand for numbers: they can be moved and compared, no more.
+  void check_bytes(const OnnxNode& node) const {
+    static const std::set<std::string_view> kMoves{
+        "Concat", "DequantizeLinear", "Flatten",   "Identity", "MaxPool", "Reshape", "Shape", "Size", "Slice",
+        "Split",  "Squeeze",          "Transpose", "Unsqueeze"};
+    if (kMoves.contains(node.op)) return;
+    for (const std::string& name : node.inputs) {
+      if (name.empty() || !tracer_.is_bytes(tracer_.at(name))) continue;
+      throw Error("expected floats, got bytes of a QuantizeLinear; put a DequantizeLinear before it");
+    }
   }
 
   void fold_node(OnnxCall& call) {
@@ -146,7 +166,8 @@ class Tracing {
     for (const OnnxConstant& output : of_one) room_ -= 2 * shape_elements(output.shape);
     if (room_ < 0) throw Error("the constants that the model computes are too large");
     // A weight that is only passed on, or moved, is still that weight.
-    const bool passes = node.op == "Identity" || node.op == "Transpose" || node.op == "Reshape" || node.op == "Cast";
+    static const std::set<std::string_view> kPasses{"Cast", "DequantizeLinear", "Identity", "Reshape", "Transpose"};
+    const bool passes = kPasses.contains(node.op);
     const std::string source = passes && !node.inputs.empty() ? tracer_.at(node.inputs[0]).source : "";
     for (size_t i = 0; i < of_one.size(); ++i) {
       call.set(i, OnnxTracer::constant(std::move(of_one[i]), std::move(of_two[i]), source));
@@ -177,8 +198,26 @@ class Tracing {
   std::map<std::string, std::vector<std::string>> unsupported_;
 };
 
+// Reads past reshapes: one of a reshape is one of what that reshapes, and none where the shape is the same.
+void merge_reshapes(Graph& graph, ValueId& output) {
+  std::map<ValueId, ValueId> reshaped, same;  // of values that reshapes make: what they are of, and what they equal
+  const auto is_made = [&](ValueId id) { return graph.value(id).kind == ValueKind::activation; };
+  for (Node& node : graph.nodes()) {
+    for (ValueId& id : node.inputs) {
+      if (const auto found = same.find(id); found != same.end()) id = found->second;
+    }
+    if (op_as<ReshapeOp>(node) == nullptr || !is_made(node.inputs[0])) continue;
+    ValueId& input = node.inputs[0];
+    if (const auto found = reshaped.find(input); found != reshaped.end()) input = found->second;
+    reshaped[node.outputs[0]] = input;
+    if (graph.value(input).type == graph.value(node.outputs[0]).type) same[node.outputs[0]] = input;
+  }
+  if (const auto found = same.find(output); found != same.end()) output = found->second;
+}
+
 // The graph without what the output does not need.
-Graph pruned(const Graph& graph, ValueId output) {
+Graph pruned(Graph graph, ValueId output) {
+  merge_reshapes(graph, output);
   std::vector<bool> live(static_cast<size_t>(graph.value_count()));
   const auto is_live = [&](ValueId id) { return id != kNoValue && live[static_cast<size_t>(id)]; };
   live[static_cast<size_t>(output)] = true;
@@ -196,13 +235,8 @@ Graph pruned(const Graph& graph, ValueId output) {
   for (ValueId id = 0; id < graph.value_count(); ++id) {
     const ValueInfo& info = graph.value(id);
     ValueId& to = ids[static_cast<size_t>(id)];
-    if (info.kind == ValueKind::input) to = result.add_input(info.name, info.type);
-    if (!is_live(id)) continue;
-    if (info.kind == ValueKind::constant) to = result.add_constant(info.type.shape, info.start.value);
-    if (info.kind == ValueKind::state) to = result.add_state(info.name, info.type.shape, info.start, info.layout);
-    if (info.kind == ValueKind::parameter) {
-      to = result.add_parameter(info.name, info.type.shape, info.start, info.layout, info.role);
-    }
+    const bool is_made = info.kind == ValueKind::activation;
+    if (info.kind == ValueKind::input || (is_live(id) && !is_made)) to = add_copy(result, info);
   }
   for (size_t i = nodes.size(); i-- > 0;) {
     std::vector<ValueId> inputs;
@@ -221,12 +255,20 @@ void keep_live_weights(OnnxNetwork& network) {
   std::erase_if(network.sources, [&](const auto& entry) { return !network.weights.contains(entry.first); });
 }
 
-// The images as the model takes them: {N, 3, S, S}, or {N, S, S, 3}.
-Traced images_of(const OnnxModel& model, std::optional<int64_t> image_size, OnnxTracer& tracer) {
-  if (model.inputs.size() != 1) {
-    throw Error(fmt::format("expected a model of one input, its images, got {} inputs", model.inputs.size()));
+// The model's only input. Some exporters leave behind others that nothing takes any more.
+const OnnxValue& only_input(const OnnxModel& model, const OnnxTracer& tracer) {
+  std::vector<const OnnxValue*> inputs;
+  for (const OnnxValue& input : model.inputs) {
+    if (model.inputs.size() == 1 || tracer.is_taken(input.name)) inputs.push_back(&input);
   }
-  const OnnxValue& input = model.inputs[0];
+  if (inputs.size() != 1) {
+    throw Error(fmt::format("expected a model of one input, its images, got {} inputs", inputs.size()));
+  }
+  return *inputs[0];
+}
+
+// The images as the model takes them: {N, 3, S, S}, or {N, S, S, 3}.
+Traced images_of(const OnnxValue& input, std::optional<int64_t> image_size, OnnxTracer& tracer) {
   const auto fail = [&](std::string_view got) {
     throw Error(fmt::format("expected float images {{N, 3, S, S}} as input {}, got {}", quote_name(input.name), got));
   };
@@ -280,13 +322,15 @@ OnnxNetwork onnx_network(const OnnxModel& model, std::optional<int64_t> image_si
   OnnxNetwork network;
   Tracing tracing(model, network);
   OnnxTracer& tracer = tracing.tracer();
-  tracer.set(model.inputs.empty() ? "" : model.inputs[0].name, images_of(model, image_size, tracer));
+  const OnnxValue& input = only_input(model, tracer);
+  tracer.set(input.name, images_of(input, image_size, tracer));
   const std::string output = before_softmax(tracer, model.outputs[0].name, network.softmax);
   tracer.set_head(head_of(tracer, output));
   tracing.run(needed_nodes(model, output));
   if (!tracer.contains(output)) throw Error(fmt::format("no node makes its output {}", quote_name(output)));
   Traced logits = tracer.at(output);
   if (logits.is_known()) throw Error("its output does not depend on the images");
+  if (tracer.is_bytes(logits)) throw Error("expected logits of floats, got bytes");
   int64_t classes = 1;
   for (const int64_t extent : logits.shape) classes *= extent;
   if (logits.batch != 0 || logits.before != 1 || logits.shape[0] != 1 ||
@@ -320,6 +364,7 @@ OnnxNetwork onnx_function(const OnnxModel& model, const std::map<std::string, On
   tracing.run(needed_nodes(model, name));
   const Traced result = tracer.at(name);
   if (result.is_known()) throw Error("its output is known");
+  if (tracer.is_bytes(result)) throw Error("its output is bytes");
   Axes axes;
   for (int axis = 0; axis < result.rank(); ++axis) axes.push_back(axis);
   network.graph = pruned(network.graph, tracer.ordered(result, axes).id());

@@ -333,7 +333,7 @@ TEST(OnnxImport, OtherQuantisationsAreRefused) {
   refused(of_nothing, "quantize: expected a scale above 0");
   OnnxModel of_floats = quantising_model(zero, kDequantised);
   of_floats.nodes[1].inputs[0] = "x";
-  refused(of_floats, "expected the output of a QuantizeLinear");
+  refused(of_floats, "expected what a QuantizeLinear makes");
 }
 
 }  // namespace

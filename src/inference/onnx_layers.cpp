@@ -7,12 +7,14 @@
 #include <numeric>
 
 #include "convoy/error.h"
+#include "inference/onnx_quantized.h"
 #include "inference/onnx_tracer.h"
 #include "ops/append.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/group_norm/group_norm.h"
 #include "ops/layer_norm/layer_norm.h"
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 
 namespace convoy {
 namespace {
@@ -30,9 +32,8 @@ Size2 pair_of(const OnnxCall& call, const Integers& values, std::string_view wha
   return {values[0], values[1]};
 }
 
-// The first input, {N, C, ...}, with its channels last.
-Traced channels_last_input(const OnnxCall& call, int least_rank) {
-  Traced x = call.computed_input(0);
+// An input {N, C, ...}, with its channels last.
+Traced with_channels_last(const OnnxCall& call, Traced x, int least_rank) {
   if (x.rank() < least_rank || x.batch > 0 || x.before > 1) {
     call.refuse(fmt::format("expected an input {{N, C, ...}}, got {{{}}}", fmt::join(x.shape, ", ")));
   }
@@ -40,6 +41,10 @@ Traced channels_last_input(const OnnxCall& call, int least_rank) {
   x.value = call.tracer().ordered(x, axes);
   x.axes = axes;
   return x;
+}
+
+Traced channels_last_input(const OnnxCall& call, int least_rank) {
+  return with_channels_last(call, call.computed_input(0), least_rank);
 }
 
 Traced maps_of(const OnnxCall& call) {
@@ -135,31 +140,53 @@ void lower_conv(OnnxCall& call) {
                                   .extra_padding = {windows.after.h - both.h, windows.after.w - both.w},
                                   .dilation = windows.dilation,
                                   .groups = groups};
-  const bool head = tracer.is_head(call.node());
-  const Value filters = tracer.weight(tracer.weight_name(call.input(1), call.node(), "weight"), call.input(1).source,
-                                      {shape[2], shape[3], shape[1], shape[0]}, inside_out(weight, shape),
-                                      FileLayout::conv, true, head ? Role::head_weight : Role::other);
   Value bias;
-  if (call.has(2)) bias = vector_of(call, 2, "bias", shape[0], true, head ? Role::head_bias : Role::other);
-  maps.value = append(std::make_shared<Conv2dOp>(attributes), {maps.value, filters, bias, Value()});
+  if (call.has(2)) bias = vector_of(call, 2, "bias", shape[0], true, Role::other);
+  const Shape inside{shape[2], shape[3], shape[1], shape[0]};
+  const auto operands = above == Size2(0) ? quantized_operands(call, 0) : std::nullopt;
+  if (operands) {
+    const Traced bytes = with_channels_last(call, operands->bytes, 4);
+    const Value filters =
+        operands->weight_variable(tracer, inside, inside_out(operands->levels, shape), FileLayout::conv);
+    maps.value =
+        append(std::make_shared<QuantizedConv2dOp>(attributes, QuantizedLayer{.input = operands->quantization}),
+               {bytes.value, filters, operands->scale_variable(tracer), bias, Value()});
+  } else {
+    const Traced& known = call.input(1);
+    const Value filters = tracer.weight(tracer.weight_name(known, call.node(), "weight"), known.source, inside,
+                                        inside_out(weight, shape), FileLayout::conv, true);
+    maps.value = append(std::make_shared<Conv2dOp>(attributes), {maps.value, filters, bias, Value()});
+  }
   maps.shape = {maps.shape[0], shape[0], maps.value.shape()[1], maps.value.shape()[2]};
   call.set(0, maps);
 }
 
-// x {..., K} with its last axis K times the matrix {K, N}, plus the known vector `bias` where there is one.
-Value linear_value(OnnxCall& call, Value x, const Traced& weight, bool transposed, float factor, const OnnxCall* bias,
-                   size_t bias_input, float bias_factor) {
+// What a linear layer multiplies with its weight: the value with these axes, K the last.
+struct Rows {
+  const Traced& x;
+  Axes axes;
+};
+
+// x {..., K} times the matrix {K, N}, plus the known vector `bias` where there is one.
+Value linear_value(OnnxCall& call, const Rows& rows_of, const Traced& weight, bool transposed, float factor,
+                   const OnnxCall* bias, size_t bias_input, float bias_factor) {
   OnnxTracer& tracer = call.tracer();
   const auto rank = weight.shape.size();
   const int64_t rows = weight.shape[rank - 2], columns = weight.shape[rank - 1];
   const int64_t in = transposed ? columns : rows, out = transposed ? rows : columns;
+  const bool may_be_bytes = factor == 1 && call.integer("transA", 0) == 0;
+  const auto operands = may_be_bytes ? quantized_operands(call, transposed ? 0 : 1) : std::nullopt;
+  const Value x = tracer.ordered(operands ? operands->bytes : rows_of.x, rows_of.axes);
   if (x.channels() != in) call.refuse(fmt::format("expected rows of {} for its weight, got {}", in, x.channels()));
-  std::vector<float> values = weight.one->floats();
+  std::vector<float> values = operands ? operands->levels : weight.one->floats();
   if (transposed) values = inside_out(values, {out, in});
   for (float& value : values) value *= factor;
-  const bool head = tracer.is_head(call.node());
-  const Value matrix = tracer.weight(tracer.weight_name(weight, call.node(), "weight"), weight.source, {1, 1, in, out},
-                                     values, FileLayout::linear, true, head ? Role::head_weight : Role::other);
+  const bool head = tracer.is_head(call.node()) && !operands;
+  const Shape inside{1, 1, in, out};
+  const Value matrix = operands
+                           ? operands->weight_variable(tracer, inside, values, FileLayout::linear)
+                           : tracer.weight(tracer.weight_name(weight, call.node(), "weight"), weight.source, inside,
+                                           values, FileLayout::linear, true, head ? Role::head_weight : Role::other);
   Value vector;
   if (bias != nullptr) {
     const Traced& known = bias->input(bias_input);
@@ -172,7 +199,10 @@ Value linear_value(OnnxCall& call, Value x, const Traced& weight, bool transpose
   // Linear layers take up to four axes.
   const Shape shape = x.shape();
   const Value rows_of_x = shape.rank() > 4 || shape.rank() < 2 ? reshape(x, {shape.elements() / in, in}) : x;
-  const Value result = append(std::make_shared<LinearOp>(), {rows_of_x, matrix, vector, Value()});
+  const Value result =
+      operands ? append(std::make_shared<QuantizedLinearOp>(QuantizedLayer{.input = operands->quantization}),
+                        {rows_of_x, matrix, operands->scale_variable(tracer), vector, Value()})
+               : append(std::make_shared<LinearOp>(), {rows_of_x, matrix, vector, Value()});
   if (rows_of_x.id() == x.id()) return result;
   Integers extents(shape.extents().begin(), shape.extents().end());
   extents.back() = out;
@@ -198,13 +228,13 @@ void lower_gemm(OnnxCall& call) {
   if (b.rank() != 2) call.refuse("expected a matrix as its second input");
   const int64_t out = b.shape[transposed ? 0 : 1];
   const Axes axes{0, 1};
-  Value value = tracer.ordered(a, axes);
+  Value value;
   const bool has_bias = call.has(2) && is_bias(call, 2, out);
   if (b.is_known()) {
     if (b.one->is_integer()) call.refuse("expected floats");
-    value = linear_value(call, value, b, transposed, alpha, has_bias ? &call : nullptr, 2, beta);
+    value = linear_value(call, {a, axes}, b, transposed, alpha, has_bias ? &call : nullptr, 2, beta);
   } else {
-    value = scale(matmul(value, tracer.ordered(b, axes), false, transposed), alpha);
+    value = scale(matmul(tracer.ordered(a, axes), tracer.ordered(b, axes), false, transposed), alpha);
   }
   Traced result = OnnxTracer::computed(value, axes, {a.shape[0], out}, a.batch, a.before);
   if (call.has(2) && !(has_bias && b.is_known())) {
@@ -307,7 +337,7 @@ void lower_matmul(OnnxCall& call) {
   }
   Traced x = a;
   x.axes = tracer.with_last(a, {a.rank() - 1});
-  x.value = linear_value(call, tracer.ordered(a, x.axes), b, false, 1, sum ? &*sum : nullptr, bias, 1);
+  x.value = linear_value(call, {a, x.axes}, b, false, 1, sum ? &*sum : nullptr, bias, 1);
   x.shape.back() = b.shape[1];
   if (sum) sum->set(0, x);
   call.set(0, x);

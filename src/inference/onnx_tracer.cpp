@@ -195,14 +195,14 @@ Traced OnnxTracer::transposed(const Traced& x, const Axes& perm) const {
 }
 
 Value OnnxTracer::weight(const std::string& name, const std::string& source, const Shape& shape,
-                         std::vector<float> values, FileLayout layout, bool trained, Role role) {
+                         std::vector<float> values, FileLayout layout, bool trained, Role role, DType type) {
   std::string unique = printable(name) == name && !name.empty() && name != "images" ? name : "weight";
   const std::string stem = unique;
   for (int copy = 2; network_.weights.contains(unique); ++copy) {
     const ValueId id = graph().named(unique);
     const ValueInfo& other = graph().value(id);
-    if ((other.kind == ValueKind::parameter) == trained && other.type.shape == shape && other.layout == layout &&
-        network_.weights[unique] == values)
+    if ((other.kind == ValueKind::parameter) == trained && other.type == TensorType{shape, type} &&
+        other.layout == layout && network_.weights[unique] == values)
       return {&graph(), id};
     unique = fmt::format("{}.{}", stem, copy);
   }
@@ -210,7 +210,7 @@ Value OnnxTracer::weight(const std::string& name, const std::string& source, con
   network_.sources[unique] = source.empty() ? name : source;
   const Builder b(graph());
   const Initializer start = Initializer::constant(0);
-  return trained ? b.parameter(unique, shape, start, layout, role) : b.state(unique, shape, start, layout);
+  return trained ? b.parameter(unique, shape, start, layout, role, type) : b.state(unique, shape, start, layout);
 }
 
 std::string OnnxTracer::weight_name(const Traced& x, const OnnxNode& node, std::string_view leaf) const {
@@ -243,6 +243,11 @@ Value OnnxTracer::like_value(const Traced& x, const Traced& like, std::string_vi
 Traced OnnxTracer::joined(const std::vector<Traced>& parts, int axis) {
   const Traced& like = *std::ranges::find_if(parts, [](const Traced& part) { return !part.is_known(); });
   if (axis == like.batch) throw Error("it joins along the axis of the images");
+  for (const Traced& part : parts) {
+    if (is_bytes(part) != is_bytes(like) || part.has_sign != like.has_sign) {
+      throw Error("expected parts of one type: floats, bytes with a sign, or bytes without");
+    }
+  }
   Traced result = like;
   result.shape[static_cast<size_t>(axis)] = 0;
   const int at = position(like.axes, axis);
@@ -319,6 +324,7 @@ Traced OnnxTracer::sliced(const Traced& x, int axis, int64_t begin, int64_t end,
 }
 
 Traced OnnxTracer::padded(const Traced& x, int axis, int64_t before, int64_t after, float fill) {
+  if (is_bytes(x) && (before > 0 || after > 0)) throw Error("it pads bytes");
   const auto at = static_cast<size_t>(axis);
   Traced cut = x;
   if (before < 0 || after < 0) {
@@ -369,7 +375,8 @@ Traced OnnxTracer::mean(const Traced& x, std::set<int> axes) {
   const Shape& shape = ready.value.shape();
   const bool maps = shape.rank() == 4 && shape[0] == outer && shape[3] == inner;
   const Value pooled = adaptive_avg_pool(maps ? ready.value : reshape(ready.value, {outer, reduced, 1, inner}), 1);
-  result.value = reshape(pooled, shape_of(value_extents(result.shape, result.axes)));
+  const Shape wanted = shape_of(value_extents(result.shape, result.axes));
+  result.value = pooled.shape() == wanted ? pooled : reshape(pooled, wanted);
   return result;
 }
 

@@ -34,6 +34,8 @@ struct Traced {
   // An element of that axis has the index (o images + image) rest + i, with o below `before`; in the value, whose first
   // axis it is, (image before + o) rest + i.
   int64_t before = 1;
+  // Of computed bytes: they have a sign in the model, where each is 128 lower.
+  bool has_sign = false;
 
   bool is_known() const { return one.has_value(); }
   int rank() const { return static_cast<int>(shape.size()); }
@@ -108,6 +110,10 @@ class OnnxTracer {
     return computed(value, like.axes, like.shape, like.batch, like.before);
   }
   static Traced constant(OnnxConstant one, OnnxConstant two, std::string source = "");
+  // Whether it is computed, and not floats.
+  bool is_bytes(const Traced& x) const {
+    return !x.is_known() && network_.graph.value(x.value.id()).type.dtype == DType::u8;
+  }
 
   // The value with the axes in that order, the axis of the images first.
   Value ordered(const Traced& x, const Axes& axes);
@@ -129,7 +135,7 @@ class OnnxTracer {
   Value like_value(const Traced& x, const Traced& like, std::string_view role);
   // A weight of the network; `name` is made unique where other elements have it.
   Value weight(const std::string& name, const std::string& source, const Shape& shape, std::vector<float> values,
-               FileLayout layout, bool trained, Role role = Role::other);
+               FileLayout layout, bool trained, Role role = Role::other, DType type = DType::f32);
   Value uniform(const Shape& shape, float value) { return {&graph(), graph().add_constant(shape, value)}; }
 
   // Of a computed tensor along one of its axes: parts joined, some of it, and constants around it.

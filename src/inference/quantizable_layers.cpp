@@ -1,15 +1,12 @@
 #include "inference/quantizable_layers.h"
 
-#include <limits>
 #include <utility>
 
+#include "ops/quantized_conv2d/quantized_conv2d.h"
 #include "plan/graph_index.h"
 
 namespace convoy {
 namespace {
-
-// Products of a level and a weight, at most, that a sum of 32 bits holds.
-constexpr int64_t kMostProducts = std::numeric_limits<int32_t>::max() / (255 * 127);
 
 std::string layer_name(const std::string& weight) {
   constexpr std::string_view kLeaf = ".weight";
@@ -31,7 +28,7 @@ std::vector<QuantizableLayer> quantizable_layers(const Graph& graph) {
     const ValueId weight = node.inputs[1], bias = node.inputs[2];
     if (!is_own(weight) || (bias != kNoValue && !is_own(bias))) continue;
     const Shape& shape = graph.value(weight).type.shape;
-    if (shape.elements() / shape[3] > kMostProducts) continue;
+    if (shape.elements() / shape[3] > QuantizedConv2dOp::kMostProducts) continue;
     layers.push_back({.node = i,
                       .name = layer_name(graph.value(weight).name),
                       .op = conv,

@@ -211,6 +211,7 @@ class Quantizer {
     quantize_variables(quantized, layers_, variables_, candidate->variables);
     candidate->output_sqnr = compare_layers(graph_, variables_, quantized, candidate->variables, layers_,
                                             images_->first(), options_.correct_bias);
+    round_biases(quantized.graph, candidate->variables);
     candidate->model = std::make_shared<const Model>(
         network_from_json(network_to_json(candidate->graph), card_.architecture + std::string(kSuffix)));
     candidate->correct = judge_->correct(*candidate->model, int8_options(), candidate->variables);

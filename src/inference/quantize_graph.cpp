@@ -140,6 +140,34 @@ QuantizedWeight quantize_weight(std::span<const float> weight, int64_t out_chann
   return result;
 }
 
+std::optional<WholeBias> whole_bias(std::span<const float> bias, std::span<const float> weight_scales,
+                                    float input_scale) {
+  constexpr double kMost = 1 << 30;
+  WholeBias whole;
+  for (size_t i = 0; i < bias.size(); ++i) {
+    whole.scales.push_back(input_scale * weight_scales[i]);
+    whole.values.push_back(std::nearbyint(static_cast<double>(bias[i]) / static_cast<double>(whole.scales[i])));
+    if (!(std::abs(whole.values[i]) < kMost)) return std::nullopt;
+  }
+  return whole;
+}
+
+void round_biases(const Graph& quantized, Variables& variables) {
+  for (const Node& node : quantized.nodes()) {
+    const auto* op = op_as<QuantizedConv2dOp>(node);
+    if (op == nullptr || node.inputs[QuantizedConv2dOp::kBias] == kNoValue) continue;
+    const std::string& bias = quantized.value(node.inputs[QuantizedConv2dOp::kBias]).name;
+    const std::string& scale = quantized.value(node.inputs[QuantizedConv2dOp::kWeightScale]).name;
+    const auto whole = whole_bias(variables.read(bias), variables.read(scale), op->layer().input.scale);
+    if (!whole) continue;
+    std::vector<float> rounded;
+    for (size_t i = 0; i < whole->values.size(); ++i) {
+      rounded.push_back(static_cast<float>(whole->values[i] * static_cast<double>(whole->scales[i])));
+    }
+    variables.write(bias, rounded);
+  }
+}
+
 void quantize_variables(const QuantizedGraph& quantized, std::span<const QuantizableLayer> layers,
                         const Variables& original, Variables& into) {
   into.add(quantized.graph, std::nullopt);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,19 @@ struct QuantizedWeight {
   std::vector<float> values, scales;
 };
 QuantizedWeight quantize_weight(std::span<const float> weight, int64_t out_channels);
+
+// The bias of a quantised layer as whole numbers, `scales` apart, of the size of its sums: scales of the input and of
+// the weight multiplied. None: 32 bits do not hold one of them.
+struct WholeBias {
+  std::vector<double> values;
+  std::vector<float> scales;
+};
+std::optional<WholeBias> whole_bias(std::span<const float> bias, std::span<const float> weight_scales,
+                                    float input_scale);
+
+// Rounds the biases of int8 layers so, which moves no sum by more than half of its least step: ONNX models then hold
+// them exactly.
+void round_biases(const Graph& quantized, Variables& variables);
 
 // Sets the variables of a quantised graph from those of the graph that it was made of.
 void quantize_variables(const QuantizedGraph& quantized, std::span<const QuantizableLayer> layers,

@@ -127,8 +127,10 @@ void permute(const Shape& shape, std::span<const int> order, const Element* inpu
 
 template void copy(int64_t, const float*, float*);
 template void copy(int64_t, const Bf16*, Bf16*);
+template void copy(int64_t, const uint8_t*, uint8_t*);
 template void extract(int64_t, int64_t, int64_t, const float*, int64_t, float*);
 template void extract(int64_t, int64_t, int64_t, const Bf16*, int64_t, Bf16*);
+template void extract(int64_t, int64_t, int64_t, const uint8_t*, int64_t, uint8_t*);
 template void insert(int64_t, int64_t, const float*, int64_t, int64_t, float*);
 template void insert(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
 template void insert(int64_t, int64_t, const uint8_t*, int64_t, int64_t, uint8_t*);
@@ -136,5 +138,6 @@ template void pad(int64_t, int64_t, const float*, int64_t, int64_t, float*);
 template void pad(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
 template void permute(const Shape&, std::span<const int>, const float*, float*);
 template void permute(const Shape&, std::span<const int>, const Bf16*, Bf16*);
+template void permute(const Shape&, std::span<const int>, const uint8_t*, uint8_t*);
 
 }  // namespace convoy::kernels

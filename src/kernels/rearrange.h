@@ -1,5 +1,5 @@
-// Kernels that move elements, floats or brain floats, without arithmetic. They move bytes a row at a time, and so need
-// no instruction set.
+// Kernels that move elements, floats, brain floats or bytes, without arithmetic. They move bytes a row at a time, and
+// so need no instruction set.
 #pragma once
 
 #include <cstdint>

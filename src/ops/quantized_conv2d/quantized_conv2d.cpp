@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "convoy/error.h"
 #include "ops/activation/activation.h"
 #include "ops/conv2d/products.h"
@@ -45,10 +43,9 @@ std::vector<TensorType> QuantizedConv2dOp::infer(std::span<const TensorType> inp
   for (const int i : {kWeightScale, kBias}) expect_shape(*this, inputs, i, {g.out_c});
   const Shape output = output_shape(inputs[kX].shape, g);
   expect_shape(*this, inputs, kAddend, output);
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / (255 * 127);
-  if (const int64_t terms = weight.elements() / g.out_c; terms > kMost) {
-    throw Error(
-        fmt::format("{}: expected sums of at most {} products, which 32 bits hold, got {}", name(), kMost, terms));
+  if (const int64_t terms = weight.elements() / g.out_c; terms > kMostProducts) {
+    throw Error(fmt::format("{}: expected sums of at most {} products, which 32 bits hold, got {}", name(),
+                            kMostProducts, terms));
   }
   return {{output, layer_.output_is_quantized() ? DType::u8 : DType::f32}};
 }

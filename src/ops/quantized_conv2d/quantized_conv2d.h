@@ -1,6 +1,8 @@
 // Two-dimensional convolution of bytes, with exact sums of integers.
 #pragma once
 
+#include <limits>
+
 #include "convoy/activation.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/quantize/quantize.h"
@@ -28,6 +30,8 @@ class QuantizedConv2dOp : public OpOf<QuantizedConv2dOp> {
   static constexpr Slot kSlots[] = {
       {"input"}, {"weight"}, {"weight_scale"}, {"bias", Slot::Kind::optional}, {"addend", Slot::Kind::optional}};
   enum Input { kX, kWeight, kWeightScale, kBias, kAddend };
+  // Products of a byte and a weight, at most, that a sum of 32 bits holds.
+  static constexpr int64_t kMostProducts = std::numeric_limits<int32_t>::max() / (255 * 127);
 
   explicit QuantizedConv2dOp(ConvAttributes attributes = {}, const QuantizedLayer& layer = {})
       : attributes_(attributes), layer_(layer) {}

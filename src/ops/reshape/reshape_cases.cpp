@@ -15,6 +15,12 @@ std::vector<OpCase> reshape_cases() {
        [](Builder, const std::vector<Value>& in) {
          return std::vector<Value>{relu(reshape(activation(in[0], Activation::silu), {2, 3, 4}))};
        }},
+      {"reshape/bytes",
+       {{{2, 3, 5, 7}, 0, 255, false, DType::u8}},
+       [](Builder, const std::vector<Value>& in) {
+         return std::vector<Value>{reshape(in[0], {6, 35})};
+       },
+       Mode::inference},
       {"flatten/map",
        {{{2, 3, 4, 5}}},
        [](Builder, const std::vector<Value>& in) { return std::vector<Value>{flatten(in[0])}; }},

@@ -1,18 +1,21 @@
 #include "kernels/rearrange.h"
+#include "ops/map_kernels.h"
 #include "ops/op_list.h"
 #include "ops/reshape/reshape.h"
 
 namespace convoy {
 namespace {
 
-constexpr Kernel kReshape[] = {{
-    .name = "copy",
-    .run =
-        [](const NodeSpec& spec, const NodeMemory& memory) {
-          if (memory.input(0) == memory.output(0)) return;
-          kernels::copy(spec.inputs[0].shape.elements(), memory.input(0), memory.output(0));
-        },
-}};
+template <class Map>
+void run(const NodeSpec& spec, const NodeMemory& memory) {
+  const Map* from = map_input<Map>(memory, 0);
+  Map* to = map_output<Map>(memory, 0);
+  if (from != to) kernels::copy(spec.inputs[0].shape.elements(), from, to);
+}
+
+constexpr DType kBytes[] = {DType::u8};
+constexpr Kernel kReshape[] = {{.name = "copy", .run = run<float>},
+                               {.name = "copy", .run = run<uint8_t>, .accepts = kBytes}};
 
 }  // namespace
 

@@ -10,6 +10,7 @@ std::vector<OpCase> slice_cases() {
   return {
       {"slice/first", {{{2, 5, 3, 24}}}, sliced(0, 7)},
       {"slice/last", {{{2, 5, 3, 24}}}, sliced(23, 24)},
+      {"slice/bytes", {{{2, 5, 3, 24}, 0, 255, false, DType::u8}}, sliced(5, 19), Mode::inference},
       {"slice/whole", {{{6, 10}}}, sliced(0, 10)},
       {"slice/halves",
        {{{2, 3, 3, 10}}},

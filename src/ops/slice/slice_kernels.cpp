@@ -20,7 +20,10 @@ void run_grad(const NodeSpec& spec, const NodeMemory& memory) {
                spec.as<SliceGradOp>().begin(), map_output<Map>(memory, 0));
 }
 
-constexpr Kernel kSlice[] = {{.name = "copy", .run = run_slice<float>}, bf16_kernel(run_slice<Bf16>)};
+constexpr DType kBytes[] = {DType::u8};
+constexpr Kernel kSlice[] = {{.name = "copy", .run = run_slice<float>},
+                             {.name = "copy", .run = run_slice<uint8_t>, .accepts = kBytes},
+                             bf16_kernel(run_slice<Bf16>)};
 constexpr Kernel kSliceGrad[] = {{.name = "copy", .run = run_grad<float>}, bf16_kernel(run_grad<Bf16>)};
 
 }  // namespace

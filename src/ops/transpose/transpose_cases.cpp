@@ -11,6 +11,7 @@ std::vector<OpCase> transpose_cases() {
       {"transpose/matrix", {{{7, 19}}}, transposed({1, 0})},
       {"transpose/to_nchw", {{{2, 5, 3, 7}}}, transposed({0, 3, 1, 2})},
       {"transpose/channel_shuffle", {{{2, 3, 3, 4, 5}}}, transposed({0, 1, 2, 4, 3})},
+      {"transpose/bytes", {{{2, 5, 3, 7}, 0, 255, false, DType::u8}}, transposed({0, 3, 1, 2}), Mode::inference},
       {"transpose/outer", {{{4, 5, 6}}}, transposed({1, 0, 2})},
   };
 }
