@@ -27,6 +27,7 @@ struct Options {
   std::vector<std::string> files;
   std::string backend = "cpu";
   std::string data;
+  Precision precision = Precision::fp32;
   int64_t limit = AgreementOptions().most_images;
   bool all_layers = false;
   bool json = false;
@@ -88,6 +89,7 @@ nlohmann::ordered_json to_json(const Options& options, const AgreementReport& re
                                  {"b", options.files[1]},
                                  {"passed", departure == nullptr},
                                  {"first_departure", nullptr},
+                                 {"precision_b", to_string(settled(options.precision))},
                                  {"images", report.images},
                                  {"evaluated", nullptr},
                                  {"same_class", report.same_class},
@@ -157,6 +159,9 @@ void print_report(const Options& options, const AgreementReport& report) {
   print_unmatched(a, report.only_in_a, options.all_layers);
   print_unmatched(b, report.only_in_b, options.all_layers);
   print_text("\n" + to_text(table_of(report, options.all_layers), terminal_width(stdout)) + "\n");
+  if (settled(options.precision) != Precision::fp32) {
+    print("{} ran with maps of {}\n", b, to_string(settled(options.precision)));
+  }
   print("compared on {}\n",
         report.evaluated.empty()
             ? fmt::format("{} images of random pixels (--data compares on real ones)", report.images)
@@ -177,8 +182,9 @@ int verify_networks(const Options& options) {
   const auto file_of = [](const std::string& name) {
     return is_onnx_file(name) ? fs::path(name) : named_model_file(name);
   };
-  const AgreementReport report = measure_agreement(file_of(options.files[0]), file_of(options.files[1]),
-                                                   {.data = options.data, .most_images = options.limit});
+  const AgreementReport report =
+      measure_agreement(file_of(options.files[0]), file_of(options.files[1]),
+                        {.data = options.data, .most_images = options.limit, .precision = options.precision});
   for (const std::string& warning : report.warnings) print_error("convoy verify", "warning: " + warning);
   if (options.json) {
     print_json(to_json(options, report));
@@ -221,6 +227,7 @@ std::function<int()> declare(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("--layers", options->all_layers,
                "Show all layers of networks, not only the worst and the first to depart");
+  add_precision(app, options->precision);
   app.add_option("--backend", options->backend,
                  "What runs the step of golden files: cpu, or reference, in plain double precision")
       ->type_name("NAME")
@@ -229,7 +236,7 @@ std::function<int()> declare(CLI::App& app) {
   app.add_flag("--json", options->json, "Print one JSON object, or an array for several golden files");
   return [options, &app] {
     const bool golden = are_golden(options->files);
-    for (const char* flag : {"--data", "--limit", "--layers", "--backend"}) {
+    for (const char* flag : {"--data", "--limit", "--layers", "--precision", "--backend"}) {
       const bool is_of_steps = std::string_view(flag) == "--backend";
       if (app.count(flag) > 0 && is_of_steps != golden) {
         throw UsageError(fmt::format("{}: is of {}; leave it out", flag, is_of_steps ? "golden files" : "networks"));
@@ -246,15 +253,17 @@ const Command kVerify = {
     "Compare two networks, layer by layer, or a training step with PyTorch's, recorded in a file",
     "  convoy verify runs/birds birds-fused.safetensors --data photos\n"
     "  convoy verify runs/birds birds.onnx --layers\n"
+    "  convoy verify runs/birds runs/birds --precision bf16 --data photos\n"
     "  convoy verify tests/golden/resnet50.safetensors\n"
     "  convoy verify tests/golden/*.safetensors --json\n"
-    "Networks run as their files have them, on the same images. A layer's error is its largest difference, as a share "
-    "of\n"
-    "its largest magnitude in the first network. Of a step, the worst relative error of every kind of tensor is "
-    "shown,\n"
-    "and the tensor; 'chaos' is no verdict: rounding alone changes that tensor by its own size. Exits 1 when an error "
+    "Networks run as their files have them, on the same images, the second with maps of --precision. A layer's error "
     "is\n"
-    "above its tolerance.",
+    "its largest difference, as a share of its largest magnitude in the first network. Of a step, the worst relative "
+    "error\n"
+    "of every kind of tensor is shown, and the tensor; 'chaos' is no verdict: rounding alone changes that tensor by "
+    "its "
+    "own\n"
+    "size. Exits 1 when an error is above its tolerance.",
     declare,
 };
 

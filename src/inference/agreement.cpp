@@ -20,6 +20,7 @@
 #include "inference/onnx_file.h"
 #include "inference/quantized_values.h"
 #include "inference/sample_images.h"
+#include "plan/maps.h"
 #include "plan/network_graph.h"
 #include "plan/passes.h"
 #include "plan/program.h"
@@ -79,15 +80,16 @@ Networks open_networks(const fs::path& a, const fs::path& b) {
   return {std::move(first), std::move(second)};
 }
 
-// Of what a layer makes, by the type of its weight.
+// Of what a layer makes, by the type of its weight, or of its maps where these are of less precision.
 double tolerance_of(DType precision) {
   if (precision == DType::f32) return 1e-4;
   if (precision == DType::i8) return 0.5;
+  if (precision == DType::bf16) return 0.1;
   throw Error(fmt::format("no tolerance is known for layers of {}", to_string(precision)));
 }
 
-double tolerance_of(const std::vector<LayerPoint>& layers) {
-  double largest = 0;
+double tolerance_of(const std::vector<LayerPoint>& layers, DType maps) {
+  double largest = tolerance_of(maps);
   for (const LayerPoint& layer : layers) largest = std::max(largest, tolerance_of(layer.weight.dtype));
   return largest;
 }
@@ -95,7 +97,8 @@ double tolerance_of(const std::vector<LayerPoint>& layers) {
 // A network ready to infer batches, of which what each layer makes can be read.
 class Probe {
  public:
-  Probe(const StoredNetwork& network, int64_t batch_size) : network_(network), batch_size_(batch_size) {
+  Probe(const StoredNetwork& network, int64_t batch_size, Precision precision)
+      : network_(network), batch_size_(batch_size), maps_(map_type(precision)) {
     const int64_t side = network.image_size();
     Graph graph =
         inference_graph(model_of(network.card), network.card.options, {batch_size, side, side, Image::kChannels});
@@ -104,10 +107,16 @@ class Probe {
       const auto maker = std::ranges::find_if(
           graph.nodes(), [&](const Node& node) { return std::ranges::count(node.outputs, layers_[i].value) > 0; });
       layers_[i].value = layer_output(graph, *maker);
-      graph.set_output(fmt::format("layer {}", i), layers_[i].value);
+    }
+    // What is read of them does not make them other maps than they are without.
+    const std::vector<bool> is_map = maps_of(graph);
+    ProgramOptions options{.exact = true, .prepared = true, .maps = maps_};
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      graph.set_output(layer_name(i), layers_[i].value);
+      if (is_map[static_cast<size_t>(layers_[i].value)]) options.handed.push_back(layers_[i].value);
     }
     run_passes(graph, forward_passes());
-    program_ = std::make_unique<Program>(std::move(graph), ProgramOptions{.exact = true, .prepared = true});
+    program_ = std::make_unique<Program>(std::move(graph), options);
   }
 
   const std::vector<LayerPoint>& layers() const { return layers_; }
@@ -124,18 +133,30 @@ class Probe {
     program_->run({});
   }
 
-  // Of the first `count` images of the last run.
-  std::span<const float> layer(size_t index, int64_t count) const { return values(layers_[index].value, count); }
-  std::span<const float> logits(int64_t count) const { return values(program_->graph().output("logits"), count); }
+  double tolerance() const { return tolerance_of(layers_, maps_); }
+
+  // Of the first `count` images of the last run: where they are, or in `scratch`.
+  std::span<const float> layer(size_t index, int64_t count, std::vector<float>& scratch) const {
+    const ValueId id = layers_[index].value;
+    if (program_->stored_as(id) == DType::f32) return values(id, program_->data(id), count);
+    scratch = program_->read(layer_name(index));
+    return values(id, scratch.data(), count);
+  }
+  std::span<const float> logits(int64_t count) const {
+    const ValueId id = program_->graph().output("logits");
+    return values(id, program_->data(id), count);
+  }
 
  private:
-  std::span<const float> values(ValueId id, int64_t count) const {
+  static std::string layer_name(size_t index) { return fmt::format("layer {}", index); }
+  std::span<const float> values(ValueId id, const float* data, int64_t count) const {
     const int64_t elements = program_->graph().value(id).type.shape.elements();
-    return {program_->data(id), static_cast<size_t>(elements / batch_size_ * count)};
+    return {data, static_cast<size_t>(elements / batch_size_ * count)};
   }
 
   const StoredNetwork& network_;
   int64_t batch_size_;
+  DType maps_;
   std::vector<LayerPoint> layers_;
   std::unique_ptr<Program> program_;
   Buffer arena_;
@@ -178,9 +199,9 @@ struct Distance {
 
 class Comparison {
  public:
-  Comparison(const Networks& networks, int64_t batch_size)
-      : a_(networks[0], batch_size),
-        b_(networks[1], batch_size),
+  Comparison(const Networks& networks, int64_t batch_size, Precision precision)
+      : a_(networks[0], batch_size, Precision::fp32),
+        b_(networks[1], batch_size, precision),
         pairs_(match_layers(a_.layers(), b_.layers())),
         distances_(pairs_.size()) {
     require_memory(a_.arena_bytes() + b_.arena_bytes(),
@@ -198,7 +219,9 @@ class Comparison {
     parallel_for(std::ssize(pairs_), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
       const LayerPoint &point_a = a_.layers()[pairs_[i].a], &point_b = b_.layers()[pairs_[i].b];
-      const std::span<const float> layer_a = a_.layer(pairs_[i].a, count), layer_b = b_.layer(pairs_[i].b, count);
+      std::vector<float> scratch_a, scratch_b;
+      const std::span<const float> layer_a = a_.layer(pairs_[i].a, count, scratch_a);
+      const std::span<const float> layer_b = b_.layer(pairs_[i].b, count, scratch_b);
       const bool may_be_equalised = point_a.weight.dtype != point_b.weight.dtype;
       if (images_ == 0 && may_be_equalised) {
         distances_[i].factors =
@@ -219,7 +242,7 @@ class Comparison {
   }
 
   void fill(AgreementReport& report) const {
-    const double tolerance = std::max(tolerance_of(a_.layers()), tolerance_of(b_.layers()));
+    const double tolerance = std::max(a_.tolerance(), b_.tolerance());
     std::vector<bool> paired_a(a_.layers().size()), paired_b(b_.layers().size());
     for (size_t i = 0; i < pairs_.size(); ++i) {
       const auto [a, b, by_order] = pairs_[i];
@@ -311,7 +334,7 @@ AgreementReport measure_agreement(const fs::path& a, const fs::path& b, const Ag
     report.warnings.insert(report.warnings.end(), data.warnings.begin(), data.warnings.end());
     class_of = known_classes(networks, data, report);
   }
-  Comparison comparison(networks, batch_size);
+  Comparison comparison(networks, batch_size, options.precision);
   visit_samples(images, preprocessing_of(networks), batch_size, options.most_images,
                 [&](std::span<const float> pixels, int64_t count, std::span<const int> labels) {
                   std::vector<int> numbers;

@@ -130,6 +130,23 @@ TEST_F(Agreement, ANetworkIsItself) {
   EXPECT_THAT(report.warnings, IsEmpty());
 }
 
+TEST_F(Agreement, MapsOfBrainFloatsAreJudgedByTheirPrecision) {
+  const fs::path file = write("resnet9");
+  const AgreementOptions options{.most_images = 6, .precision = Precision::bf16};
+  const AgreementReport report = measure_agreement(file, file, options);
+  EXPECT_EQ(report.first_departure(), nullptr);
+  for (const LayerAgreement& layer : report.layers) {
+    EXPECT_GT(layer.error, 1e-3) << layer.a;  // a rounding to 8 bits
+    EXPECT_EQ(layer.tolerance, 0.1) << layer.a;
+  }
+  const auto half = [](auto& values) {
+    for (float& x : values) x *= 0.7F;
+  };
+  const AgreementReport other = measure_agreement(file, changed(file, "res1.0.conv.weight", half), options);
+  ASSERT_NE(other.first_departure(), nullptr);
+  EXPECT_EQ(other.first_departure()->a, "res1.0.conv");
+}
+
 // What was folded is rounded otherwise, so that an error of exactly 0 would mean that nothing was compared.
 TEST_F(Agreement, TheFusedFormIsTheSameNetwork) {
   const auto acnet = [](ModelCard& card) { card.options.acnet = true; };

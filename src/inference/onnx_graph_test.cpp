@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -13,12 +14,15 @@
 #include <set>
 #include <sstream>
 
+#include "convoy/bf16.h"
 #include "convoy/error.h"
 #include "convoy/export.h"
 #include "convoy/model.h"
 #include "convoy/ops.h"
 #include "convoy/own_op.h"
+#include "formats/encode.h"
 #include "formats/onnx_fields.h"
+#include "formats/safetensors.h"
 #include "inference/model_file.h"
 #include "ops/activation/activation.h"
 #include "plan/network_graph.h"
@@ -185,6 +189,40 @@ TEST(OnnxGraph, OwnOpsAreRefusedByName) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "twice has no form in ONNX: it is known to Convoy alone");
+  }
+}
+
+// Model files hold float32; another program may have stored theirs as brain floats.
+TEST(OnnxExport, BrainFloatsAreWrittenAsTheFloatsThatTheyAre) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "convoy_onnx_bf16";
+  std::filesystem::create_directories(folder);
+  ModelCard card;
+  card.architecture = "resnet9";
+  card.options.num_classes = 2;
+  card.preprocessing.image_size = 32;
+  card.class_names = {"cat", "dog"};
+  const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
+  Variables variables;
+  variables.add(graph, 1);
+  write_model_file(folder / "f32.safetensors", card, graph, "", variables);
+  const SafetensorsReader file(folder / "f32.safetensors");
+  std::deque<std::vector<std::byte>> bytes;
+  std::vector<TensorToStore> tensors;
+  for (const StoredTensor& tensor : file.tensors()) {
+    if (!is_floating(tensor.type)) continue;
+    bytes.push_back(encode_floats(file.floats(tensor.name), DType::bf16));
+    tensors.push_back({tensor.name, DType::bf16, tensor.shape, bytes.back()});
+  }
+  write_safetensors(folder / "bf16.safetensors", tensors, file.metadata());
+  export_onnx(folder / "bf16.safetensors", {}, folder / "bf16.onnx");
+  const OnnxModel model = read_onnx(folder / "bf16.onnx");
+  for (const TensorToStore& tensor : tensors) {
+    std::vector<float> expected = file.floats(tensor.name);
+    for (float& x : expected) x = static_cast<float>(Bf16(x));
+    const auto written = std::ranges::find(model.tensors, tensor.name, &OnnxTensor::name);
+    ASSERT_NE(written, model.tensors.end()) << tensor.name;
+    EXPECT_EQ(written->type, DType::f32);
+    EXPECT_EQ(elements_of<float>(model, tensor.name), expected) << tensor.name;
   }
 }
 

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "convoy/error.h"
+#include "inference/onnx_graph.h"
 #include "inference/onnx_testing.h"
 
 namespace convoy {
@@ -289,6 +290,58 @@ TEST(OnnxImport, FunctionsOfSeveralNodesAreOneAndWhatIsUnusedIsLeftOut) {
     }
     return averaged(y);
   });
+}
+
+TEST(OnnxImport, BrainFloatsThatAreCastAreWeights) {
+  const std::vector<uint16_t> bits{0x3f80, 0xbf80, 0x4049};  // 1, -1, 3.140625
+  const OnnxModel model =
+      model_of(kAny,
+               {node("Cast", {"w"}, "floats", {{"to", int64_t{1}}}), node("Conv", {"x", "floats"}, "c"),
+                node("GlobalAveragePool", {"c"}, "g"), node("Flatten", {"g"}, "y")},
+               {tensor<uint16_t>("w", DType::bf16, {1, 3, 1, 1}, bits)});
+  const OnnxNetwork network = onnx_network(model);
+  EXPECT_THAT(network.weights.at("w"), ElementsAre(1, -1, 3.140625F));
+  expect_logits(model, [](const Maps& x) {
+    const Doubles means = averaged(x);
+    return Doubles{means[0] - means[1] + 3.140625 * means[2]};
+  });
+}
+
+TEST(OnnxImport, InputsThatNothingTakesAreLeftOut) {
+  OnnxModel model = small_model();
+  const OnnxNetwork network = onnx_network(model);
+  model.inputs.insert(model.inputs.begin(), {"left over", DType::f32, {int64_t{1}, int64_t{3}}});
+  EXPECT_EQ(logits_of(onnx_network(model), images(2)), logits_of(network, images(2)));
+  model.nodes.push_back(node("Add", {"a", "left over"}, "unused"));
+  EXPECT_THAT([&] { onnx_network(model); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("expected a model of one input, its images, got 2")));
+}
+
+// As exporters of opset 7 write them.
+TEST(OnnxImport, WeightsMayBeConstantsOfAnySize) {
+  OnnxNode constant = node("Constant", {}, "w");
+  constant.attributes.push_back({"value", floats("w", {16384, 3, 8, 8})});
+  const OnnxModel model = model_of(kAny, {constant, node("Conv", {"x", "w"}, "c"), node("Flatten", {"c"}, "y")}, {});
+  EXPECT_EQ(onnx_network(model).weights.size(), 1U);
+}
+
+// Of rows, as group norms of other exporters are.
+TEST(OnnxImport, InstanceNormsAreExportedAgain) {
+  const OnnxModel model =
+      model_of(kAny,
+               {node("Conv", {"x", "w"}, "c"), node("Reshape", {"c", "rows"}, "r"),
+                node("InstanceNormalization", {"r", "scale", "shift"}, "n"), node("Reshape", {"n", "maps"}, "m"),
+                node("Mul", {"m", "factor"}, "p"), node("GlobalAveragePool", {"p"}, "g"), node("Flatten", {"g"}, "y")},
+               {floats("w", {4, 3, 1, 1}), integers("rows", {0, 2, -1}), integers("maps", {0, 4, kSide, kSide}),
+                floats("scale", {2}), floats("shift", {2}), floats("factor", {4, kSide, kSide})});
+  const OnnxNetwork network = onnx_network(model);
+  const OnnxModel again = to_onnx(network.graph,
+                                  [&](const std::string& name, std::span<float> into) {
+                                    std::ranges::copy(network.weights.at(name), into.begin());
+                                  },
+                                  {});
+  const Floats once = logits_of(network, images(2));
+  expect_near(logits_of(onnx_network(again), images(2)), {once.begin(), once.end()});
 }
 
 OnnxModel quantising_model(OnnxTensor zero_point, std::vector<OnnxNode> last) {
