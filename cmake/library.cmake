@@ -134,7 +134,7 @@ foreach(isa ${CONVOY_ISAS})
 endforeach()
 # Kernels by the dot product of four bytes (VNNI), which processors of either set may have or not, and those on matrix
 # tiles are other ways to compute what those of the set do, and are chosen by each node.
-set(dot_sources ${PROJECT_SOURCE_DIR}/src/kernels/isa/quantized_conv.cpp)
+set(dot_sources ${PROJECT_SOURCE_DIR}/src/kernels/isa/quantized_conv.cpp ${PROJECT_SOURCE_DIR}/src/kernels/isa/peak.cpp)
 if(avx2 IN_LIST CONVOY_ISAS)
   convoy_add_kernels(avx2vnni avx2 ${dot_sources})
 endif()

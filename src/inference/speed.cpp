@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "core/process.h"
@@ -42,7 +44,54 @@ std::string layer_name(const Graph& graph, const Node& node) {
   return "";
 }
 
-void add_layers(const ProgramRuns& runs, int steps, BenchmarkResult& result) {
+// What a node's products are of.
+enum class Factors : uint8_t { floats, brain_floats, bytes };
+
+Factors factors_of(const Program& program, size_t index) {
+  for (const ValueId id : program.graph().nodes()[index].inputs) {
+    if (id != kNoValue && program.graph().value(id).type.dtype == DType::i8) return Factors::bytes;
+  }
+  return program.reports()[index].kernel == "tiles" ? Factors::brain_floats : Factors::floats;
+}
+
+// Operations a second that the machine can do of each kind, measured when first asked for.
+class Peaks {
+ public:
+  double of(Factors factors) {
+    std::optional<double>& peak = peaks_.at(static_cast<size_t>(factors));
+    if (!peak) {
+      peak = factors == Factors::bytes          ? kernels::measure_byte_peak()
+             : factors == Factors::brain_floats ? kernels::measure_tile_peak()
+                                                : kernels::measure_peak();
+    }
+    return *peak;
+  }
+
+ private:
+  std::array<std::optional<double>, 3> peaks_;
+};
+
+// Of the most operations, and what share of the time a step at the peaks would take.
+void set_peak(const std::vector<ProgramRuns>& programs, double step_seconds, Peaks& peaks, BenchmarkResult& result) {
+  std::array<int64_t, 3> operations{};
+  for (const ProgramRuns& runs : programs) {
+    const Graph& graph = runs.program->graph();
+    for (size_t i = 0; i < graph.nodes().size(); ++i) {
+      operations.at(static_cast<size_t>(factors_of(*runs.program, i))) +=
+          2 * runs.runs * multiply_adds(graph, graph.nodes()[i]);
+    }
+  }
+  double seconds = 0;
+  for (size_t kind = 0; kind < operations.size(); ++kind) {
+    if (operations.at(kind) == 0) continue;
+    seconds += static_cast<double>(operations.at(kind)) / peaks.of(static_cast<Factors>(kind));
+  }
+  const auto most = std::ranges::max_element(operations) - operations.begin();
+  result.peak = peaks.of(static_cast<Factors>(most));
+  result.peak_share = seconds / step_seconds;
+}
+
+void add_layers(const ProgramRuns& runs, int steps, Peaks& peaks, BenchmarkResult& result) {
   const Program& program = *runs.program;
   const Graph& graph = program.graph();
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
@@ -60,7 +109,8 @@ void add_layers(const ProgramRuns& runs, int steps, BenchmarkResult& result) {
     layer.seconds = program.seconds(i) / static_cast<double>(steps * runs.at_once);
     layer.multiply_adds = runs.runs * multiply_adds(graph, node);
     layer.bytes = bytes_moved(program, node, runs.runs);
-    layer.bound_seconds = std::max(2.0 * static_cast<double>(layer.multiply_adds) / result.peak,
+    const double peak = layer.multiply_adds == 0 ? result.peak : peaks.of(factors_of(program, i));
+    layer.bound_seconds = std::max(2.0 * static_cast<double>(layer.multiply_adds) / peak,
                                    static_cast<double>(layer.bytes) / result.bandwidth);
     result.layers.push_back(std::move(layer));
   }
@@ -117,15 +167,12 @@ BenchmarkResult measure_speed(const std::function<std::unique_ptr<TimedStep>()>&
   result.planned_bytes = step->planned_bytes();
   result.peak_rss_bytes = static_cast<size_t>(peak_resident_bytes());
 
-  int64_t operations = 0;
-  for (const ProgramRuns& runs : step->programs()) operations += 2 * runs.runs * multiply_adds(runs.program->graph());
-  const bool tiles = settled(options.precision) == Precision::bf16;
-  result.peak = tiles ? kernels::measure_tile_peak() : kernels::measure_peak();
-  result.peak_share = static_cast<double>(operations) / median / result.peak;
+  Peaks peaks;
+  set_peak(step->programs(), median, peaks, result);
   if (options.layers) {
     result.bandwidth = kernels::measure_bandwidth();
     for (int i = 0; i < options.steps; ++i) step->run(images, true);
-    for (const ProgramRuns& runs : step->programs()) add_layers(runs, options.steps, result);
+    for (const ProgramRuns& runs : step->programs()) add_layers(runs, options.steps, peaks, result);
   }
   return result;
 }

@@ -31,7 +31,7 @@ struct BenchmarkResult {
   double first_step_s = 0;   // from the start of planning to the end of the first step
   size_t planned_bytes = 0;  // arena and variables
   size_t peak_rss_bytes = 0;
-  double peak = 0;            // floating-point operations a second, measured here
+  double peak = 0;            // operations a second of the kind that most are of, measured here
   double peak_share = 0;      // those of convolutions and products, of that
   double bandwidth = 0;       // where layers: bytes a second from and to memory, measured here
   std::vector<Layer> layers;  // where asked for: the nodes in the order they run

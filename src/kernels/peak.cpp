@@ -13,12 +13,17 @@ CONVOY_DISPATCH(PeakKernels, peak_kernels)
 
 namespace convoy::kernels {
 
-#if defined(CONVOY_HAS_amx)
+namespace avx2vnni {
+const PeakKernels& peak_kernels();
+}
+namespace avx512vnni {
+const PeakKernels& peak_kernels();
+}
 namespace amx {
-// As PeakKernels::run, of products of tiles.
+// As PeakKernels', of products of tiles.
 int64_t run_tiles(int64_t rounds, float* sink);
+int64_t run_byte_tiles(int64_t rounds, float* sink);
 }  // namespace amx
-#endif
 
 namespace {
 
@@ -53,6 +58,20 @@ double measure_tile_peak() {
   if (has_matrix_tiles()) return measure(amx::run_tiles, 20000);
 #endif
   return measure_peak();
+}
+
+double measure_byte_peak() {
+  constexpr int64_t kRounds = 300000;
+#if defined(CONVOY_HAS_amx)
+  if (has_matrix_tiles()) return measure(amx::run_byte_tiles, 20000);
+#endif
+#if defined(CONVOY_HAS_avx512vnni)
+  if (has_avx512_vnni()) return measure(avx512vnni::peak_kernels().run_bytes, kRounds);
+#endif
+#if defined(CONVOY_HAS_avx2vnni)
+  if (has_avx2_vnni()) return measure(avx2vnni::peak_kernels().run_bytes, kRounds);
+#endif
+  return measure(peak_kernels().run_bytes, kRounds);
 }
 
 double measure_bandwidth() {

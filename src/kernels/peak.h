@@ -9,6 +9,8 @@ struct PeakKernels {
   // Runs `rounds` rounds of independent fused multiply-adds in registers and returns the floating-point operations
   // done, two a multiply-add; `sink` keeps the compiler from leaving the work out.
   int64_t (*run)(int64_t rounds, float* sink);
+  // The same of products of bytes, as quantised layers add them up.
+  int64_t (*run_bytes)(int64_t rounds, float* sink);
 };
 
 const PeakKernels& peak_kernels();
@@ -17,6 +19,8 @@ const PeakKernels& peak_kernels();
 double measure_peak();
 // The same of products of brain floats on matrix tiles; of floats where there are none.
 double measure_tile_peak();
+// The same of products of bytes, by the fastest instruction for them.
+double measure_byte_peak();
 
 // Bytes a second that all threads together read from memory and write to it, copying; the best of some trials (about
 // 0.2 s and 256 MiB in all).

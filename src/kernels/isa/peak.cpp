@@ -1,5 +1,6 @@
 #include "kernels/peak.h"
 
+#include "kernels/isa/integers.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
@@ -23,10 +24,24 @@ int64_t run(int64_t rounds, float* sink) {
   return rounds * kChains * kLanes * 2;
 }
 
+int64_t run_bytes(int64_t rounds, float* sink) {
+  IntVec sums[kChains];
+  for (int i = 0; i < kChains; ++i) sums[i] = broadcast(i);
+  const IntVec bytes = broadcast(0x01010101), weights = broadcast(0x00010001);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) sums[i] = add_products(sums[i], bytes, weights);
+  }
+  IntVec total = zero_ints();
+  for (int i = 0; i < kChains; ++i) total = total + sums[i];
+  *sink = reduce_add(to_floats(total));
+  return rounds * kChains * kLanes * kProducts * 2;
+}
+
 }  // namespace
 
 const PeakKernels& peak_kernels() {
-  static constexpr PeakKernels kTable{run};
+  static constexpr PeakKernels kTable{run, run_bytes};
   return kTable;
 }
 
