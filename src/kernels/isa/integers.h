@@ -184,6 +184,7 @@ inline IntVec add_products(IntVec sum, IntVec bytes, IntVec weights) { return su
 #endif
 inline constexpr int64_t kProducts = sizeof(int32_t) / sizeof(WeightFactor);
 
+// Bytes as factors; no byte beyond them is touched.
 inline void copy_factors(const uint8_t* from, int64_t count, ByteFactor* to) {
 #if defined(__AVX512VNNI__)
   for (int64_t i = 0; i < count; i += 64) {
