@@ -69,7 +69,7 @@ class Bf16Conv : public ::testing::TestWithParam<Case> {
   const std::vector<float> input = random_bf16(input_size(g), 1), weight = random_bf16(weight_size(g), 2),
                            bias = random_bf16(static_cast<size_t>(g.out_c), 3),
                            grad_output = random_bf16(output_size(g), 4);
-  Tensor<Bf16> narrow_input{narrow(input)}, narrow_grad_output{narrow(grad_output)};
+  testing::Fenced<Bf16> narrow_input{narrow(input)}, narrow_grad_output{narrow(grad_output)};
 };
 
 TEST_P(Bf16Conv, Forward) {
@@ -228,7 +228,8 @@ const auto case_name = [](const auto& info) { return "Case" + std::to_string(inf
 // More channels, outputs and pixels than a task of the weight gradient takes at once, and several tiles of pixels.
 const ConvGeometry kLargeGeometries[] = {
     testing::conv(1, 40, 40, 160, 96, 1, 1, 1, 0), testing::conv(2, 24, 24, 64, 160, 3, 3, 1, 1),
-    testing::conv(1, 6, 6, 288, 544, 1, 1, 1, 0), testing::conv(1, 65, 64, 32, 64, 1, 1, 1, 0)};
+    testing::conv(1, 6, 6, 288, 544, 1, 1, 1, 0),  testing::conv(1, 65, 64, 32, 64, 1, 1, 1, 0),
+    testing::conv(1, 5, 13, 3, 20, 1, 1, 1, 0),    testing::conv(1, 11, 3, 12, 16, 1, 1, 1, 0)};
 
 INSTANTIATE_TEST_SUITE_P(Tiles, Bf16Conv, ::testing::ValuesIn(cases_of(tile_conv_kernels, testing::kGeometries)),
                          case_name);

@@ -15,6 +15,7 @@
 namespace convoy::kernels {
 namespace {
 
+using testing::Fenced;
 using testing::Guarded;
 
 struct Case {
@@ -53,13 +54,13 @@ class QuantizedConv : public ::testing::TestWithParam<Case> {
   const ByteScale in{0.02F, GetParam().zero_point}, addend_scale{0.03F, 117}, out{0.1F, 130};
   const size_t outputs = static_cast<size_t>(g.batch * g.out_h * g.out_w * g.out_c);
   const size_t channels = static_cast<size_t>(g.out_c);
-  Guarded<uint8_t> input{random_bytes<uint8_t>(static_cast<size_t>(g.batch * g.in_h * g.in_w * g.in_c), 1, 0, 255)};
-  Guarded<int8_t> weight{
+  Fenced<uint8_t> input{random_bytes<uint8_t>(static_cast<size_t>(g.batch * g.in_h * g.in_w * g.in_c), 1, 0, 255)};
+  Fenced<int8_t> weight{
       random_bytes<int8_t>(static_cast<size_t>(g.kernel_h * g.kernel_w * (g.in_c / g.groups) * g.out_c), 2, -127, 127)};
-  Guarded<> weight_scale{testing::random_floats(g.out_c, 3, 0.001F, 0.01F)};
-  Guarded<> bias{testing::random_floats(g.out_c, 4, -1, 1)};
-  Guarded<> addend{testing::random_floats(static_cast<int64_t>(outputs), 5, -2, 2)};
-  Guarded<uint8_t> byte_addend{random_bytes<uint8_t>(outputs, 6, 0, 255)};
+  Fenced<float> weight_scale{testing::random_floats(g.out_c, 3, 0.001F, 0.01F)};
+  Fenced<float> bias{testing::random_floats(g.out_c, 4, -1, 1)};
+  Fenced<float> addend{testing::random_floats(static_cast<int64_t>(outputs), 5, -2, 2)};
+  Fenced<uint8_t> byte_addend{random_bytes<uint8_t>(outputs, 6, 0, 255)};
 
   std::vector<int64_t> sums() {
     std::vector<int64_t> sums(outputs);
@@ -244,7 +245,8 @@ std::vector<Case> dense_cases() {
       conv(1, 7, 6, 6, 9, 3, 2, 1, 3, 3), conv(16, 1, 1, 37, 10, 1, 1, 0),     conv(3, 1, 1, 600, 1000, 1, 1, 0),
       conv(4, 2, 2, 130, 144, 3, 1, 1),   conv(1, 1, 1, 1, 1, 1, 1, 0),        conv(2, 3, 3, 2, 3, 5, 1, 4),
       conv(1, 40, 41, 48, 112, 3, 1, 1),  conv(1, 30, 20, 5, 6, 1, 3, 2),      conv(2, 14, 15, 64, 40, 1, 1, 0),
-      conv(3, 14, 14, 72, 24, 1, 1, 0),   conv(2, 9, 9, 128, 70, 3, 2, 1)};
+      conv(3, 14, 14, 72, 24, 1, 1, 0),   conv(2, 9, 9, 128, 70, 3, 2, 1),     conv(1, 5, 13, 4, 20, 1, 1, 0),
+      conv(1, 11, 3, 12, 16, 1, 1, 0)};
   return cases_of(geometries, {quantized_conv_kernels, tiles_or_gemm, dot_or_gemm});
 }
 

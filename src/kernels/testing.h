@@ -2,6 +2,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <concepts>
@@ -36,6 +38,34 @@ inline std::vector<float> random_floats(int64_t count, uint64_t stream, float lo
 
 // Where a buffer begins: at a cache line, as tensors do and as stores around the caches need it, or one float behind.
 enum class Placement { unaligned, aligned };
+
+// Values that end where memory does: to read what lies behind them ends the program.
+template <class T>
+class Fenced {
+ public:
+  explicit Fenced(const std::vector<T>& values) {
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t bytes = values.size() * sizeof(T), pages = (bytes + page - 1) / page * page;
+    mapped_ = pages + page;
+    memory_ =
+        static_cast<std::byte*>(mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    EXPECT_NE(memory_, MAP_FAILED);
+    EXPECT_EQ(mprotect(memory_ + pages, page, PROT_NONE), 0);
+    begin_ = reinterpret_cast<T*>(memory_ + pages - bytes);
+    std::ranges::copy(values, begin_);
+  }
+  Fenced(const Fenced&) = delete;
+  Fenced& operator=(const Fenced&) = delete;
+  ~Fenced() { munmap(memory_, mapped_); }
+
+  T* data() { return begin_; }
+  T& operator[](size_t i) { return begin_[i]; }
+
+ private:
+  std::byte* memory_;
+  size_t mapped_;
+  T* begin_;
+};
 
 // Values between guards, which are compared at the end of its life.
 template <class T = float>

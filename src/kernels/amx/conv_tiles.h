@@ -128,6 +128,11 @@ TileCut cut_of(const Gather& gather, bool statistics) {
   return best;
 }
 
+// Pixels of a tile at the most that are packed where others are read where they are: fewer than a block, and those
+// whose steps may reach beyond the source.
+inline constexpr int64_t kMostTail = 3 * kBlock;
+static_assert(kMostTail >= kBlock + kDepthOf<uint8_t>);
+
 // A worker's memory: the table, packed pixels, and sums of a tile with one pair of panels.
 template <class Source, class Number, class Sum>
 struct TileScratch {
@@ -138,7 +143,7 @@ struct TileScratch {
   static size_t packed_bytes(const Gather& gather, int64_t pixels) {
     const PixelLayout<Number> layout(gather);
     const int64_t rows = pixels / gather.x.count + 2;  // of results, which pixels may lie in
-    if (reads_in_place<Source, Number>(gather)) pixels = kBlock;
+    if (reads_in_place<Source, Number>(gather)) pixels = smaller(pixels, kMostTail);
     const int64_t elements =
         reads_windows<Number>(gather) ? rows * gather.taps() * layout.step : pixels * layout.pixel_elements;
     return align(static_cast<size_t>(elements + kDepthOf<Number>) * sizeof(Number));
@@ -254,17 +259,18 @@ void pack_windows(const Gather& gather, const Source* source, const Source* padd
 // step reads behind a pixel's channels meets weights of zero.
 template <class Number>
 int64_t pixels_in_place(const Gather& gather, int64_t first, int64_t count) {
-  const bool reaches_over = gather.channels % kDepthOf<Number> != 0 && first + count == gather.pixels();
-  return (count - (reaches_over ? 1 : 0)) / kBlock * kBlock;
+  const int64_t reach = TileDepth<Number>(gather).steps * kDepthOf<Number> - gather.channels;
+  const int64_t pixels = gather.pixels() - ceil_div(reach, gather.source_pitch);
+  return larger<int64_t>(0, smaller(count, pixels - first)) / kBlock * kBlock;
 }
 
-// Those behind, up to a whole block.
+// Those behind, up to whole blocks.
 template <class Number>
 void pack_tail(const Gather& gather, const Number* source, int64_t group, int64_t first, int64_t count,
                Number* packed) {
   constexpr int64_t kDepth = kDepthOf<Number>;
   const PixelLayout<Number> layout(gather);
-  for (int64_t pixel = 0; pixel < kBlock; ++pixel) {
+  for (int64_t pixel = 0; pixel < ceil_div(count, kBlock) * kBlock; ++pixel) {
     const Number* from = source + (first + pixel) * gather.source_pitch + group * gather.channels;
     Number* to = packed + pixel / kTileRows * layout.half + pixel % kTileRows * layout.pitch;
     for (int64_t step = 0; step < TileDepth<Number>(gather).steps; ++step) {
