@@ -18,7 +18,7 @@ import onnx
 OPERATORS = """Conv ReduceMean Reshape Gemm Add Relu MaxPool Mul Concat BatchNormalization Sigmoid AveragePool Slice Clip
 Transpose HardSigmoid Gelu LeakyRelu HardSwish Split LayerNormalization MatMul Resize ReduceSum Softmax Sub Identity Shape
 Squeeze Range Unsqueeze Gather GlobalAveragePool Flatten Constant Div Cast Ceil ConstantOfShape Pad InstanceNormalization
-PRelu Sqrt Pow Erf Tanh DepthToSpace QuantizeLinear DequantizeLinear ReduceL2""".split()
+PRelu Sqrt Pow Erf Tanh DepthToSpace QuantizeLinear DequantizeLinear ReduceL2 CumSum""".split()
 TOLERANCE = 1e-4
 QUANTISED_TOLERANCE = 1e-1  # a sum that is a rounding away from a half becomes the byte beside, from layer to layer
 

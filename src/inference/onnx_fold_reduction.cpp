@@ -119,6 +119,33 @@ OnnxConstant reduce_extreme(const Call& call) {
       call.input(0).values);
 }
 
+// Of what lies before each element along an axis, or behind it where `reverse`; with itself unless `exclusive`.
+OnnxConstant cumulative_sum(const Call& call) {
+  const Integers& shape = call.input(0).shape;
+  const Integers& axes = call.list(1);
+  if (axes.size() != 1) call.fail("expected one axis, got {}", axes.size());
+  const size_t axis = call.axis(axes[0], shape.size());
+  const bool reverse = call.get<int64_t>("reverse", 0) != 0, exclusive = call.get<int64_t>("exclusive", 0) != 0;
+  const int64_t extent = shape[axis], step = strides_of(shape)[axis];
+  Integers rows = shape;
+  rows[axis] = std::min<int64_t>(extent, 1);
+  return std::visit(
+      [&]<class T>(const std::vector<T>& values) -> OnnxConstant {
+        std::vector<T> sums(values.size());
+        walk(rows, {strides_of(shape)}, [&](size_t, size_t start) {
+          Total<T> before{0};
+          for (int64_t i = 0; i < extent; ++i) {
+            const size_t at = start + static_cast<size_t>((reverse ? extent - 1 - i : i) * step);
+            const Total<T> sum = before + static_cast<Total<T>>(values[at]);
+            sums[at] = static_cast<T>(exclusive ? before : sum);
+            before = sum;
+          }
+        });
+        return {shape, std::move(sums)};
+      },
+      call.input(0).values);
+}
+
 OnnxConstant softmax(const Call& call) {
   if (call.opset() < 13) call.fail("expected opset 13 or later, got {}", call.opset());
   Floats values = call.floats(0);
@@ -164,9 +191,13 @@ OnnxConstant matmul(const Call& call) {
 }
 
 constexpr std::array kFolds{
-    Fold{"MatMul", single<matmul>},          Fold{"ReduceMax", single<reduce_extreme<true>>},
-    Fold{"ReduceMean", single<reduce_mean>}, Fold{"ReduceMin", single<reduce_extreme<false>>},
-    Fold{"ReduceProd", single<reduce_prod>}, Fold{"ReduceSum", single<reduce_sum>},
+    Fold{"CumSum", single<cumulative_sum>},
+    Fold{"MatMul", single<matmul>},
+    Fold{"ReduceMax", single<reduce_extreme<true>>},
+    Fold{"ReduceMean", single<reduce_mean>},
+    Fold{"ReduceMin", single<reduce_extreme<false>>},
+    Fold{"ReduceProd", single<reduce_prod>},
+    Fold{"ReduceSum", single<reduce_sum>},
     Fold{"Softmax", single<softmax>},
 };
 

@@ -114,9 +114,11 @@ TEST(OnnxFold, Functions) {
   EXPECT_EQ(one("Sign", {row({-3, 0, 9})}), row({-1, 0, 1}));
   EXPECT_EQ(one("Sign", {list({-3, 0, 9})}), list({-1, 0, 1}));
   EXPECT_EQ(one("Sqrt", {row({9})}), row({3}));
+  expect_near("Cos", 0.5F, 0.877582562F);
   expect_near("Erf", 0.5F, 0.520499878F);
   expect_near("Exp", 0.5F, 1.64872127F);
   expect_near("Log", 0.5F, -0.693147181F);
+  expect_near("Sin", 0.5F, 0.479425539F);
   expect_near("Sigmoid", 0.5F, 0.622459331F);
   expect_near("Tanh", 0.5F, 0.462117157F);
 }
@@ -337,6 +339,13 @@ TEST(OnnxFold, Reductions) {
   expect_error("integers to choose from", "ReduceMin", {ints({0, 1}, {})});
   expect_error("elements to average", "ReduceMean", {kEmpty});
   expect_error("an axis from", "ReduceSum", {kGrid, list({2})});
+
+  EXPECT_EQ(one("CumSum", {kGrid, scalar(1)}), reals({2, 3}, {1, 3, 6, 4, 9, 15}));
+  EXPECT_EQ(one("CumSum", {kGrid, list({-2})}), reals({2, 3}, {1, 2, 3, 5, 7, 9}));
+  EXPECT_EQ(one("CumSum", {kGrid, scalar(1)}, {{"reverse", int64_t{1}}}), reals({2, 3}, {6, 5, 3, 15, 11, 6}));
+  EXPECT_EQ(one("CumSum", {list({5, 6, 7}), scalar(0)}, {{"exclusive", int64_t{1}}}), list({0, 5, 11}));
+  expect_error("an axis from", "CumSum", {kGrid, scalar(2)});
+  expect_error("one axis", "CumSum", {kGrid, list({0, 1})});
   expect_error("each axis once", "ReduceSum", {kGrid, list({1, -1})});
 }
 

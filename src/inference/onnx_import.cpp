@@ -364,7 +364,7 @@ OnnxNetwork onnx_function(const OnnxModel& model, const std::map<std::string, On
   tracing.run(needed_nodes(model, name));
   const Traced result = tracer.at(name);
   if (result.is_known()) throw Error("its output is known");
-  if (tracer.is_bytes(result)) throw Error("its output is bytes");
+  if (result.has_sign) throw Error("its output would be bytes with a sign");
   Axes axes;
   for (int axis = 0; axis < result.rank(); ++axis) axes.push_back(axis);
   network.graph = pruned(network.graph, tracer.ordered(result, axes).id());

@@ -325,6 +325,22 @@ TEST(OnnxImport, WeightsMayBeConstantsOfAnySize) {
   EXPECT_EQ(onnx_network(model).weights.size(), 1U);
 }
 
+TEST(OnnxImport, ProductsWithVectors) {
+  const OnnxModel model = model_of(
+      kAny, {node("Conv", {"x", "w"}, "c"), node("MatMul", {"rows", "c"}, "r"), node("MatMul", {"r", "columns"}, "y")},
+      {floats("w", {4, 3, 1, 1}), floats("rows", {kSide}), floats("columns", {kSide})});
+  expect_logits(model, [](const Maps& x) {
+    Maps y = convolved(x, "w", {.out = 4, .kh = 1, .kw = 1});
+    const Floats rows = drawn("rows", kSide), columns = drawn("columns", kSide);
+    Doubles sums(4);
+    for (int64_t i = 0; i < kSide * kSide * 4; ++i) {
+      const auto row = static_cast<size_t>(i / 4 / kSide), column = static_cast<size_t>(i / 4 % kSide);
+      sums[static_cast<size_t>(i % 4)] += rows[row] * y.values[static_cast<size_t>(i)] * columns[column];
+    }
+    return sums;
+  });
+}
+
 // Of rows, as group norms of other exporters are.
 TEST(OnnxImport, InstanceNormsAreExportedAgain) {
   const OnnxModel model =

@@ -272,7 +272,7 @@ Traced with_rank(OnnxCall& call, const Traced& x, int rank) {
   return call.tracer().reshaped(x, shape);
 }
 
-void lower_batched_matmul(OnnxCall& call, Traced a, Traced b) {
+Traced batched_matmul(OnnxCall& call, Traced a, Traced b) {
   const int rank = std::max({a.rank(), b.rank(), 2});
   a = with_rank(call, a, rank);
   b = with_rank(call, b, rank);
@@ -314,15 +314,34 @@ void lower_batched_matmul(OnnxCall& call, Traced a, Traced b) {
   Integers shape = outer;
   shape.push_back(left[last - 1]);
   shape.push_back(right[last]);
-  call.set(0, OnnxTracer::computed(matmul(x, y), order, shape, batch, before));
+  return OnnxTracer::computed(matmul(x, y), order, shape, batch, before);
+}
+
+// A vector as a matrix: a row in front of the product's sign, a column behind it.
+Traced as_matrix(const OnnxCall& call, Traced x, bool is_row) {
+  if (x.rank() != 1) return x;
+  const Integers shape = is_row ? Integers{1, x.shape[0]} : Integers{x.shape[0], 1};
+  if (!x.is_known()) return call.tracer().reshaped(x, shape);
+  if (x.batch >= 0) call.refuse("expected a vector that is the same for any number of images");
+  x.shape = x.one->shape = x.two->shape = shape;
+  return x;
+}
+
+Traced vector_matmul(OnnxCall& call, const Traced& a, const Traced& b) {
+  Traced product = batched_matmul(call, as_matrix(call, a, true), as_matrix(call, b, false));
+  Integers shape = product.shape;
+  if (b.rank() == 1) shape.pop_back();
+  if (a.rank() == 1) shape.erase(shape.end() - (b.rank() == 1 ? 1 : 2));
+  return call.tracer().reshaped(product, shape);
 }
 
 void lower_matmul(OnnxCall& call) {
   OnnxTracer& tracer = call.tracer();
   const Traced &a = call.input(0), &b = call.input(1);
   if (a.is_known() && b.is_known()) call.refuse("expected an input that depends on the images");
-  if (a.rank() < 2 || b.rank() < 2) call.refuse("expected matrices");
-  if (!b.is_known() || b.rank() != 2) return lower_batched_matmul(call, a, b);
+  if (a.rank() < 1 || b.rank() < 1) call.refuse("expected vectors or matrices");
+  if (a.rank() == 1 || b.rank() == 1) return call.set(0, vector_matmul(call, a, b));
+  if (!b.is_known() || b.rank() != 2) return call.set(0, batched_matmul(call, a, b));
   if (b.one->is_integer()) call.refuse("expected floats");
   if (a.batch == a.rank() - 1) call.refuse("it would mix images with one another");
   // A bias that only follows here is the layer's.
