@@ -61,11 +61,12 @@ bool find_weight(const OnnxCall& dequantize, size_t out_axis, QuantizedOperands&
   if (!std::ranges::all_of(*scales, [](float x) { return std::isfinite(x) && x > 0; })) return false;
   const size_t inner = elements_behind(weight.shape, out_axis), out = scales->size();
   for (size_t i = 0; i < values.size(); ++i) {
-    constexpr int64_t kMost = 127, kBytes = 255;
-    const int64_t zero_point = (*zero_points)[i / inner % out];
-    if (std::abs(values[i]) > kBytes || std::abs(zero_point) > kBytes) return false;
-    const int64_t level = values[i] - zero_point;
-    if (std::abs(level) > kMost) return false;
+    // Of any integers: they are compared before they are subtracted.
+    const auto is_byte = [](int64_t x) { return -128 <= x && x <= 255; };
+    const int64_t value = values[i], zero_point = (*zero_points)[i / inner % out];
+    if (!is_byte(value) || !is_byte(zero_point)) return false;
+    const int64_t level = value - zero_point;
+    if (level < -127 || level > 127) return false;
     operands.levels.push_back(static_cast<float>(level));
   }
   operands.scales = *scales;
