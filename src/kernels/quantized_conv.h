@@ -11,7 +11,8 @@
 namespace convoy::kernels {
 
 // output = activation(in.scale * weight_scale * sum((input - in.zero_point) * weight) + bias + addend), or
-// activation(...) + addend; taps outside the input count as zeros. Sums are exact: 255 * 127 times the products of one are to fit into 32 bits.
+// activation(...) + addend; taps outside the input count as zeros. Sums are exact: 255 * 127 times the products of one
+// are to fit into 32 bits.
 struct QuantizedConvArgs {
   const uint8_t* input = nullptr;
   ByteScale in = {};

@@ -144,9 +144,10 @@ class Task {
         } else {
           load_sums(at, pitch, kTileRows * pitch, kTileRows);
         }
-        multiply<Bf16>({scratch.rows + c / kTileRows * kBlockSteps * kTileElements, kTileDepth, kTileElements,
-                        kBlockSteps * kTileElements, scratch.columns + o / kTileRows * kBlockSteps * kTileElements,
-                        kBlockSteps * kTileElements, steps});
+        multiply(TileProduct<Bf16>{scratch.rows + c / kTileRows * kBlockSteps * kTileElements, kTileDepth,
+                                   kTileElements, kBlockSteps * kTileElements,
+                                   scratch.columns + o / kTileRows * kBlockSteps * kTileElements,
+                                   kBlockSteps * kTileElements, steps});
         store_sums(at, pitch, kTileRows * pitch, kTileRows);
       }
     }

@@ -302,6 +302,18 @@ struct TileSums {
   int64_t channel, channels;
 };
 
+// The sums of a block, from `starts` on where there are some, with the first panels of a pair.
+template <int kPanels, class Number, class Sum>
+void multiply_block(const TileProduct<Number>& product, const Sum* starts, Sum* sums) {
+  if (starts == nullptr) {
+    clear_sums<kPanels>();
+  } else {
+    load_sums<kPanels>(starts, 0, 0, kTileRows);
+  }
+  multiply<kPanels>(product);
+  store_sums<kPanels>(sums, kBlock, kTileRows * kBlock, kTileRows);
+}
+
 // Pixels first .. first + count - 1 with the pairs of panels begin .. end - 1 of all groups. finish(TileSums) takes the
 // sums: of a block while the next one's are computed, so that both are in the first cache.
 template <class Source, class Number, class Sum, class Finish>
@@ -361,18 +373,12 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
         product.rows_step = kDepthOf<Number>;
         product.rows_half = kTileRows * gather.source_pitch;
       }
-      if (problem.starts == nullptr) {
-        clear_sums();
-      } else {
-        load_sums(problem.starts + column * kBlock, 0, 0, kTileRows);
-      }
-      multiply(product);
-      if (problem.whole_tiles) {
-        store_sums(scratch.sums + pixel * kBlock, kBlock, kTileRows * kBlock, kTileRows);
-        continue;
-      }
-      Sum* const sums = last.sums == scratch.sums ? scratch.sums + kBlock * kBlock : scratch.sums;
-      store_sums(sums, kBlock, kTileRows * kBlock, kTileRows);
+      const Sum* starts = problem.starts == nullptr ? nullptr : problem.starts + column * kBlock;
+      Sum* sums = last.sums == scratch.sums ? scratch.sums + kBlock * kBlock : scratch.sums;
+      if (problem.whole_tiles) sums = scratch.sums + pixel * kBlock;
+      (last.channels > kTileRows ? multiply_block<2, Number, Sum> : multiply_block<1, Number, Sum>)(product, starts,
+                                                                                                    sums);
+      if (problem.whole_tiles) continue;
       if (last.count > 0) finish(last);
       last.sums = sums;
       last.destinations = scratch.table.destinations + pixel;

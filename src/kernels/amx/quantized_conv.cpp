@@ -83,7 +83,7 @@ struct Constants {
 
 enum class ByteAddend { none, first, last };
 
-// Bytes of a tile's sums, two pixels at a time.
+// Bytes of a tile's sums, a register of them at a time.
 template <Activation kActivation, ByteAddend kAddend>
 void finish_bytes(const Gather& gather, const QuantizedConvArgs& args, const ByteOutput& output,
                   const Constants& constants, const TileSums<int32_t>& tile) {
@@ -93,34 +93,47 @@ void finish_bytes(const Gather& gather, const QuantizedConvArgs& args, const Byt
   const int64_t place = group * panel_pairs(gather) * kBlock + tile.channel - group * gather.outputs;
   const Vec scales[2] = {load(constants.scales + place), load(constants.scales + place + kLanes)};
   const Vec biases[2] = {load(constants.biases + place), load(constants.biases + place + kLanes)};
-  const auto mask = static_cast<__mmask32>(~uint32_t{0} >> (kBlock - tile.channels));
   const int64_t pitch = gather.result_pitch();
-  uint8_t* to = args.byte_output + tile.first * pitch + tile.channel;
+  uint8_t* const to = args.byte_output + tile.first * pitch + tile.channel;
   constexpr bool kAdds = kAddend != ByteAddend::none;
   const uint8_t* addend = kAdds ? args.byte_addend + tile.first * pitch + tile.channel : nullptr;
-  const auto steps = [&](int64_t pixel) {
-    __m512i both[2];
-    const __m256i more = kAdds ? _mm256_maskz_loadu_epi8(mask, addend + pixel * pitch) : _mm256_setzero_si256();
-    for (int half = 0; half < 2; ++half) {
-      Vec y = to_floats(load(tile.sums + pixel * kBlock + half * kLanes)) * scales[half] + biases[half];
-      const auto addend_of = [&] {
-        const __m128i part = half == 0 ? _mm256_castsi256_si128(more) : _mm256_extracti128_si256(more, 1);
-        return added.numbers({_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(part))});
-      };
-      if constexpr (kAddend == ByteAddend::first) y = y + addend_of();
-      y = activate<kActivation>(y);
-      if constexpr (kAddend == ByteAddend::last) y = y + addend_of();
-      both[half] = bytes.steps(y);
+  const auto mask = static_cast<__mmask32>(~uint32_t{0} >> (kBlock - tile.channels));
+  const auto steps = [&](int64_t pixel, int half) {
+    Vec y = to_floats(load(tile.sums + pixel * kBlock + half * kLanes)) * scales[half] + biases[half];
+    Vec more = zero();
+    if constexpr (kAdds) {
+      const __m128i part =
+          _mm_maskz_loadu_epi8(static_cast<__mmask16>(mask >> (half * kLanes)), addend + pixel * pitch + half * kLanes);
+      more = added.numbers({_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(part))});
     }
-    return bytes.pack(both[0], both[1]);
+    if constexpr (kAddend == ByteAddend::first) y = y + more;
+    y = activate<kActivation>(y);
+    if constexpr (kAddend == ByteAddend::last) y = y + more;
+    return bytes.steps(y);
   };
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const auto sorted = [&](__m512i first, __m512i second) {
+    return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
+  };
+  if (tile.channels <= kLanes) {  // four pixels of a panel
+    for (int64_t pixel = 0; pixel < tile.count; pixel += 4) {
+      const auto steps_of = [&](int64_t i) { return steps(smaller(pixel + i, tile.count - 1), 0); };
+      const __m512i four = sorted(bytes.pack(steps_of(0), steps_of(1)), bytes.pack(steps_of(2), steps_of(3)));
+      alignas(64) uint8_t rows[4][kLanes];
+      _mm512_store_si512(rows, four);
+      for (int64_t i = 0; i < smaller<int64_t>(4, tile.count - pixel); ++i) {
+        _mm_mask_storeu_epi8(to + (pixel + i) * pitch, static_cast<__mmask16>(mask),
+                             _mm_load_si128(reinterpret_cast<const __m128i*>(rows[i])));
+      }
+    }
+    return;
+  }
   for (int64_t pixel = 0; pixel < tile.count; pixel += 2) {
     const bool two = pixel + 1 < tile.count;
-    const __m512i first = steps(pixel), second = two ? steps(pixel + 1) : first;
-    const __m512i sorted = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
-    _mm256_mask_storeu_epi8(to + pixel * pitch, mask, _mm512_castsi512_si256(sorted));
-    if (two) _mm256_mask_storeu_epi8(to + (pixel + 1) * pitch, mask, _mm512_extracti64x4_epi64(sorted, 1));
+    const auto pixel_bytes = [&](int64_t i) { return bytes.pack(steps(i, 0), steps(i, 1)); };
+    const __m512i first = pixel_bytes(pixel), pair = sorted(first, two ? pixel_bytes(pixel + 1) : first);
+    _mm256_mask_storeu_epi8(to + pixel * pitch, mask, _mm512_castsi512_si256(pair));
+    if (two) _mm256_mask_storeu_epi8(to + (pixel + 1) * pitch, mask, _mm512_extracti64x4_epi64(pair, 1));
   }
 }
 

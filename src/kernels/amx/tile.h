@@ -62,31 +62,35 @@ struct TileProduct {
   int64_t steps;
 };
 
-// The tiles 0 to 3 are the sums: [half of rows][half of columns].
+// The tiles 0 to 3 are the sums: [half of rows][half of columns], of which kColumns halves are used.
+template <int kColumns = 2>
 inline void clear_sums() {
   _tile_zero(0);
-  _tile_zero(1);
   _tile_zero(2);
+  if constexpr (kColumns == 1) return;
+  _tile_zero(1);
   _tile_zero(3);
 }
-template <class Sum>
+template <int kColumns = 2, class Sum>
 inline void load_sums(const Sum* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
   const auto stride = static_cast<size_t>(row_floats) * sizeof(float);
   finish_writing();
   _tile_loadd(0, sums, stride);
-  _tile_loadd(1, sums + columns_half, stride);
   _tile_loadd(2, sums + rows_half, stride);
+  if constexpr (kColumns == 1) return;
+  _tile_loadd(1, sums + columns_half, stride);
   _tile_loadd(3, sums + rows_half + columns_half, stride);
 }
-template <class Sum>
+template <int kColumns = 2, class Sum>
 inline void store_sums(Sum* sums, int64_t row_floats, int64_t rows_half, int64_t columns_half) {
   const auto stride = static_cast<size_t>(row_floats) * sizeof(float);
   _tile_stored(0, sums, stride);
-  _tile_stored(1, sums + columns_half, stride);
   _tile_stored(2, sums + rows_half, stride);
+  if constexpr (kColumns == 1) return;
+  _tile_stored(1, sums + columns_half, stride);
   _tile_stored(3, sums + rows_half + columns_half, stride);
 }
-template <class Number>
+template <int kColumns = 2, class Number>
 inline void multiply(const TileProduct<Number>& product) {
   // Steps from what is multiplied to what comes from the second cache meanwhile: a load of a tile waits for each line.
   constexpr int64_t kAhead = 2;
@@ -112,23 +116,27 @@ inline void multiply(const TileProduct<Number>& product) {
       _tile_dpbusd(0, 4, 6);
     else
       _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, columns + product.columns_half, 64);
+    if constexpr (kColumns == 2) _tile_loadd(7, columns + product.columns_half, 64);
     if (fetches) fetch_tile(next_rows, pitch);
-    if constexpr (kBytes)
-      _tile_dpbusd(1, 4, 7);
-    else
-      _tile_dpbf16ps(1, 4, 7);
+    if constexpr (kColumns == 2) {
+      if constexpr (kBytes)
+        _tile_dpbusd(1, 4, 7);
+      else
+        _tile_dpbf16ps(1, 4, 7);
+    }
     _tile_loadd(5, rows + product.rows_half, stride);
-    if (fetches) fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
+    if (kColumns == 2 && fetches) fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
     if constexpr (kBytes)
       _tile_dpbusd(2, 5, 6);
     else
       _tile_dpbf16ps(2, 5, 6);
     if (fetches) fetch_tile(next_rows + product.rows_half, pitch);
-    if constexpr (kBytes)
-      _tile_dpbusd(3, 5, 7);
-    else
-      _tile_dpbf16ps(3, 5, 7);
+    if constexpr (kColumns == 2) {
+      if constexpr (kBytes)
+        _tile_dpbusd(3, 5, 7);
+      else
+        _tile_dpbf16ps(3, 5, 7);
+    }
   }
 }
 
