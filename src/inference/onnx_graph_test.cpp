@@ -192,10 +192,8 @@ TEST(OnnxGraph, OwnOpsAreRefusedByName) {
   }
 }
 
-// Model files hold float32; another program may have stored theirs as brain floats.
-TEST(OnnxExport, BrainFloatsAreWrittenAsTheFloatsThatTheyAre) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "convoy_onnx_bf16";
-  std::filesystem::create_directories(folder);
+void write_small_model(const std::filesystem::path& file) {
+  std::filesystem::create_directories(file.parent_path());
   ModelCard card;
   card.architecture = "resnet9";
   card.options.num_classes = 2;
@@ -204,7 +202,13 @@ TEST(OnnxExport, BrainFloatsAreWrittenAsTheFloatsThatTheyAre) {
   const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
   Variables variables;
   variables.add(graph, 1);
-  write_model_file(folder / "f32.safetensors", card, graph, "", variables);
+  write_model_file(file, card, graph, "", variables);
+}
+
+// Model files hold float32; another program may have stored theirs as brain floats.
+TEST(OnnxExport, BrainFloatsAreWrittenAsTheFloatsThatTheyAre) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "convoy_onnx_bf16";
+  write_small_model(folder / "f32.safetensors");
   const SafetensorsReader file(folder / "f32.safetensors");
   std::deque<std::vector<std::byte>> bytes;
   std::vector<TensorToStore> tensors;
@@ -228,16 +232,7 @@ TEST(OnnxExport, BrainFloatsAreWrittenAsTheFloatsThatTheyAre) {
 
 TEST(OnnxExport, FileHasTheModelsDescription) {
   const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "convoy_onnx";
-  std::filesystem::create_directories(folder);
-  ModelCard card;
-  card.architecture = "resnet9";
-  card.options.num_classes = 2;
-  card.preprocessing.image_size = 32;
-  card.class_names = {"cat", "dog"};
-  const Graph graph = inference_graph(find_model("resnet9"), card.options, {1, 32, 32, 3});
-  Variables variables;
-  variables.add(graph, 1);
-  write_model_file(folder / "model.safetensors", card, graph, "", variables);
+  write_small_model(folder / "model.safetensors");
   for (const int64_t opset : {16, 23}) {
     EXPECT_THROW(export_onnx(folder / "model.safetensors", {.opset = opset}, folder / "model.onnx"), UsageError);
   }

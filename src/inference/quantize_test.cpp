@@ -165,7 +165,7 @@ TEST_F(Quantize, WithoutEqualisationTheLayerThatSuffersStaysFloat) {
   EXPECT_EQ(report.int8_layers(), 2);
   EXPECT_FALSE(report.layers[1].int8);
   EXPECT_THAT(report.layers[1].reason, HasSubstr("dB"));
-  for (const size_t other : {0, 2}) EXPECT_GT(*report.layers[other].logits_sqnr, *report.layers[1].logits_sqnr);
+  for (const size_t other : {0U, 2U}) EXPECT_GT(*report.layers[other].logits_sqnr, *report.layers[1].logits_sqnr);
   EXPECT_LE(report.drop(), 0.5);
   EXPECT_DOUBLE_EQ(top1_of(output()), report.top1_after);
   EXPECT_EQ(SafetensorsReader(output()).find("mix.weight")->type, DType::f32);
