@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,6 +63,9 @@ struct NodeSpec {
   std::span<const TensorType> inputs;
   std::span<const TensorType> outputs;
   bool prepared = false;  // whether the kernel's prepare is called before all runs
+  // Where only some rows of a map are to be computed, from those that they are made of (Op::row_window): the rows of
+  // zeros that count above those of input 0. The types are those of these rows alone.
+  std::optional<int64_t> rows_above = std::nullopt;
 
   // The op, of a kind that the kernel table says.
   template <class T>

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +55,12 @@ struct Slot {
   };
   std::string_view name;
   Kind kind = Kind::required;
+};
+
+// The rows of an input {N, H, W, C} that row y of an output {N, H', W', C'} is made of: `extent` of them from
+// y * stride - padding on, of which those outside of the input count as zeros, or not at all.
+struct RowWindow {
+  int64_t extent = 1, stride = 1, padding = 0;
 };
 
 // A tensor of the double-precision reference. u8 elements are numbers from 0 to 255, i8 from -128 to 127.
@@ -105,6 +112,13 @@ class CONVOY_API Op {
   virtual bool sums_images(int output) const {
     static_cast<void>(output);
     return false;
+  }
+  // Which rows of input i each row of the only output is made of, where both are maps; none: it is read as a whole.
+  // Kernels of an op that has such an input compute some rows alone where they are asked to (NodeSpec::rows_above).
+  // Inputs but the first have rows of their own for each row of the output.
+  virtual std::optional<RowWindow> row_window(int input) const {
+    static_cast<void>(input);
+    return std::nullopt;
   }
   // Multiply-accumulates of one run, as summaries count them: of convolutions, linear layers and matrix products.
   virtual int64_t multiply_adds(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {

@@ -62,7 +62,8 @@ void print_plan(const Plan& plan) {
     if (runs.runs == 1 && plan.programs.size() > 1) print("# once, for all images\n");
     for_nodes(*runs.program, [](const std::string& line, const Program::NodeReport* report) {
       if (report == nullptr) return print("{}\n", line);
-      print("{}  [{}{}]\n", line, report->kernel, report->widened ? ", on floats" : "");
+      print("{}  [{}{}{}]\n", line, report->kernel, report->widened ? ", on floats" : "",
+            report->striped ? ", striped" : "");
       for (const std::string& refused : report->refused) print("    not {}\n", refused);
     });
   }
@@ -90,6 +91,7 @@ nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
                                {"runs", runs.runs},
                                {"kernel", report->kernel},
                                {"widened", report->widened},
+                               {"striped", report->striped},
                                {"refused", report->refused},
                                {"workspace_bytes", report->workspace}});
     });

@@ -26,7 +26,7 @@ int64_t bytes_moved(const Program& program, const Node& node, int64_t runs) {
   int64_t bytes = 0;
   for (const std::vector<ValueId>* ids : {&node.inputs, &node.outputs}) {
     for (const ValueId id : *ids) {
-      if (id == kNoValue) continue;
+      if (id == kNoValue || program.is_between_stripes(id)) continue;
       const ValueInfo& info = graph.value(id);
       const bool lasts = info.is_variable() || info.kind == ValueKind::constant;
       bytes += (lasts ? 1 : runs) * info.type.shape.elements() * size_of(program.stored_as(id));
@@ -105,6 +105,7 @@ void add_layers(const ProgramRuns& runs, int steps, Peaks& peaks, BenchmarkResul
     const std::string attributes = to_string(node.op->attributes());
     if (!attributes.empty()) layer.op.append(" ").append(attributes);
     layer.kernel = program.reports()[i].kernel;
+    if (program.reports()[i].striped) layer.kernel.append(", striped");
     layer.refused = program.reports()[i].refused;
     layer.seconds = program.seconds(i) / static_cast<double>(steps * runs.at_once);
     layer.multiply_adds = runs.runs * multiply_adds(graph, node);

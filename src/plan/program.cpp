@@ -60,6 +60,8 @@ Program::Program(Graph graph, const ProgramOptions& options)
       backend_(&options.backend),
       team_(current_team()),
       steps_(graph_.nodes().size()),
+      prepared_of_(graph_.nodes().size()),
+      between_stripes_(static_cast<size_t>(graph_.value_count())),
       guard_(options.guarded ? kGuardBytes : 0),
       shared_(options.shared),
       frames_(static_cast<size_t>(options.frames)) {
@@ -71,6 +73,7 @@ Program::Program(Graph graph, const ProgramOptions& options)
   }
   if (options.prepared) find_prologue();
   choose_kernels(options);
+  if (options.prepared && backend_ == &cpu_backend()) choose_stripes(options);
   plan_memory();
 }
 
@@ -161,6 +164,23 @@ void Program::choose_kernels(const ProgramOptions& options) {
   }
 }
 
+void Program::choose_stripes(const ProgramOptions& options) {
+  for (const Step& step : steps_) {
+    planned_.push_back({step.kernel, step.input_types, step.output_types, step.is_prepared, step.in_prologue,
+                        step.widened > 0 || options.widened});
+  }
+  stripes_ = Stripes::find(graph_, planned_, options.stripes);
+  for (size_t i = 0; i < stripes_.size(); ++i) {
+    for (const size_t node : stripes_[i].nodes()) {
+      steps_[node].stripes = i;
+      reports_[node].striped = true;
+      reports_[node].workspace = 0;
+    }
+    reports_[stripes_[i].nodes().front()].workspace = stripes_[i].workspace_bytes();
+    for (const ValueId id : stripes_[i].between()) between_stripes_[static_cast<size_t>(id)] = true;
+  }
+}
+
 StepMemory Program::step_memory() const {
   StepMemory memory;
   memory.bytes.assign(static_cast<size_t>(graph_.value_count()), 0);
@@ -172,14 +192,21 @@ StepMemory Program::step_memory() const {
   }
   for (size_t index = 0; index < steps_.size(); ++index) {
     const Node& node = graph_.nodes()[index];
-    const size_t workspace = reports_[index].workspace;
-    memory.nodes.push_back({.inputs = node.inputs,
-                            .outputs = node.outputs,
-                            .in_place = node.op->in_place(),
-                            .workspace = workspace == 0 ? 0 : workspace + guard_});
-    for (const ValueId id : node.outputs) {
+    const size_t workspace = reports_[index].workspace, striped = steps_[index].stripes;
+    MemoryNode needs;
+    needs.workspace = workspace == 0 ? 0 : workspace + guard_;
+    if (striped == kNoStripes) {
+      needs.inputs = node.inputs;
+      needs.outputs = node.outputs;
+      needs.in_place = node.op->in_place();
+    } else if (leads(index)) {
+      needs.inputs = stripes_[striped].inputs();
+      needs.outputs = {stripes_[striped].output()};
+    }
+    for (const ValueId id : needs.outputs) {
       if (id != kNoValue && !steps_[index].in_prologue) give_room(id);
     }
+    memory.nodes.push_back(std::move(needs));
   }
   for (const auto& [name, id] : graph_.outputs()) memory.outputs.push_back(id);
   return memory;
@@ -242,6 +269,7 @@ void Program::bind_frame(Frame& frame, const Variables& variables, std::byte* ar
   }
   const auto view_of = [&frame](ValueId id) { return id == kNoValue ? View() : frame.views[static_cast<size_t>(id)]; };
   frame.steps.resize(steps_.size());
+  frame.seconds.resize(steps_.size());
   for (size_t position = 0; position < steps_.size(); ++position) {
     const Node& node = graph_.nodes()[position];
     Frame::StepMemory& memory = frame.steps[position];
@@ -315,7 +343,7 @@ void Program::make_room_to_prepare() {
   std::byte* next = prepared_.data();
   for (size_t index = 0; index < steps_.size(); ++index) {
     const size_t needed = prepared_bytes(index);
-    if (needed > 0) steps_[index].prepared = std::exchange(next, next + needed);
+    if (needed > 0) prepared_of_[index] = std::exchange(next, next + needed);
   }
 }
 
@@ -325,7 +353,7 @@ void Program::share_prepared() {
     Step& step = steps_[index];
     const size_t bytes = prepared_bytes(index);
     const Node& node = graph_.nodes()[index];
-    if (bytes == 0 || step.prepared != nullptr || !graph_.value(node.inputs[1]).is_variable()) continue;
+    if (bytes == 0 || prepared_of_[index] != nullptr || !graph_.value(node.inputs[1]).is_variable()) continue;
     std::string key = fmt::format("{} {} {} {}", graph_.value(node.inputs[1]).name, step.kernel->name, node.op->name(),
                                   to_string(node.op->attributes()));
     for (const auto& types : {step.input_types, step.output_types}) {
@@ -336,7 +364,7 @@ void Program::share_prepared() {
       step.kernel->prepare(spec_of(index), frames_[0].steps[index].inputs[1], block.data());
       return block;
     }));
-    step.prepared = shared_blocks_.back()->data();
+    prepared_of_[index] = shared_blocks_.back()->data();
   }
 }
 
@@ -354,8 +382,8 @@ void Program::prepare() {
     make_room_to_prepare();
     for (size_t index = 0; index < steps_.size(); ++index) {
       const Step& step = steps_[index];
-      if (step.prepared == nullptr) continue;
-      step.kernel->prepare(spec_of(index), frames_[0].steps[index].inputs[1], step.prepared);
+      if (prepared_of_[index] == nullptr) continue;
+      step.kernel->prepare(spec_of(index), frames_[0].steps[index].inputs[1], prepared_of_[index]);
     }
   }
   run_prologue();
@@ -369,7 +397,7 @@ void Program::prepare(const WeightSource& weights) {
   std::vector<size_t> preparing;
   for (size_t index = 0; index < steps_.size(); ++index) {
     const std::vector<ValueId>& inputs = graph_.nodes()[index].inputs;
-    const bool prepares = steps_[index].prepared != nullptr && graph_.value(inputs[1]).is_variable();
+    const bool prepares = prepared_of_[index] != nullptr && graph_.value(inputs[1]).is_variable();
     if (prepares) preparing.push_back(index);
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i] != kNoValue && !(prepares && i == 1)) is_read[static_cast<size_t>(inputs[i])] = true;
@@ -397,7 +425,7 @@ void Program::prepare(const WeightSource& weights) {
     // In place: no element is wider than a float.
     const View stored{step.input_types[1].dtype, values.data()};
     if (stored.dtype != DType::f32) backend_->upload(floats, stored);
-    step.kernel->prepare(spec_of(index), stored, step.prepared);
+    step.kernel->prepare(spec_of(index), stored, prepared_of_[index]);
     const std::scoped_lock lock(mutex);
     scratch.push_back(std::move(values));
   });
@@ -436,11 +464,29 @@ void Program::write(std::string_view name, std::span<const float> values) const 
   backend_->upload(values, view(id));
 }
 
-void Program::run_step(size_t index, const StepScalars& step, const Frame& frame) {
+bool Program::leads(size_t index) const {
+  const size_t striped = steps_[index].stripes;
+  return striped == kNoStripes || stripes_[striped].nodes().front() == index;
+}
+
+void Program::run_step(size_t index, const StepScalars& step, const Frame& frame, std::span<double> seconds) {
+  if (const size_t striped = steps_[index].stripes; striped != kNoStripes) {
+    stripes_[striped].run(graph_, planned_, {frame.views, frame.steps[index].workspace, prepared_of_}, step, seconds);
+    return;
+  }
+  if (seconds.empty()) return run_node(index, step, frame);
+  const auto start = std::chrono::steady_clock::now();
+  run_node(index, step, frame);
+  backend_->synchronise();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  seconds[index] += taken.count();
+}
+
+void Program::run_node(size_t index, const StepScalars& step, const Frame& frame) {
   const Step& planned = steps_[index];
   const Frame::StepMemory& memory = frame.steps[index];
   if (planned.widened == 0) {
-    planned.kernel->run(spec_of(index), {memory.inputs, memory.outputs, memory.workspace, step, planned.prepared});
+    planned.kernel->run(spec_of(index), {memory.inputs, memory.outputs, memory.workspace, step, prepared_of_[index]});
     return;
   }
   const auto each_wide = [](const std::vector<View>& stored, const std::vector<View>& wide,
@@ -454,7 +500,7 @@ void Program::run_step(size_t index, const StepScalars& step, const Frame& frame
   const kernels::ConvertKernels& convert = kernels::convert_kernels();
   each_wide(memory.inputs, memory.wide_inputs, planned.input_types, convert.widen);
   planned.kernel->run(spec_of(index),
-                      {memory.wide_inputs, memory.wide_outputs, memory.workspace, step, planned.prepared});
+                      {memory.wide_inputs, memory.wide_outputs, memory.workspace, step, prepared_of_[index]});
   each_wide(memory.outputs, memory.wide_outputs, planned.output_types,
             [&](int64_t count, Bf16* to, const float* from) { convert.narrow(count, from, to); });
 }
@@ -462,7 +508,7 @@ void Program::run_step(size_t index, const StepScalars& step, const Frame& frame
 void Program::run(const StepScalars& step, size_t frame) {
   const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
-    if (steps_[index].in_prologue) continue;
+    if (steps_[index].in_prologue || !leads(index)) continue;
     guard_ == 0 ? run_step(index, step, frames_[frame]) : run_guarded(index, step, frames_[frame]);
   }
   backend_->synchronise();
@@ -471,18 +517,14 @@ void Program::run(const StepScalars& step, size_t frame) {
 void Program::run_profiled(const StepScalars& step, size_t frame) {
   const TeamScope scope(*team_);
   for (size_t index = 0; index < steps_.size(); ++index) {
-    if (steps_[index].in_prologue) continue;
-    const auto start = std::chrono::steady_clock::now();
-    run_step(index, step, frames_[frame]);
-    backend_->synchronise();
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    frames_[frame].steps[index].seconds += taken.count();
+    if (steps_[index].in_prologue || !leads(index)) continue;
+    run_step(index, step, frames_[frame], frames_[frame].seconds);
   }
 }
 
 double Program::seconds(size_t node) const {
   double sum = 0;
-  for (const Frame& frame : frames_) sum += frame.steps[node].seconds;
+  for (const Frame& frame : frames_) sum += frame.seconds[node];
   return sum;
 }
 
@@ -490,7 +532,10 @@ double Program::seconds(size_t node) const {
 std::vector<std::byte*> Program::guards_of(size_t index, const Frame& frame) const {
   std::vector<std::byte*> guards;
   const Node& node = graph_.nodes()[index];
-  for (const std::vector<ValueId>* ids : {&node.inputs, &node.outputs}) {
+  const size_t striped = steps_[index].stripes;
+  const std::vector<ValueId>& inputs = striped == kNoStripes ? node.inputs : stripes_[striped].inputs();
+  const std::vector<ValueId> outputs = striped == kNoStripes ? node.outputs : std::vector{stripes_[striped].output()};
+  for (const std::vector<ValueId>* ids : {&inputs, &outputs}) {
     for (const ValueId id : *ids) {
       if (id == kNoValue || block_of_value_[static_cast<size_t>(id)] == kNoBlock) continue;
       guards.push_back(frame.views[static_cast<size_t>(id)].data + bytes_of(id));

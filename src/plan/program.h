@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include "graph/graph.h"
 #include "plan/blocks.h"
 #include "plan/prepared_weights.h"
+#include "plan/stripes.h"
 #include "plan/variables.h"
 #include "plan/weight_source.h"
 
@@ -30,6 +32,7 @@ struct ProgramOptions {
   // As what maps are stored (plan/maps.h): f32 or bf16. `handed` are more of them, inputs and outputs.
   DType maps = DType::f32;
   std::vector<ValueId> handed = {};
+  StripeLimits stripes = {};
   int frames = 1;  // runs that may go on at once, each with memory of its own; more than 1: of a team of one thread
   bool widened = false;  // for tests: whatever kernels there are, those of f32 compute what is stored as bf16
   int passed_over = 0;   // for tests: so many of the kernels that take a node are not, as long as one is left
@@ -44,6 +47,7 @@ class Program {
   struct NodeReport {
     std::string kernel;                // the one chosen
     bool widened = false;              // it takes f32: bf16 maps are copied to floats before it, and back behind it
+    bool striped = false;              // it computes a stripe of rows at a time (plan/stripes.h)
     std::vector<std::string> refused;  // "name: why" of those preferred to it
     size_t workspace = 0;
   };
@@ -96,19 +100,23 @@ class Program {
   void run_profiled(const StepScalars& step) { run_profiled(step, 0); }
 
   DType stored_as(ValueId id) const { return stored_[static_cast<size_t>(id)]; }
+  // Whether a value is never whole: of it there are some rows at a time.
+  bool is_between_stripes(ValueId id) const { return between_stripes_[static_cast<size_t>(id)]; }
   const std::vector<NodeReport>& reports() const { return reports_; }
   size_t frames() const { return frames_.size(); }
   // Spent in a node in the profiled runs of all frames.
   double seconds(size_t node) const;
 
  private:
+  static constexpr size_t kNoStripes = std::numeric_limits<size_t>::max();
+
   struct Step {
     const Kernel* kernel = nullptr;
     std::vector<TensorType> input_types, output_types;  // as the kernel takes them
     size_t widened = 0;                                 // offset in the workspace of the floats of bf16 maps; 0: none
     bool in_prologue = false;                           // depends on variables and constants alone
     bool is_prepared = false;                           // its weight is there before all runs
-    std::byte* prepared = nullptr;
+    size_t stripes = kNoStripes;                        // those that it is part of
   };
   // The memory of a run.
   struct Frame {
@@ -116,14 +124,15 @@ class Program {
       std::vector<View> inputs, outputs;
       std::vector<View> wide_inputs, wide_outputs;  // of a widened step, as the kernel takes them
       std::byte* workspace = nullptr;
-      double seconds = 0;  // of profiled runs
     };
     std::vector<View> views;  // of each value
     std::vector<StepMemory> steps;
+    std::vector<double> seconds;  // of each step's profiled runs
   };
 
   void find_prologue();
   void choose_kernels(const ProgramOptions& options);
+  void choose_stripes(const ProgramOptions& options);
   void plan_memory();
   void bind_frame(Frame& frame, const Variables& variables, std::byte* arena);
   void bind_widened(Frame& frame, size_t index);
@@ -138,7 +147,11 @@ class Program {
   void make_room_to_prepare();
   void share_prepared();
   void run_prologue();
-  void run_step(size_t index, const StepScalars& step, const Frame& frame);
+  // Whether the step runs by itself, or is the first of its stripes, with which the others run.
+  bool leads(size_t index) const;
+  // The step or its stripes, with a clock where there are `seconds` of every step.
+  void run_step(size_t index, const StepScalars& step, const Frame& frame, std::span<double> seconds = {});
+  void run_node(size_t index, const StepScalars& step, const Frame& frame);
   std::vector<std::byte*> guards_of(size_t index, const Frame& frame) const;
   void run_guarded(size_t index, const StepScalars& step, const Frame& frame);
 
@@ -147,6 +160,10 @@ class Program {
   std::vector<DType> stored_;  // as what each value is
   ThreadTeamPtr team_;
   std::vector<Step> steps_;
+  std::vector<std::byte*> prepared_of_;  // of each step; null: nothing
+  std::vector<PlannedNode> planned_;     // of each step, where there are stripes
+  std::vector<Stripes> stripes_;
+  std::vector<bool> between_stripes_;  // of each value
   std::vector<NodeReport> reports_;
   size_t guard_ = 0;
   size_t frame_bytes_ = 0;

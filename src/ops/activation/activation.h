@@ -21,6 +21,7 @@ class ActivationOp : public OpOf<ActivationOp> {
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {{inputs[0].shape}}; }
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}}; }
+  std::optional<RowWindow> row_window(int) const override { return RowWindow(); }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                  const StepScalars& step) const override;

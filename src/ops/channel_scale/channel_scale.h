@@ -15,6 +15,9 @@ class ChannelScaleOp : public OpOf<ChannelScaleOp> {
   static void describe(Self&, Visitor&) {}
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}, {0, 2}}; }
+  std::optional<RowWindow> row_window(int input) const override {
+    return input == 1 ? std::nullopt : std::optional(RowWindow());
+  }
   int addend() const override { return 2; }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,

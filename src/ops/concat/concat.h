@@ -14,6 +14,7 @@ class ConcatOp : public OpOf<ConcatOp> {
   template <class Self, class Visitor>
   static void describe(Self&, Visitor&) {}
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::optional<RowWindow> row_window(int) const override { return RowWindow(); }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                  const StepScalars& step) const override;

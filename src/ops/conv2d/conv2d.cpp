@@ -86,6 +86,20 @@ kernels::ConvGeometry ConvAttributes::geometry(const Shape& input, int64_t out_c
           .groups = groups};
 }
 
+kernels::ConvGeometry ConvAttributes::geometry(const NodeSpec& spec) const {
+  kernels::ConvGeometry g = geometry(spec.inputs[0].shape, spec.outputs[0].shape[-1]);
+  if (spec.rows_above) {
+    g.pad_h = *spec.rows_above;
+    g.out_h = spec.outputs[0].shape[1];
+  }
+  return g;
+}
+
+std::optional<RowWindow> Conv2dOp::row_window(int input) const {
+  if (input == 0) return attributes_.row_window();
+  return input == 3 ? std::optional(RowWindow()) : std::nullopt;
+}
+
 std::shared_ptr<const Op> Conv2dOp::with_activation(Activation function) const {
   if (statistics_ || activation_ != Activation::none) return nullptr;
   return std::make_shared<Conv2dOp>(attributes_, false, function);

@@ -1,8 +1,10 @@
 // Two-dimensional convolution and its gradients.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "convoy/kernel.h"
 #include "convoy/op.h"
 #include "convoy/ops.h"
 #include "kernels/conv_args.h"
@@ -33,6 +35,9 @@ struct ConvAttributes {
   // The kernels' view of a convolution of `input` {N, H, W, C} to `out_channels`; other ranks are rows of vectors, that
   // is 1x1 maps. Throws Error when the attributes mean nothing or there is no output.
   kernels::ConvGeometry geometry(const Shape& input, int64_t out_channels) const;
+  // That of a node which reads input 0, or of those of its rows that are asked for.
+  kernels::ConvGeometry geometry(const NodeSpec& spec) const;
+  RowWindow row_window() const { return {dilation.h * (kernel.h - 1) + 1, stride.h, padding.h}; }
 };
 
 // Inputs: input, weight {kernel.h, kernel.w, C / groups, out}, bias {out} or absent, addend like the output or absent.
@@ -62,6 +67,7 @@ class Conv2dOp : public OpOf<Conv2dOp> {
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 3}}; }
+  std::optional<RowWindow> row_window(int input) const override;
   int addend() const override { return activation_ == Activation::none ? 3 : -1; }
   bool sums_images(int output) const override { return output == 1; }
   std::shared_ptr<const Op> with_activation(Activation function) const override;

@@ -11,9 +11,7 @@
 namespace convoy {
 namespace {
 
-kernels::ConvGeometry forward_geometry(const NodeSpec& spec) {
-  return spec.as<Conv2dOp>().conv().geometry(spec.inputs[0].shape, spec.outputs[0].shape[-1]);
-}
+kernels::ConvGeometry forward_geometry(const NodeSpec& spec) { return spec.as<Conv2dOp>().conv().geometry(spec); }
 
 kernels::ConvGeometry grad_input_geometry(const NodeSpec& spec) {
   return spec.as<Conv2dGradInputOp>().conv().geometry(spec.outputs[0].shape, spec.inputs[0].shape[-1]);

@@ -70,6 +70,9 @@ class MaxPoolOp : public OpOf<MaxPoolOp, PoolOp> {
     visit("training", self.training_, false);
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::optional<RowWindow> row_window(int) const override {
+    return RowWindow{pool_.kernel.h, pool_.stride.h, pool_.padding.h};
+  }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                  const StepScalars& step) const override;

@@ -10,18 +10,28 @@ kernels::PoolGeometry geometry(const NodeSpec& spec, const Shape& input) {
   return spec.as<PoolOp>().pool().geometry(input);
 }
 
+// The same of max pooling, or of those of its rows that are asked for.
+kernels::PoolGeometry max_geometry(const NodeSpec& spec) {
+  kernels::PoolGeometry g = geometry(spec, spec.inputs[0].shape);
+  if (spec.rows_above) {
+    g.rows.pad = *spec.rows_above;
+    g.rows.out = spec.outputs[0].shape[1];
+  }
+  return g;
+}
+
 uint8_t* bytes_or_null(const View& view) { return view.data == nullptr ? nullptr : view.as<uint8_t>(); }
 
 constexpr DType kWithPositions[] = {DType::f32, DType::u8};
 
 template <class Map>
 void run_max(const NodeSpec& spec, const NodeMemory& memory) {
-  kernels::pool_kernels().of<Map>().max(geometry(spec, spec.inputs[0].shape), map_input<Map>(memory, 0),
-                                        map_output<Map>(memory, 0), bytes_or_null(memory.outputs[1]));
+  kernels::pool_kernels().of<Map>().max(max_geometry(spec), map_input<Map>(memory, 0), map_output<Map>(memory, 0),
+                                        bytes_or_null(memory.outputs[1]));
 }
 
 void run_max_bytes(const NodeSpec& spec, const NodeMemory& memory) {
-  kernels::byte_pool_kernels().max(geometry(spec, spec.inputs[0].shape), memory.inputs[0].as<const uint8_t>(),
+  kernels::byte_pool_kernels().max(max_geometry(spec), memory.inputs[0].as<const uint8_t>(),
                                    memory.outputs[0].as<uint8_t>());
 }
 

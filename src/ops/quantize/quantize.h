@@ -36,6 +36,8 @@ class QuantizationOp : public Op {
     visit("zero_point", self.quantization_.zero_point, 0);
   }
 
+  std::optional<RowWindow> row_window(int) const override { return RowWindow(); }
+
  protected:
   std::vector<TensorType> infer_as(std::span<const TensorType> inputs, DType from, DType to) const;
 

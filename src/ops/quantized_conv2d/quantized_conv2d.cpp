@@ -55,6 +55,11 @@ std::vector<std::pair<int, int>> QuantizedConv2dOp::in_place() const {
   return {{0, kAddend}};
 }
 
+std::optional<RowWindow> QuantizedConv2dOp::row_window(int input) const {
+  if (input == kX) return attributes_.row_window();
+  return input == kAddend ? std::optional(RowWindow()) : std::nullopt;
+}
+
 int QuantizedConv2dOp::addend() const {
   return layer_.activation == Activation::none && !layer_.output_is_quantized() ? kAddend : -1;
 }

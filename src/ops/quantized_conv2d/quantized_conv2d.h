@@ -48,6 +48,7 @@ class QuantizedConv2dOp : public OpOf<QuantizedConv2dOp> {
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override;
+  std::optional<RowWindow> row_window(int input) const override;
   int addend() const override;
   std::shared_ptr<const Op> with_activation(Activation function) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,

@@ -13,9 +13,7 @@ using Family = const kernels::QuantizedConvKernels& (*)();
 
 constexpr DType kTypes[] = {DType::f32, DType::u8, DType::i8};
 
-kernels::ConvGeometry geometry(const NodeSpec& spec) {
-  return spec.as<Conv>().conv().geometry(spec.inputs[Conv::kX].shape, spec.outputs[0].shape[-1]);
-}
+kernels::ConvGeometry geometry(const NodeSpec& spec) { return spec.as<Conv>().conv().geometry(spec); }
 
 std::string refuse_unless_depthwise(const NodeSpec& spec) {
   const kernels::ConvGeometry g = geometry(spec);

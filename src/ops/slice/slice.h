@@ -22,6 +22,7 @@ class SliceOp : public OpOf<SliceOp> {
     visit("end", self.end_);
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::optional<RowWindow> row_window(int) const override { return RowWindow(); }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                  const StepScalars& step) const override;

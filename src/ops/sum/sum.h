@@ -22,6 +22,7 @@ class SumOp : public OpOf<SumOp> {
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
   std::vector<std::pair<int, int>> in_place() const override { return {{0, 0}}; }
+  std::optional<RowWindow> row_window(int) const override { return RowWindow(); }
   void gradient(GradientScope& scope) const override;
   void reference(std::span<ReferenceTensor> inputs, std::span<ReferenceTensor> outputs,
                  const StepScalars& step) const override;
