@@ -1,8 +1,8 @@
 // What convolutions on matrix tiles have in common, of brain floats and of bytes: for each tile of pixels the values of
 // all taps are packed, a row a pixel, as the table of addresses (isa/conv_gather.h) finds them, and multiplied by the
 // packed weights of two panels of 16 outputs at a time, 32 pixels by 32 outputs in the tile registers. A 1x1 layer's
-// rows are read where they are. With few channels a tap is a kernel row (Gather::windows), and the rows of a tile are
-// windows that overlap in copies of the source's rows.
+// rows are read where they are. Where it takes less time a tap is a kernel row (Gather::windows), and the rows of a
+// tile are windows that overlap in copies of the source's rows, so that each value is copied for all taps at once.
 //
 // Source is the type of the maps, Number that of what is multiplied.
 #pragma once
@@ -10,41 +10,26 @@
 #include <type_traits>
 
 #include "core/parallel.h"
+#include "kernels/amx/conv_windows.h"
 #include "kernels/amx/tile.h"
 #include "kernels/isa/conv_gather.h"
 #include "kernels/isa/conv_microkernel.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
-// Pixels and outputs of the sums in the tile registers.
-inline constexpr int64_t kBlock = 2 * kTileRows;
-static_assert(kTilePixels % kBlock == 0);
 // Bytes of packed pixels that leave room for the weights of two panels in the second cache.
 inline constexpr int64_t kPackedBytes = 640 << 10;
 inline constexpr int64_t kTablePixels = 4 * kTilePixels;
 template <class Source>
 using TileTable = GatherTable<kTablePixels, Source>;
 
-// Whether every pixel of the result has one source pixel, its own.
-inline bool is_pointwise(const Gather& gather) {
-  return gather.taps() == 1 && gather.y.source_step == 1 && gather.x.source_step == 1 && gather.y.offset_first == 0 &&
-         gather.x.offset_first == 0 && gather.y.count == gather.y.source_extent &&
-         gather.x.count == gather.x.source_extent;
-}
-
-// Whether windows are read from copies of rows: what a step reads behind a window meets weights of zero.
-template <class Number>
-bool reads_windows(const Gather& gather) {
-  return gather.windows && gather.channels <= kDepthOf<Number>;
-}
-
-// The reduction of a gather: the channels of tap after tap, up to whole steps; each window is a step.
+// The reduction of a gather: the channels of tap after tap, up to whole steps; each window begins with a step.
 template <class Number>
 struct TileDepth {
   int64_t tap_values, values, steps;
 
   explicit TileDepth(const Gather& gather)
-      : tap_values(reads_windows<Number>(gather) ? kDepthOf<Number> : gather.channels),
+      : tap_values(gather.windows ? ceil_div(gather.channels, kDepthOf<Number>) * kDepthOf<Number> : gather.channels),
         values(gather.taps() * tap_values),
         steps(ceil_div(values, kDepthOf<Number>)) {}
 };
@@ -52,13 +37,12 @@ struct TileDepth {
 // Whether the rows of a tile's pixels are read where they are, which they are evenly apart.
 template <class Source, class Number>
 bool reads_in_place(const Gather& gather) {
-  return std::is_same_v<Source, Number> && is_pointwise(gather);
+  return std::is_same_v<Source, Number> && gather.is_pointwise();
 }
 
 // Where packed pixels lie. Where taps are whole steps, tile after tile, which is how they are read; else a row a pixel,
 // the channels of its taps one behind the other. Rows are an odd number of lines apart, or those of a tile would meet
-// in few sets of the first cache. Of windows there are the source's rows, those of all taps of a row of results one
-// behind the other, as long as the last tile reads.
+// in few sets of the first cache.
 template <class Number>
 struct PixelLayout {
   bool tiled;
@@ -66,14 +50,6 @@ struct PixelLayout {
   int64_t pixel_elements;
 
   explicit PixelLayout(const Gather& gather) : tiled(gather.channels % kDepthOf<Number> == 0) {
-    if (reads_windows<Number>(gather)) {
-      tiled = false;
-      pitch = gather.x.source_step * gather.source_pitch;
-      step = ceil_div((gather.x.count + kBlock) * pitch, kDepthOf<Number>) * kDepthOf<Number> + kDepthOf<Number>;
-      half = kTileRows * pitch;
-      pixel_elements = gather.taps() * pitch;
-      return;
-    }
     const int64_t steps = TileDepth<Number>(gather).steps;
     pitch = tiled ? kDepthOf<Number> : (steps | 1) * kDepthOf<Number>;
     step = tiled ? kElementsOf<Number> : kDepthOf<Number>;
@@ -89,6 +65,57 @@ int64_t packed_weights(const Gather& gather) {
   return gather.groups * panel_pairs(gather) * 2 * TileDepth<Number>(gather).steps * kElementsOf<Number>;
 }
 
+// Cycles, as measured: of a byte that is packed, of a product of 32 x 32 sums, of what follows these.
+inline constexpr double kPacked = 0.12, kProduct = 100, kFinish = 700;
+
+// Values that are copied for a pixel, and for the rows of windows above and below those of a tile.
+template <class Number>
+int64_t copied_elements(const Gather& gather) {
+  return gather.windows ? WindowLayout(gather).pitch * gather.y.source_step
+                        : PixelLayout<Number>(gather).pixel_elements;
+}
+inline int64_t edge_elements(const Gather& gather) {
+  const WindowLayout layout(gather);
+  return layout.span * layout.row;
+}
+
+// Cycles of a block, of which those in windows have some pixels that are of no use.
+template <class Number>
+double block_cycles(const Gather& gather) {
+  const WindowLayout layout(gather);
+  double used = 1;
+  if (gather.windows) {
+    const int64_t width = gather.x.count, blocks = ceil_div(width, kBlock);
+    used =
+        static_cast<double>(width) / static_cast<double>(layout.runs_on ? width + layout.gap(gather) : kBlock * blocks);
+  }
+  const auto bytes = static_cast<double>(kBlock * copied_elements<Number>(gather)) * sizeof(Number);
+  const double sums = kProduct * static_cast<double>(TileDepth<Number>(gather).steps) + kFinish;
+  return kPacked * bytes + static_cast<double>(panel_pairs(gather)) * sums / used;
+}
+
+// The gather with kernel rows for taps, or as it is, whichever takes less time: that depends on the layer and the width
+// of its map alone.
+template <class Number>
+Gather tile_gather(const Gather& gather) {
+  const GatherAxis& x = gather.x;
+  const bool has_rows = x.taps > 1 && (x.offset_step == 1 || x.offset_step == -1);
+  // Of longer rows a tile would need a small part.
+  const bool whole_rows = x.result_step == 1 && gather.y.result_step == 1 && x.count <= kTablePixels;
+  if (gather.windows || gather.groups > 1 || !has_rows || !whole_rows) return gather;
+  Gather windows = gather;
+  windows.windows = true;
+  windows.window_pixels = x.taps;
+  windows.channels *= x.taps;
+  windows.x.taps = 1;
+  if (x.offset_step == -1) {  // the other way round
+    windows.x.offset_first = x.offset_first - (x.taps - 1);
+    windows.x.tap_first = x.tap_first + (x.taps - 1) * x.tap_step;
+    windows.x.tap_step = -x.tap_step;
+  }
+  return block_cycles<Number>(windows) < block_cycles<Number>(gather) ? windows : gather;
+}
+
 // How a problem is cut into tasks: tiles of `height` pixels, and the panels into `parts`. Each task packs its pixels.
 struct TileCut {
   int64_t height, parts;
@@ -97,26 +124,26 @@ struct TileCut {
 // The cut that is expected to take the least time; results do not depend on it. With statistics tiles are kTilePixels.
 template <class Number>
 TileCut cut_of(const Gather& gather, bool statistics) {
-  // Cycles, as measured: of a byte that is packed, of one of weights that are in the second cache or beyond it, of a
-  // product of 32 x 32 sums, of what follows these, of a task.
-  constexpr double kPacked = 0.12, kNear = 0.03, kFar = 0.15, kProduct = 100, kFinish = 700, kTask = 2000;
+  // Cycles, as measured: of one byte of weights that are in the second cache or beyond it, of a task.
+  constexpr double kNear = 0.03, kFar = 0.15, kTask = 2000;
   constexpr int64_t kNearBytes = 1 << 20, kMostParts = 64;
   const int64_t columns = gather.groups * panel_pairs(gather), steps = TileDepth<Number>(gather).steps;
-  const int64_t block_bytes = kBlock * PixelLayout<Number>(gather).pixel_elements * int64_t{sizeof(Number)};
+  const int64_t block_bytes = kBlock * copied_elements<Number>(gather) * int64_t{sizeof(Number)};
   const int64_t pair_bytes = 2 * steps * kElementsOf<Number> * int64_t{sizeof(Number)};
-  const double packing = !is_pointwise(gather) ? kPacked * static_cast<double>(block_bytes * gather.groups) : 0;
+  const double packing = !gather.is_pointwise() ? kPacked * static_cast<double>(block_bytes * gather.groups) : 0;
+  const double edges = gather.windows ? kPacked * static_cast<double>(edge_elements(gather)) * sizeof(Number) : 0;
   const double weights = (columns * pair_bytes > kNearBytes ? kFar : kNear) * static_cast<double>(pair_bytes);
   const double sums = kProduct * static_cast<double>(steps) + kFinish;
   const int64_t blocks = ceil_div(gather.pixels(), kBlock);
   const int64_t fitting = larger<int64_t>(1, kPackedBytes / larger<int64_t>(1, block_bytes));
-  const int64_t fewest = statistics ? kTilePixels / kBlock : 1;
-  const int64_t most = statistics ? fewest : smaller(smaller(fitting, blocks), kTablePixels / kBlock);
+  const int64_t fewest = statistics ? kTilePixels / kBlock : 1;  // of which there are whole ones
+  const int64_t most = larger(fewest, smaller(smaller(fitting, blocks), kTablePixels / kBlock));
   TileCut best{kBlock * fewest, 1};
   double least = __builtin_inf();
-  for (int64_t height = fewest; height <= most; height += larger<int64_t>(1, height / 2)) {
+  for (int64_t height = fewest; height <= most; height += larger<int64_t>(1, height / fewest / 2) * fewest) {
     for (int64_t parts = 1; parts <= smaller(columns, kMostParts); parts += larger<int64_t>(1, parts / 2)) {
       const double panels = static_cast<double>(ceil_div(columns, parts)), tile = static_cast<double>(height);
-      const double task = kTask + packing * tile / (parts < gather.groups ? static_cast<double>(parts) : 1.0) +
+      const double task = kTask + edges + packing * tile / (parts < gather.groups ? static_cast<double>(parts) : 1.0) +
                           panels * (weights + tile * sums);
       // Some time is lost at the end, when threads wait for the last.
       const double rounds = 0.25 + static_cast<double>(ceil_div(ceil_div(blocks, height) * parts, thread_count()));
@@ -133,29 +160,46 @@ TileCut cut_of(const Gather& gather, bool statistics) {
 inline constexpr int64_t kMostTail = 3 * kBlock;
 static_assert(kMostTail >= kBlock + kDepthOf<uint8_t>);
 
-// A worker's memory: the table, packed pixels, and sums of a tile with one pair of panels.
+// Floats that are kept of a block's sums.
+inline constexpr int64_t kKept = 3 * kBlock;
+
+// A worker's memory: the table, packed pixels, sums of two blocks with one pair of panels, what is kept of some of them
+// (TileSums), where the rows of each step of windows lie, blocks.
 template <class Source, class Number, class Sum>
 struct TileScratch {
   TileTable<Source> table;
   Number* packed;
   Sum* sums;
+  float* kept;
+  int64_t* offsets;
+  TileBlock* blocks;
 
+  static size_t table_bytes(const Gather& gather) {
+    Gather addresses = gather;
+    addresses.windows = false;  // which are no addresses
+    return align(TileTable<Source>::bytes(addresses));
+  }
   static size_t packed_bytes(const Gather& gather, int64_t pixels) {
-    const PixelLayout<Number> layout(gather);
-    const int64_t rows = pixels / gather.x.count + 2;  // of results, which pixels may lie in
     if (reads_in_place<Source, Number>(gather)) pixels = smaller(pixels, kMostTail);
-    const int64_t elements =
-        reads_windows<Number>(gather) ? rows * gather.taps() * layout.step : pixels * layout.pixel_elements;
+    const int64_t elements = gather.windows ? WindowLayout(gather).elements(gather, pixels)
+                                            : pixels * PixelLayout<Number>(gather).pixel_elements;
     return align(static_cast<size_t>(elements + kDepthOf<Number>) * sizeof(Number));
   }
+  static constexpr size_t kSumsBytes = 2 * kBlock * kBlock * sizeof(Sum), kKeptBytes = kKept * sizeof(float);
+  static size_t offsets_bytes(const Gather& gather) {
+    return align(static_cast<size_t>(TileDepth<Number>(gather).steps) * sizeof(int64_t));
+  }
   static size_t bytes(const Gather& gather, int64_t pixels) {
-    return align(TileTable<Source>::bytes(gather)) + packed_bytes(gather, pixels) +
-           static_cast<size_t>((pixels + kBlock) * kBlock) * sizeof(Sum);
+    return table_bytes(gather) + packed_bytes(gather, pixels) + kSumsBytes + kKeptBytes + offsets_bytes(gather) +
+           align(static_cast<size_t>(pixels) * sizeof(TileBlock));
   }
   TileScratch(const Gather& gather, int64_t pixels, std::byte* memory)
       : table(gather, memory),
-        packed(reinterpret_cast<Number*>(memory + align(TileTable<Source>::bytes(gather)))),
-        sums(reinterpret_cast<Sum*>(reinterpret_cast<std::byte*>(packed) + packed_bytes(gather, pixels))) {}
+        packed(reinterpret_cast<Number*>(memory + table_bytes(gather))),
+        sums(reinterpret_cast<Sum*>(reinterpret_cast<std::byte*>(packed) + packed_bytes(gather, pixels))),
+        kept(reinterpret_cast<float*>(reinterpret_cast<std::byte*>(sums) + kSumsBytes)),
+        offsets(reinterpret_cast<int64_t*>(kept + kKept)),
+        blocks(reinterpret_cast<TileBlock*>(reinterpret_cast<std::byte*>(offsets) + offsets_bytes(gather))) {}
 };
 
 // Where things are in the workspace: a row of padding, the packed weights of all phases, a TileScratch for each worker.
@@ -221,40 +265,6 @@ void pack_pixels(const Gather& gather, const TileTable<Source>& table, int64_t g
   }
 }
 
-// A row of a source from the first pixel of its first window on, which may lie outside of the image; padding behind it.
-template <class Source, class Number>
-void copy_row(const Gather& gather, const Source* row, const Source* padding, int64_t length, Number* to) {
-  constexpr int64_t kDepth = kDepthOf<Number>;
-  __m512i outside = _mm512_setzero_si512();
-  if constexpr (sizeof(Number) == 1) outside = _mm512_set1_epi8(static_cast<char>(*padding));
-  const int64_t begin = gather.x.offset_first * gather.source_pitch;
-  const int64_t end = row == nullptr ? 0 : smaller(gather.x.source_extent * gather.source_pitch, begin + length);
-  int64_t at = begin;
-  for (; at < smaller<int64_t>(0, begin + length); at += kDepth) _mm512_storeu_si512(to + (at - begin), outside);
-  for (at = larger<int64_t>(begin, 0); at < end; at += kDepth) {
-    _mm512_storeu_si512(to + (at - begin), row_of(row + at, smaller(kDepth, end - at)));
-  }
-  for (at = larger(begin, smaller(at, end)); at < begin + length; at += kDepth) {
-    _mm512_storeu_si512(to + (at - begin), outside);
-  }
-}
-
-// The source's rows of all windows of the rows of results that a tile's pixels lie in.
-template <class Source, class Number>
-void pack_windows(const Gather& gather, const Source* source, const Source* padding, int64_t first, int64_t count,
-                  Number* packed) {
-  const int64_t length = PixelLayout<Number>(gather).step, row_elements = gather.x.source_extent * gather.source_pitch;
-  for (int64_t row = first / gather.x.count; row <= (first + count - 1) / gather.x.count; ++row) {
-    const int64_t image = row / gather.y.count, y = row % gather.y.count * gather.y.source_step;
-    for (int64_t tap = 0; tap < gather.y.taps; ++tap, packed += length) {
-      const int64_t from = y + gather.y.offset_first + tap * gather.y.offset_step;
-      const bool inside = from >= 0 && from < gather.y.source_extent;
-      copy_row(gather, inside ? source + (image * gather.y.source_extent + from) * row_elements : nullptr, padding,
-               length, packed);
-    }
-  }
-}
-
 // How many of a tile's pixels are read where they are: whole blocks, of which no row reaches beyond the source. What a
 // step reads behind a pixel's channels meets weights of zero.
 template <class Number>
@@ -289,14 +299,16 @@ struct TileProblem {
   const Number* weights;  // packed
   // Of each output, kBlock for every pair of panels: what its sums begin with; or null.
   const Sum* starts = nullptr;
-  bool whole_tiles = false;  // whether sums are taken by the tile, or by the block
+  bool statistics = false;  // whether no sums are taken across multiples of kTilePixels
 };
 
 // Sums of a tile with one pair of panels: `count` pixels from `first` on, kBlock sums apart, by `channels` outputs
-// from `channel` on, whose results lie at destinations[pixel] + channel.
+// from `channel` on, whose results lie at destinations[pixel] + channel. `kept` has room for kKept floats, in which
+// whoever takes the sums of one run of pixels leaves something for the next one, with the same outputs.
 template <class Sum>
 struct TileSums {
   Sum* sums;
+  float* kept;
   const int64_t* destinations;
   int64_t first, count;
   int64_t channel, channels;
@@ -310,7 +322,11 @@ void multiply_block(const TileProduct<Number>& product, const Sum* starts, Sum* 
   } else {
     load_sums<kPanels>(starts, 0, 0, kTileRows);
   }
-  multiply<kPanels>(product);
+  if (product.offsets == nullptr) {
+    multiply<kPanels>(product);
+  } else {
+    multiply<kPanels, true>(product);
+  }
   store_sums<kPanels>(sums, kBlock, kTileRows * kBlock, kTileRows);
 }
 
@@ -322,19 +338,32 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
   const Gather& gather = problem.gather;
   const TileDepth<Number> depth(gather);
   const PixelLayout<Number> layout(gather);
-  const int64_t pairs = panel_pairs(gather), width = gather.x.count;
-  const bool windows = reads_windows<Number>(gather), in_place = reads_in_place<Source, Number>(gather);
+  const int64_t pairs = panel_pairs(gather);
+  const bool in_place = reads_in_place<Source, Number>(gather);
+  // Steps of two panels that stay in the first cache from one block to the next.
+  constexpr int64_t kNearSteps = 12;
   const int64_t packed_from = in_place ? pixels_in_place<Number>(gather, first, count) : 0;
-  if (windows) pack_windows(gather, problem.source, problem.padding, first, count, scratch.packed);
-  if (in_place && gather.y.result_step == 1 && gather.x.result_step == 1) {
+  int64_t blocks = ceil_div(count, kBlock);
+  if (gather.windows) {
+    blocks = pack_windows(gather, problem.source, problem.padding, first, count, scratch.packed, scratch.blocks);
+    const WindowLayout windows(gather);
+    const int64_t tap_steps = depth.tap_values / kDepthOf<Number>;
+    for (int64_t step = 0; step < depth.steps; ++step) {
+      scratch.offsets[step] =
+          windows.tap_row(gather, step / tap_steps) * windows.row + step % tap_steps * kDepthOf<Number>;
+    }
+  } else {
+    for (int64_t i = 0; i < blocks; ++i) scratch.blocks[i] = {i * kBlock, smaller(kBlock, count - i * kBlock), 0, 0};
+  }
+  if ((in_place || gather.windows) && gather.y.result_step == 1 && gather.x.result_step == 1) {
     for (int64_t i = 0; i < count; ++i) scratch.table.destinations[i] = (first + i) * gather.result_pitch();
-  } else if (in_place || windows) {
+  } else if (in_place) {
     scratch.table.locate(gather, first, count);
   } else {
     scratch.table.fill(gather, problem.source, problem.padding, first, count);
   }
   const auto pack = [&](int64_t group) {
-    if (windows || packed_from == count) return;
+    if (gather.windows || packed_from == count) return;
     if constexpr (std::is_same_v<Source, Number>) {
       if (in_place) {
         pack_tail(gather, problem.source, group, first + packed_from, count - packed_from, scratch.packed);
@@ -349,43 +378,38 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
     if (group != packed_group) pack(group);
     packed_group = group;
     const Number* columns = problem.weights + column * 2 * depth.steps * kElementsOf<Number>;
-    TileSums<Sum> last{scratch.sums,
-                       scratch.table.destinations,
-                       first,
-                       problem.whole_tiles ? count : 0,
-                       group * gather.outputs + pair * kBlock,
-                       smaller(kBlock, gather.outputs - pair * kBlock)};
-    int64_t covered = 0;
-    for (int64_t pixel = 0; pixel < count; pixel += covered) {
-      covered = smaller(kBlock, count - pixel);
+    const int64_t channel = group * gather.outputs + pair * kBlock;
+    const int64_t channels = smaller(kBlock, gather.outputs - pair * kBlock);
+    const auto finish_block = [&](const TileBlock& block, Sum* sums) {
+      each_run(gather, block, problem.statistics, [&](int64_t place, int64_t pixel, int64_t pixels) {
+        finish(TileSums<Sum>{sums + place * kBlock, scratch.kept, scratch.table.destinations + pixel, first + pixel,
+                             pixels, channel, channels});
+      });
+    };
+    for (int64_t i = 0; i < blocks; ++i) {
+      const TileBlock& block = scratch.blocks[i];
       TileProduct<Number> product{
           nullptr, layout.pitch, layout.step, layout.half, columns, depth.steps * kElementsOf<Number>, depth.steps};
-      if (windows) {
-        // Blocks begin anew in each row of results; what one computes beyond it is of no use.
-        const int64_t row = (first + pixel) / width - first / width, x = (first + pixel) % width;
-        product.rows = scratch.packed + row * gather.taps() * layout.step + x * layout.pitch;
-        covered = smaller(covered, width - x);
-      } else if (pixel >= packed_from) {
-        product.rows = scratch.packed + (pixel - packed_from) / kTileRows * layout.half;
+      product.near = i > 0 && depth.steps <= kNearSteps;
+      if (gather.windows) {
+        product.rows = scratch.packed + block.at;
+        product.rows_pitch = gather.x.source_step * gather.source_pitch;
+        product.rows_half = kTileRows * product.rows_pitch;
+        product.offsets = scratch.offsets;
+      } else if (block.pixel >= packed_from) {
+        product.rows = scratch.packed + (block.pixel - packed_from) / kTileRows * layout.half;
       } else if constexpr (std::is_same_v<Source, Number>) {
-        product.rows = problem.source + (first + pixel) * gather.source_pitch + group * gather.channels;
+        product.rows = problem.source + (first + block.pixel) * gather.source_pitch + group * gather.channels;
         product.rows_pitch = gather.source_pitch;
         product.rows_step = kDepthOf<Number>;
         product.rows_half = kTileRows * gather.source_pitch;
       }
       const Sum* starts = problem.starts == nullptr ? nullptr : problem.starts + column * kBlock;
-      Sum* sums = last.sums == scratch.sums ? scratch.sums + kBlock * kBlock : scratch.sums;
-      if (problem.whole_tiles) sums = scratch.sums + pixel * kBlock;
-      (last.channels > kTileRows ? multiply_block<2, Number, Sum> : multiply_block<1, Number, Sum>)(product, starts,
-                                                                                                    sums);
-      if (problem.whole_tiles) continue;
-      if (last.count > 0) finish(last);
-      last.sums = sums;
-      last.destinations = scratch.table.destinations + pixel;
-      last.first = first + pixel;
-      last.count = covered;
+      Sum* const sums = scratch.sums + i % 2 * kBlock * kBlock;
+      (channels > kTileRows ? multiply_block<2, Number, Sum> : multiply_block<1, Number, Sum>)(product, starts, sums);
+      if (i > 0) finish_block(scratch.blocks[i - 1], scratch.sums + (i - 1) % 2 * kBlock * kBlock);
     }
-    finish(last);
+    finish_block(scratch.blocks[blocks - 1], scratch.sums + (blocks - 1) % 2 * kBlock * kBlock);
   }
 }
 
@@ -405,6 +429,7 @@ void multiply_tiles(const TileProblem<Source, Number, Sum>& problem, const TileC
                                              workspace + layout.workers + stride * static_cast<size_t>(worker));
     run_tile(problem, tile * height, smaller(height, pixels - tile * height), columns * part / parts,
              columns * (part + 1) / parts, scratch, finish);
+    stream_end();
   });
 }
 

@@ -18,6 +18,8 @@ using Scratch = TileScratch<uint8_t, uint8_t, int32_t>;
 
 constexpr int64_t kQuad = 4;  // values that an instruction adds up
 
+Gather gather_of(const ConvGeometry& geometry) { return tile_gather<uint8_t>(forward_gather(geometry)); }
+
 // Of each output, kBlock for every pair of panels.
 int64_t padded_outputs(const Gather& gather) { return gather.groups * panel_pairs(gather) * kBlock; }
 
@@ -140,13 +142,13 @@ void finish_bytes(const Gather& gather, const QuantizedConvArgs& args, const Byt
 TileWorkspace layout_of(const Gather& gather) { return TileWorkspace::of<uint8_t>(gather, weight_bytes(gather)); }
 
 size_t workspace_bytes(const ConvGeometry& geometry) {
-  const Gather gather = forward_gather(geometry);
+  const Gather gather = gather_of(geometry);
   const size_t scratch = Scratch::bytes(gather, cut_of<uint8_t>(gather, false).height);
   return Constants::bytes(gather) + layout_of(gather).total(scratch);
 }
 
 void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
-  const Gather gather = forward_gather(geometry);
+  const Gather gather = gather_of(geometry);
   const TileWorkspace layout = layout_of(gather);
   std::byte* workspace = static_cast<std::byte*>(args.workspace) + Constants::bytes(gather);
   __builtin_memset(workspace, args.in.zero_point, layout.weights);
@@ -184,10 +186,10 @@ void forward(const ConvGeometry& geometry, const QuantizedConvArgs& args) {
   });
 }
 
-size_t prepared_bytes(const ConvGeometry& geometry) { return weight_bytes(forward_gather(geometry)); }
+size_t prepared_bytes(const ConvGeometry& geometry) { return weight_bytes(gather_of(geometry)); }
 
 void prepare(const ConvGeometry& geometry, const int8_t* weight, void* into) {
-  pack_weights(forward_gather(geometry), weight, static_cast<std::byte*>(into));
+  pack_weights(gather_of(geometry), weight, static_cast<std::byte*>(into));
 }
 
 }  // namespace

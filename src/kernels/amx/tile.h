@@ -60,6 +60,8 @@ struct TileProduct {
   const Number* columns;
   int64_t columns_half;
   int64_t steps;
+  bool near = false;                 // the columns are in the first cache
+  const int64_t* offsets = nullptr;  // of each step's rows, in place of multiples of rows_step
 };
 
 // The tiles 0 to 3 are the sums: [half of rows][half of columns], of which kColumns halves are used.
@@ -90,7 +92,7 @@ inline void store_sums(Sum* sums, int64_t row_floats, int64_t rows_half, int64_t
   _tile_stored(1, sums + columns_half, stride);
   _tile_stored(3, sums + rows_half + columns_half, stride);
 }
-template <int kColumns = 2, class Number>
+template <int kColumns = 2, bool kOffsets = false, class Number>
 inline void multiply(const TileProduct<Number>& product) {
   // Steps from what is multiplied to what comes from the second cache meanwhile: a load of a tile waits for each line.
   constexpr int64_t kAhead = 2;
@@ -106,12 +108,16 @@ inline void multiply(const TileProduct<Number>& product) {
   };
   finish_writing();
   for (int64_t step = 0; step < product.steps; ++step, rows += product.rows_step, columns += kElements) {
-    const bool fetches = step + kAhead < product.steps;
+    const bool fetches = step + kAhead < product.steps, fetches_columns = fetches && !product.near;
     const Number* next_rows = rows + kAhead * product.rows_step;
+    if constexpr (kOffsets) {
+      rows = product.rows + product.offsets[step];
+      next_rows = product.rows + product.offsets[fetches ? step + kAhead : step];
+    }
     const Number* next_columns = columns + kAhead * kElements;
     _tile_loadd(6, columns, 64);
     _tile_loadd(4, rows, stride);
-    if (fetches) fetch_tile(next_columns, kDepthOf<Number>);
+    if (fetches_columns) fetch_tile(next_columns, kDepthOf<Number>);
     if constexpr (kBytes)
       _tile_dpbusd(0, 4, 6);
     else
@@ -125,7 +131,7 @@ inline void multiply(const TileProduct<Number>& product) {
         _tile_dpbf16ps(1, 4, 7);
     }
     _tile_loadd(5, rows + product.rows_half, stride);
-    if (kColumns == 2 && fetches) fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
+    if (kColumns == 2 && fetches_columns) fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
     if constexpr (kBytes)
       _tile_dpbusd(2, 5, 6);
     else

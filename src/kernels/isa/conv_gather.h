@@ -31,6 +31,11 @@ struct Gather {
   int64_t window_pixels;
 
   int64_t pixels() const { return batch * y.count * x.count; }
+  // Whether every pixel of the result has one source pixel, its own.
+  bool is_pointwise() const {
+    return taps() == 1 && y.source_step == 1 && x.source_step == 1 && y.offset_first == 0 && x.offset_first == 0 &&
+           y.count == y.source_extent && x.count == x.source_extent;
+  }
   int64_t taps() const { return y.taps * x.taps; }
   int64_t result_pitch() const { return groups * outputs; }
 };
@@ -127,6 +132,13 @@ struct GatherTable {
   // (of all groups) equal values, which taps outside of the image have, and windows where they reach over its edge;
   // entries behind `count` point there, as far as a microkernel reads.
   void fill(const Gather& gather, const Element* source, const Element* padding, int64_t first, int64_t count) {
+    if (gather.is_pointwise() && gather.y.result_step == 1 && gather.x.result_step == 1) {
+      end = smaller(kCapacity, count + kMostRows);
+      for (int64_t i = 0; i < count; ++i) destinations[i] = (first + i) * gather.result_pitch();
+      for (int64_t i = 0; i < count; ++i) sources[i] = source + (first + i) * gather.source_pitch;
+      for (int64_t i = count; i < end; ++i) sources[i] = padding;
+      return;
+    }
     locate(gather, first, count);
     for (int64_t ty = 0; ty < gather.y.taps; ++ty) {
       for (int64_t tx = 0; tx < gather.x.taps; ++tx) {

@@ -30,7 +30,7 @@ struct PanelBlock {
   int64_t source_offset;        // first channel of the block
   int64_t channels, taps;
   const float* weight;   // [tap][channels][kVectors * kLanes]
-  const float* bias;     // kVectors * kLanes floats, or null
+  const float* bias;     // what sums begin with: kVectors * kLanes floats, or null
   const float* initial;  // is added where not null; may be output
   float* output;
   Activation activation;  // of the output, a cheap one
@@ -113,7 +113,6 @@ inline void store_rows(const PanelBlock& block, int64_t first_pixel, int64_t cou
         const int lanes = v + 1 == kVectors ? block.last_lanes : kLanes;
         const int64_t at = destination + v * kLanes;
         Vec result = sum[r][v];
-        if (block.bias != nullptr) result = result + load(block.bias + v * kLanes);
         if (lanes == kLanes) {
           if (block.initial != nullptr) result = result + load(block.initial + at);
           store(block.output + at, activate<kActivation>(result));
@@ -130,11 +129,13 @@ inline void store_rows(const PanelBlock& block, int64_t first_pixel, int64_t cou
 template <int kRows, int kVectors>
 void multiply_rows(const PanelBlock& block, int64_t first_pixel, int64_t count) {
   prefetch_rows<kRows, kVectors>(block, first_pixel, count);
-  Vec sum[kRows][kVectors];
+  Vec start[kVectors], sum[kRows][kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) start[v] = block.bias == nullptr ? zero() : load(block.bias + v * kLanes);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = zero();
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = start[v];
   }
   reduce_taps<kRows, kVectors>(block, first_pixel, sum);
   with_cheap_activation(block.activation,
