@@ -30,9 +30,10 @@ struct RunCost {
   int64_t peak_bytes = 0;  // the most memory that the process had in use
 };
 
-// What the steps compute again so that they need less memory (Recipe::memory); results are the same to the bit.
+// What the steps compute again so that they need less memory, what costs little anyway and more where it must be
+// (Recipe::memory); results are the same to the bit.
 struct RepeatedWork {
-  int nodes = 0;           // of the graph; 0: everything fits as it is
+  int nodes = 0;           // of the graph; 0: everything is kept
   double share = 0;        // of the work of a step without them, as estimated
   size_t saved_bytes = 0;  // of planned memory
 };

@@ -24,7 +24,7 @@ void require_train(bool train, const std::optional<int64_t>& bytes) {
 void print_repeated(const RepeatedWork& repeated, size_t planned_bytes) {
   if (repeated.nodes == 0) return;
   constexpr double kMebi = 1 << 20;
-  print("memory: {:.0f} MiB planned instead of {:.0f}; for it {} nodes are computed again, about {:.0f} % more work\n",
+  print("memory: {:.0f} MiB planned instead of {:.0f}; for it {} nodes are computed again, about {:.1f} % more work\n",
         static_cast<double>(planned_bytes) / kMebi, static_cast<double>(planned_bytes + repeated.saved_bytes) / kMebi,
         repeated.nodes, 100 * repeated.share);
 }

@@ -11,6 +11,7 @@
 #include <queue>
 #include <utility>
 
+#include "core/cpu.h"
 #include "graph/work.h"
 #include "ops/all_reduce/all_reduce.h"
 #include "ops/batch_norm/batch_norm.h"
@@ -18,17 +19,24 @@
 namespace convoy {
 namespace {
 
-// As long as moving one byte takes, a kernel does about so many multiply-adds.
-constexpr int64_t kMultiplyAddsPerByte = 5;
+// As long as moving one number of a map takes, kernels do about so many multiply-adds.
+double multiply_adds_per_number(DType maps) {
+  if (maps == DType::f32) return 20;
+  return has_matrix_tiles() ? 50 : 10;
+}
 
-double work_of(const Graph& graph, const Node& node) {
-  int64_t work = multiply_adds(graph, node) / kMultiplyAddsPerByte;
+// Of the whole arena, what is aimed at where work is limited.
+constexpr double kWithinWork = 0.75;
+
+// In numbers of maps that are moved.
+double work_of(const Graph& graph, const Node& node, DType maps) {
+  double work = static_cast<double>(multiply_adds(graph, node)) / multiply_adds_per_number(maps);
   for (const std::vector<ValueId>* ids : {&node.inputs, &node.outputs}) {
     for (const TensorType& type : graph.types(*ids)) {
-      if (type.present) work += type.shape.elements() * size_of(type.dtype);
+      if (type.present) work += static_cast<double>(type.shape.elements());
     }
   }
-  return static_cast<double>(work);
+  return work;
 }
 
 std::vector<ValueId> changed_by(const Node& node) {
@@ -54,13 +62,14 @@ std::optional<Node> repeat(Graph& graph, const Node& node) {
 
 class Recomputer {
  public:
-  Recomputer(const Graph& step, const ProgramOptions& options) : graph_(step), count_(step.nodes().size()) {
+  Recomputer(const Graph& step, const ProgramOptions& options)
+      : graph_(step), count_(step.nodes().size()), maps_(options.maps) {
     for (size_t i = 0; i < count_; ++i) {
       const Node& node = graph_.nodes()[i];
       for (const ValueId id : node.outputs) {
         if (id != kNoValue && is_output(id)) turn_ = i + 1;
       }
-      work_of_step_ += work_of(graph_, node);
+      work_of_step_ += work_of(graph_, node, maps_);
       changed_.push_back(changed_by(node));
     }
     add_repeats();
@@ -72,27 +81,34 @@ class Recomputer {
     find_moves();
   }
 
-  std::optional<Recomputation> run(size_t arena_bytes) const {
+  std::optional<Recomputation> run(size_t allowed) const {
     Choice choice(turn_);
-    size_t limit = arena_bytes;
+    size_t limit = allowed;
     // What is laid out has gaps: those of one round are saved in the next.
     for (;;) {
       if (!cover(choice, limit)) return std::nullopt;
       Choice lean = choice;
       leave_out_needless(lean, limit);
       const std::vector<int> order = *order_of(lean);
-      const size_t bytes = lay_out(assign_blocks(memory_, order).lifetimes).bytes;
-      if (bytes <= arena_bytes) return rewritten(order);
-      const size_t gaps = std::max(bytes - arena_bytes, arena_bytes / 256 + 1);
+      const size_t bytes = arena_bytes(order);
+      if (bytes <= allowed) return rewritten(order);
+      const size_t gaps = std::max(bytes - allowed, allowed / 256 + 1);
       if (gaps >= limit) return std::nullopt;
       limit -= gaps;
     }
   }
 
+  Recomputation run_within(double work) const {
+    const size_t whole = whole_bytes();
+    Choice choice(turn_);
+    cover(choice, static_cast<size_t>(kWithinWork * static_cast<double>(whole)), work * work_of_step_);
+    leave_out_needless(choice, std::ranges::max(*bytes_of(choice)));
+    const std::vector<int> order = *order_of(choice);
+    return rewritten(arena_bytes(order) < whole ? order : whole_order());
+  }
+
   size_t smallest() const {
-    std::vector<int> order(count_);
-    std::iota(order.begin(), order.end(), 0);
-    size_t fits = lay_out(assign_blocks(memory_, order).lifetimes).bytes, too_small = 0;
+    size_t fits = whole_bytes(), too_small = 0;
     while (fits - too_small > fits / 100) {
       const size_t middle = too_small + (fits - too_small) / 2;
       (run(middle) ? fits : too_small) = middle;
@@ -110,6 +126,7 @@ class Recomputer {
 
   void add_repeats() {
     repeat_.assign(turn_, 0);
+    repeat_work_.assign(turn_, 0);
     maker_.assign(static_cast<size_t>(graph_.value_count()), kNoMaker);
     read_behind_.assign(static_cast<size_t>(graph_.value_count()), false);
     for (size_t i = 0; i < turn_; ++i) {
@@ -119,6 +136,7 @@ class Recomputer {
       if (!again) continue;
       maker_[static_cast<size_t>(node.outputs[0])] = i;
       repeat_[i] = graph_.nodes().size();
+      repeat_work_[i] = work_of(graph_, *again, maps_);
       graph_.nodes().push_back(std::move(*again));
     }
     for (size_t i = turn_; i < count_; ++i) {
@@ -183,31 +201,50 @@ class Recomputer {
     return order;
   }
 
-  double excess(const Choice& choice, size_t limit) const {
+  // At each position of the step; nullopt as order_of().
+  std::optional<std::vector<size_t>> bytes_of(const Choice& choice) const {
     const std::optional<std::vector<int>> order = order_of(choice);
-    if (!order) return std::numeric_limits<double>::infinity();
+    if (!order) return std::nullopt;
+    return live_bytes(assign_blocks(memory_, *order).lifetimes, order->size());
+  }
+
+  double excess(const Choice& choice, size_t limit) const {
+    const std::optional<std::vector<size_t>> all = bytes_of(choice);
+    if (!all) return std::numeric_limits<double>::infinity();
     double sum = 0;
-    for (const size_t bytes : live_bytes(assign_blocks(memory_, *order).lifetimes, order->size())) {
+    for (const size_t bytes : *all) {
       if (bytes > limit) sum += static_cast<double>(bytes - limit);
     }
     return sum;
   }
 
-  // Excess that a move takes away, for its work.
-  double worth(const Move& move, Choice choice, size_t limit, double excess_now) const {
+  // Excess that a move takes away, for its work; 0 where all work is then more than `most_work`.
+  double worth(const Move& move, Choice choice, size_t limit, double excess_now, double most_work) const {
     double work = 0;
     for (const size_t node : move) {
-      if (!choice[node]) work += repeat_work(node);
+      if (!choice[node]) work += repeat_work_[node];
       choice[node] = true;
     }
-    return work == 0 ? 0 : (excess_now - excess(choice, limit)) / work;
+    return work == 0 || repeat_work(choice) > most_work ? 0 : (excess_now - excess(choice, limit)) / work;
   }
 
-  double repeat_work(size_t node) const { return work_of(graph_, graph_.nodes()[repeat_[node]]); }
+  double repeat_work(const Choice& choice) const {
+    double work = 0;
+    for (size_t node = 0; node < turn_; ++node) {
+      if (choice[node]) work += repeat_work_[node];
+    }
+    return work;
+  }
 
-  // Adds to the choice until nothing is above the limit; false where nothing more helps. A move's worth mostly falls as
-  // others are made, so that only the one that was best needs to be seen again.
-  bool cover(Choice& choice, size_t limit) const {
+  std::vector<int> whole_order() const { return *order_of(Choice(turn_)); }
+  size_t whole_bytes() const { return arena_bytes(whole_order()); }
+  size_t arena_bytes(std::span<const int> order) const {
+    return lay_out(assign_blocks(memory_, order).lifetimes).bytes;
+  }
+
+  // Adds to the choice until nothing is above the limit; false where nothing more helps, or only more than `most_work`.
+  // A move's worth mostly falls as others are made, so that only the one that was best needs to be seen again.
+  bool cover(Choice& choice, size_t limit, double most_work = std::numeric_limits<double>::infinity()) const {
     struct Candidate {
       double worth;
       size_t move;
@@ -223,13 +260,15 @@ class Recomputer {
       if (queue.empty()) {
         fresh = true;
         for (size_t move = 0; move < moves_.size(); ++move) {
-          if (const double value = worth(moves_[move], choice, limit, now); value > 0) queue.push({value, move, round});
+          if (const double value = worth(moves_[move], choice, limit, now, most_work); value > 0)
+            queue.push({value, move, round});
         }
       }
       while (!queue.empty() && queue.top().seen != round) {
         const size_t move = queue.top().move;
         queue.pop();
-        if (const double value = worth(moves_[move], choice, limit, now); value > 0) queue.push({value, move, round});
+        if (const double value = worth(moves_[move], choice, limit, now, most_work); value > 0)
+          queue.push({value, move, round});
       }
       if (queue.empty() && fresh) return false;
       if (queue.empty()) continue;
@@ -246,7 +285,7 @@ class Recomputer {
     for (size_t node = 0; node < turn_; ++node) {
       if (choice[node]) members.push_back(node);
     }
-    std::ranges::stable_sort(members, std::ranges::greater(), [&](size_t node) { return repeat_work(node); });
+    std::ranges::stable_sort(members, std::ranges::greater(), [&](size_t node) { return repeat_work_[node]; });
     for (const size_t node : members) {
       choice[node] = false;
       if (excess(choice, limit) > 0) choice[node] = true;
@@ -266,7 +305,7 @@ class Recomputer {
       if (static_cast<size_t>(i) < count_) continue;
       made[static_cast<size_t>(memory_.nodes[static_cast<size_t>(i)].outputs[0])] = node.outputs[0];
       ++result.nodes;
-      result.work += work_of(graph_, node) / work_of_step_;
+      result.work += work_of(graph_, node, maps_) / work_of_step_;
     }
     result.graph.nodes() = std::move(nodes);
     return result;
@@ -274,15 +313,17 @@ class Recomputer {
 
   static constexpr size_t kNoMaker = std::numeric_limits<size_t>::max();
 
-  Graph graph_;      // the step, and behind it the repeats
-  size_t count_;     // nodes of the step
+  Graph graph_;   // the step, and behind it the repeats
+  size_t count_;  // nodes of the step
+  DType maps_;
   size_t turn_ = 0;  // of these, the forward ones
   double work_of_step_ = 0;
   std::vector<std::vector<ValueId>> changed_;  // variables, by each node of the step
   std::vector<size_t> repeat_;                 // of each forward node; 0: it has none
-  std::vector<size_t> maker_;                  // of each value of the step
-  std::vector<bool> read_behind_;              // in the backward pass: each value of the step
-  StepMemory memory_;                          // of graph_, where repeats make the value of what they repeat
+  std::vector<double> repeat_work_;
+  std::vector<size_t> maker_;      // of each value of the step
+  std::vector<bool> read_behind_;  // in the backward pass: each value of the step
+  StepMemory memory_;              // of graph_, where repeats make the value of what they repeat
   std::vector<Move> moves_;
 };
 
@@ -290,6 +331,10 @@ class Recomputer {
 
 std::optional<Recomputation> recompute(const Graph& step, const ProgramOptions& options, size_t arena_bytes) {
   return Recomputer(step, options).run(arena_bytes);
+}
+
+Recomputation recompute_within(const Graph& step, const ProgramOptions& options, double work) {
+  return Recomputer(step, options).run_within(work);
 }
 
 size_t smallest_arena(const Graph& step, const ProgramOptions& options) { return Recomputer(step, options).smallest(); }

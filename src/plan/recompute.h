@@ -18,6 +18,9 @@ struct Recomputation {
 // one of at most `arena_bytes`. Nullopt where no way is found. options: of the program that will run it.
 std::optional<Recomputation> recompute(const Graph& step, const ProgramOptions& options, size_t arena_bytes);
 
+// The same for about as small an arena as can be had for at most so much work, as a share of the step's.
+Recomputation recompute_within(const Graph& step, const ProgramOptions& options, double work);
+
 // The smallest arena for which recompute() finds a way, to one in a hundred.
 size_t smallest_arena(const Graph& step, const ProgramOptions& options);
 

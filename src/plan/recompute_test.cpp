@@ -100,6 +100,23 @@ TEST(Recompute, TheLessIsAllowedTheMoreIsDoneAgain) {
   EXPECT_LT(last, 0.34) << "a whole forward pass is a third of a step";
 }
 
+TEST(Recompute, WithinALittleWorkLessMemoryGivesTheSame) {
+  const Graph step = step_of(4);
+  const std::vector<float> expected = results_of(step, false);
+  size_t last = Program(step).arena_bytes();
+  EXPECT_EQ(recompute_within(step, {}, 0).nodes, 0);
+  for (const double work : {0.01, 0.03, 0.05}) {
+    const Recomputation smaller = recompute_within(step, {}, work);
+    verify_graph(smaller.graph);
+    EXPECT_GT(smaller.nodes, 0) << work;
+    EXPECT_LE(smaller.work, work);
+    const size_t bytes = Program(smaller.graph).arena_bytes();
+    EXPECT_LT(bytes, last) << work;
+    last = bytes;
+    EXPECT_EQ(results_of(smaller.graph, true), expected) << work;
+  }
+}
+
 TEST(Recompute, SweepsAreDoneAgainBeforeConvolutions) {
   const auto smaller = recompute(step_of(4), {}, Program(step_of(4)).arena_bytes() * 9 / 10);
   ASSERT_TRUE(smaller);

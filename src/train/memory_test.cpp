@@ -35,6 +35,7 @@ std::string trained(const Family& family, double share, int threads, Precision p
   options.image_size = family.image_size;
   options.label_smoothing = 0.1F;
   options.precision = precision;
+  options.repeat_work = 0;
   Variables variables;
   TrainingStep step(options, variables, 3);
   const size_t whole = step.arena_bytes();
@@ -87,6 +88,22 @@ INSTANTIATE_TEST_SUITE_P(All, Families,
                                          Family{"mobilenet_v3_small", 40}, Family{"asymmnet_small", 40},
                                          Family{"conv2former_n", 32}, Family{"swin_t", 56}, Family{"airbench94", 32}),
                          [](const auto& info) { return std::string(info.param.model); });
+
+TEST(TrainingStep, ComputesAgainWhatCostsLittle) {
+  StepOptions options;
+  options.model = &find_model("resnet18");
+  options.batch_size = 48;
+  options.image_size = 96;
+  Variables variables, of_whole;
+  TrainingStep step(options, variables, 3);
+  options.repeat_work = 0;
+  TrainingStep whole(options, of_whole, 3);
+  EXPECT_EQ(whole.repeated().nodes, 0);
+  EXPECT_GT(step.repeated().nodes, 0);
+  EXPECT_LE(step.repeated().share, 0.02);
+  EXPECT_EQ(step.repeated().saved_bytes, whole.arena_bytes() - step.arena_bytes());
+  EXPECT_LT(step.arena_bytes(), whole.arena_bytes() * 19 / 20);
+}
 
 TEST(PlanTraining, RefusesWhatCannotBeHadAndNamesWhatCan) {
   StepOptions options;

@@ -12,7 +12,6 @@
 #include "ops/sum/sum.h"
 #include "plan/maps.h"
 #include "plan/network_graph.h"
-#include "plan/recompute.h"
 #include "train/freeze.h"
 #include "train/loss.h"
 #include "train/rank_sums.h"
@@ -20,6 +19,9 @@
 
 namespace convoy {
 namespace {
+
+// Whoever trains has as much.
+constexpr size_t kSmallArena = size_t{128} << 20;
 
 std::vector<std::string> variable_names(const Graph& graph) {
   std::vector<std::string> names;
@@ -40,7 +42,9 @@ void append(std::vector<PassReport>& to, const std::vector<PassReport>& from) {
 }  // namespace
 
 TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uint64_t seed)
-    : accumulate_(options.accumulate), exact_(options.exact), maps_(map_type(options.precision)) {
+    : accumulate_(options.accumulate),
+      whole_(Mode::training),
+      program_options_{.exact = options.exact, .backend = variables.backend(), .maps = map_type(options.precision)} {
   if (options.model_options.fused) {
     throw UsageError(
         fmt::format("{}: a fused network cannot be trained; train the form it was made of", options.model->name));
@@ -103,25 +107,33 @@ TrainingStep::TrainingStep(const StepOptions& options, Variables& variables, uin
   variables.add(graph, seed);
   variables.add(update, seed);
   if (followers_are_new) start_followers(variables, names);
-  batch_ = std::make_unique<Program>(std::move(graph),
-                                     ProgramOptions{.exact = exact_, .backend = variables.backend(), .maps = maps_});
+  whole_ = std::move(graph);
+  batch_ = std::make_unique<Program>(whole_, program_options_);
+  whole_bytes_ = batch_->arena_bytes();
+  if (options.repeat_work > 0 && whole_bytes_ > kSmallArena) {
+    plan(recompute_within(whole_, program_options_, options.repeat_work));
+  }
   if (updates_later) {
     update_ = std::make_unique<Program>(std::move(update), ProgramOptions{.backend = variables.backend()});
   }
 }
 
+void TrainingStep::plan(Recomputation recomputed) {
+  verify_graph(recomputed.graph);
+  batch_ = std::make_unique<Program>(std::move(recomputed.graph), program_options_);
+  repeated_ = {
+      .nodes = recomputed.nodes, .share = recomputed.work, .saved_bytes = whole_bytes_ - batch_->arena_bytes()};
+}
+
 bool TrainingStep::fit(size_t arena_bytes) {
   if (batch_->arena_bytes() <= arena_bytes) return true;
-  std::optional<Recomputation> smaller = recompute(batch_->graph(), program_options(), arena_bytes);
+  std::optional<Recomputation> smaller = recompute(whole_, program_options_, arena_bytes);
   if (!smaller) return false;
-  verify_graph(smaller->graph);
-  const size_t whole = batch_->arena_bytes();
-  batch_ = std::make_unique<Program>(std::move(smaller->graph), program_options());
-  repeated_ = {.nodes = smaller->nodes, .share = smaller->work, .saved_bytes = whole - batch_->arena_bytes()};
+  plan(std::move(*smaller));
   return true;
 }
 
-size_t TrainingStep::smallest_arena() const { return convoy::smallest_arena(batch_->graph(), program_options()); }
+size_t TrainingStep::smallest_arena() const { return convoy::smallest_arena(whole_, program_options_); }
 
 void TrainingStep::bind(const Variables& variables, Buffer& arena) {
   batch_->bind(variables, arena);

@@ -15,6 +15,7 @@
 #include "plan/host_tensor.h"
 #include "plan/passes.h"
 #include "plan/program.h"
+#include "plan/recompute.h"
 
 namespace convoy {
 
@@ -66,6 +67,9 @@ struct StepOptions {
   double ema_decay = 0;  // 0: off
   bool exact = false;    // no approximate kernels (convoy/kernel.h)
   Precision precision = Precision::fp32;
+  // What is computed again whatever memory there is, as a share of the step's work, where the arena is not small
+  // anyway.
+  double repeat_work = 0.02;
   std::set<std::string> disabled_passes;
 };
 
@@ -78,13 +82,13 @@ class TrainingStep {
   TrainingStep(const StepOptions& options, Variables& variables, uint64_t seed);
 
   size_t arena_bytes() const { return batch_->arena_bytes(); }
-  // Plans anew, with the same results to the bit, so that the arena has at most so many bytes: values that the backward
-  // pass reads are computed again where they cannot be kept. To be called once, before bind(); false, and nothing is
-  // changed, where no way is found.
+  // Plans anew, with the same results to the bit, so that the arena has at most so many bytes: more of the values that
+  // the backward pass reads are computed again where they cannot be kept. To be called before bind(); false, and
+  // nothing is changed, where no way is found.
   bool fit(size_t arena_bytes);
   // The least for which it finds one.
   size_t smallest_arena() const;
-  // What that has changed; nothing while all fits.
+  // What is computed again as it is planned now.
   const RepeatedWork& repeated() const { return repeated_; }
   void bind(const Variables& variables, Buffer& arena);
 
@@ -121,11 +125,12 @@ class TrainingStep {
   void execute_slice(const StepScalars& step, Run run);
   void execute_update(const StepScalars& step, Run run);
 
-  ProgramOptions program_options() const { return {.exact = exact_, .backend = batch_->backend(), .maps = maps_}; }
+  void plan(Recomputation recomputed);
 
   int accumulate_;
-  bool exact_;
-  DType maps_;
+  Graph whole_;             // the step with all that its backward pass reads kept
+  size_t whole_bytes_ = 0;  // of its arena
+  ProgramOptions program_options_;
   RepeatedWork repeated_;
   std::unique_ptr<Program> batch_;
   std::unique_ptr<Program> update_;  // where gradients are accumulated
