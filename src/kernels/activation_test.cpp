@@ -64,6 +64,35 @@ TEST(Activation, MatchesDoublePrecision) {
   });
 }
 
+// Rounding a result to a brain float is off by 2^-8 of it at most; 2^-12 is left to the function itself.
+TEST(Activation, OfBrainFloatsMatchesDoublePrecision) {
+  std::vector<Bf16> input;
+  for (const float x : test_points()) {
+    if (const Bf16 rounded(x); input.empty() || static_cast<float>(input.back()) != static_cast<float>(rounded)) {
+      input.push_back(rounded);
+    }
+  }
+  const auto count = static_cast<int64_t>(input.size());
+  std::vector<Bf16> output(input.size()), grad(input.size());
+  const std::vector<Bf16> ones(input.size(), Bf16(1.0F));
+  for_every_isa([&] {
+    for (const Activation activation : kActivations) {
+      SCOPED_TRACE(to_string(activation));
+      elementwise_kernels().bf16.activation(activation, count, input.data(), output.data());
+      elementwise_kernels().bf16.activation_backward(activation, count, input.data(), ones.data(), nullptr,
+                                                     grad.data());
+      constexpr double kRelative = 0x1p-8 + 0x1p-12;
+      for (size_t i = 0; i < input.size(); ++i) {
+        const double x = static_cast<float>(input[i]), expected = reference(activation, x);
+        EXPECT_NEAR(static_cast<float>(output[i]), expected, kRelative * std::abs(expected) + 1e-10) << x;
+        const bool kink = x == 0 || std::abs(x) == 3 || x == 6;
+        const double slope = kink ? static_cast<double>(static_cast<float>(grad[i])) : reference_grad(activation, x);
+        EXPECT_NEAR(static_cast<float>(grad[i]), slope, kRelative * std::fmax(0.5, std::abs(slope))) << x;
+      }
+    }
+  });
+}
+
 TEST(Activation, GradientMatchesDoublePrecision) {
   const std::vector<float> input = test_points();
   std::vector<float> grad(input.size());

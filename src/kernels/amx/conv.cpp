@@ -96,7 +96,7 @@ void finish(const Gather& gather, const Epilogue& given, const TileSums<float>& 
     const int64_t at = tile.destinations[pixel] + channel;
     Pair result = result_of(pixel, at);
     if constexpr (kStatistics) moments.add(result);
-    result = activate<kActivation>(result);
+    result = activate<kActivation, Bf16>(result);
     const auto rounded = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(result.b.v, result.a.v));
     if (epilogue.streamed) {
       _mm512_stream_si512(reinterpret_cast<__m512i*>(epilogue.output + at), rounded);

@@ -109,7 +109,7 @@ void finish_bytes(const Gather& gather, const QuantizedConvArgs& args, const Byt
       more = added.numbers({_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(part))});
     }
     if constexpr (kAddend == ByteAddend::first) y = y + more;
-    y = activate<kActivation>(y);
+    y = activate<kActivation, uint8_t>(y);
     if constexpr (kAddend == ByteAddend::last) y = y + more;
     return bytes.steps(y);
   };

@@ -68,7 +68,7 @@ struct Apply {
     for (int row = 0; row < kRows; ++row, offset += stride) {
       auto y = normalise(part.load(input + offset), s, t);
       if constexpr (kResidual) y = y + part.load(residual + offset);
-      part.store(output + offset, activate<kActivation>(y));
+      part.store(output + offset, activate<kActivation, Map>(y));
     }
   }
 };
@@ -103,7 +103,7 @@ struct GradSums {
       } else if constexpr (kResidual) {
         pre = pre + part.load(saved + offset);
       }
-      const Vec g = part.load(grad_output + offset) * activate_grad<kActivation>(pre);
+      const Vec g = part.load(grad_output + offset) * activate_grad<kActivation, Map>(pre);
       if constexpr (kResidual) part.store(grad_residual + offset, g);
       s = s + g;
       p = fma(g, x - mean, p);
@@ -126,7 +126,7 @@ struct GradApply {
     const auto constant = part.load(row.constant + column);
     for (int r = 0; r < kRows; ++r, offset += stride) {
       const auto x = part.load(input + offset);
-      const auto g = part.load(grad_output + offset) * activate_grad<kActivation>(normalise(x, scale, shift));
+      const auto g = part.load(grad_output + offset) * activate_grad<kActivation, Map>(normalise(x, scale, shift));
       auto grad = fma(g, scale, fma(x - mean, slope, constant));
       if (addend != nullptr) grad = grad + part.load(addend + offset);
       part.store(grad_input + offset, grad);

@@ -16,15 +16,15 @@ inline void activate_pixels(Activation activation, const Map* in, int64_t in_ste
       Map* const y = out + p * out_step;
       int64_t c = 0;
       for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
-        const Pair a = activate<decltype(tag)::value>(load_pair(x + c));
+        const Pair a = activate<decltype(tag)::value, Map>(load_pair(x + c));
         streamed ? stream(y + c, a) : store(y + c, a);
       }
       for (; c + kLanes <= channels; c += kLanes) {
-        const Vec a = activate<decltype(tag)::value>(load(x + c));
+        const Vec a = activate<decltype(tag)::value, Map>(load(x + c));
         streamed ? stream(y + c, a) : store(y + c, a);
       }
       const int lanes = static_cast<int>(channels - c);
-      if (lanes > 0) store_n(y + c, activate<decltype(tag)::value>(load_n(x + c, lanes)), lanes);
+      if (lanes > 0) store_n(y + c, activate<decltype(tag)::value, Map>(load_n(x + c, lanes)), lanes);
     }
   });
 }

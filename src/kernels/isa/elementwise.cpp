@@ -11,7 +11,7 @@ void activation(Activation kind, int64_t count, const Map* input, Map* output) {
   const bool streamed = streams(count, output, input);
   with_activation(kind, [&](auto tag) {
     parallel_each_pair(count, streamed, [&](int64_t i, auto part) {
-      part.store(output + i, activate<decltype(tag)::value>(part.load(input + i)));
+      part.store(output + i, activate<decltype(tag)::value, Map>(part.load(input + i)));
     });
   });
 }
@@ -24,12 +24,12 @@ void activation_backward(Activation kind, int64_t count, const Map* input, const
     constexpr Activation A = decltype(tag)::value;
     if (addend != nullptr) {
       parallel_each_pair(count, streamed, [&](int64_t i, auto part) {
-        const auto slope = activate_grad<A>(part.load(input + i));
+        const auto slope = activate_grad<A, Map>(part.load(input + i));
         part.store(grad_input + i, fma(part.load(grad_output + i), slope, part.load(addend + i)));
       });
     } else {
       parallel_each_pair(count, streamed, [&](int64_t i, auto part) {
-        part.store(grad_input + i, part.load(grad_output + i) * activate_grad<A>(part.load(input + i)));
+        part.store(grad_input + i, part.load(grad_output + i) * activate_grad<A, Map>(part.load(input + i)));
       });
     }
   });

@@ -50,6 +50,9 @@ inline Pair operator+(Pair x, Pair y) { return {x.a + y.a, x.b + y.b}; }
 inline Pair operator-(Pair x, Pair y) { return {x.a - y.a, x.b - y.b}; }
 inline Pair operator*(Pair x, Pair y) { return {x.a * y.a, x.b * y.b}; }
 inline Pair operator/(Pair x, Pair y) { return {x.a / y.a, x.b / y.b}; }
+inline Pair fraction(Pair x) { return {fraction(x.a), fraction(x.b)}; }
+inline Pair scale_by_floor(Pair x, Pair n) { return {scale_by_floor(x.a, n.a), scale_by_floor(x.b, n.b)}; }
+inline Pair rough_reciprocal(Pair x) { return {rough_reciprocal(x.a), rough_reciprocal(x.b)}; }
 inline Pair fma(Pair x, Pair y, Pair z) { return {fma(x.a, y.a, z.a), fma(x.b, y.b, z.b)}; }
 inline Pair fnma(Pair x, Pair y, Pair z) { return {fnma(x.a, y.a, z.a), fnma(x.b, y.b, z.b)}; }
 inline Pair min(Pair x, Pair y) { return {min(x.a, y.a), min(x.b, y.b)}; }

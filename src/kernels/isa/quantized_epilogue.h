@@ -78,7 +78,7 @@ class QuantizedEpilogue {
         Vec y = to_floats(load(from)) * scale + bias;
         if constexpr (kAddend == Addend::floats) y = y + part.load(args.addend + at);
         if constexpr (kAddend == Addend::bytes) y = y + addend.numbers(load_bytes(args.byte_addend + at, part));
-        y = activate<kActivation>(y);
+        y = activate<kActivation, std::conditional_t<kBytes, uint8_t, float>>(y);
         if constexpr (kAddend == Addend::last_floats) y = y + part.load(args.addend + at);
         if constexpr (kAddend == Addend::last_bytes) y = y + addend.numbers(load_bytes(args.byte_addend + at, part));
         if constexpr (kBytes) {

@@ -281,6 +281,31 @@ inline Vec ldexp(Vec a, Vec n) {
 #endif
 }
 
+// a - floor(a), and a * 2^floor(n) for n in [-252, 254].
+inline Vec fraction(Vec a) {
+#if defined(CONVOY_ISA_avx512)
+  return {_mm512_reduce_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+#else
+  return a - round(a - broadcast(0.5F));
+#endif
+}
+inline Vec scale_by_floor(Vec a, Vec n) {
+#if defined(CONVOY_ISA_avx512)
+  return {_mm512_scalef_ps(a.v, n.v)};
+#else
+  return ldexp(a, round(n - broadcast(0.5F)));
+#endif
+}
+
+// 1 / a to 2^-14.
+inline Vec rough_reciprocal(Vec a) {
+#if defined(CONVOY_ISA_avx512)
+  return {_mm512_rcp14_ps(a.v)};
+#else
+  return broadcast(1.0F) / a;
+#endif
+}
+
 // A loop over registers is written once for both kinds of register: whole ones, and the rest of `lanes` elements.
 alignas(64) inline constexpr float kLaneIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 struct WholeRegister {

@@ -206,7 +206,7 @@ void finish_bytes(const Task& task, int64_t x, int64_t count, const int32_t* sum
     __m512i steps[4];
     unroll<0, kRegisters>([&](auto v) {
       const Vec sum = to_floats(load(sums + (output * kRegisters + v) * kLanes));
-      const Vec y = activate<kActivation>(sum * load(task.scale + v * kLanes) + load(task.bias + v * kLanes));
+      const Vec y = activate<kActivation, uint8_t>(sum * load(task.scale + v * kLanes) + load(task.bias + v * kLanes));
       steps[v] = bytes.steps(y);
     });
     const __m512i low = bytes.pack(steps[0], steps[kRegisters > 1 ? 1 : 0]);
