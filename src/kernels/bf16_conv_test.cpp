@@ -225,11 +225,16 @@ std::vector<Case> cases_of(const Bf16ConvKernels* (*kernels)(), const ConvGeomet
 
 const auto case_name = [](const auto& info) { return "Case" + std::to_string(info.index); };
 
-// More channels, outputs and pixels than a task of the weight gradient takes at once, and several tiles of pixels.
+// More channels, outputs and pixels than a task of the weight gradient takes at once, several tiles of pixels, and taps
+// that share a grid of them.
 const ConvGeometry kLargeGeometries[] = {
     testing::conv(1, 40, 40, 160, 96, 1, 1, 1, 0), testing::conv(2, 24, 24, 64, 160, 3, 3, 1, 1),
     testing::conv(1, 6, 6, 288, 544, 1, 1, 1, 0),  testing::conv(1, 65, 64, 32, 64, 1, 1, 1, 0),
-    testing::conv(1, 5, 13, 3, 20, 1, 1, 1, 0),    testing::conv(1, 11, 3, 12, 16, 1, 1, 1, 0)};
+    testing::conv(1, 5, 13, 3, 20, 1, 1, 1, 0),    testing::conv(1, 11, 3, 12, 16, 1, 1, 1, 0),
+    testing::conv(1, 100, 97, 8, 16, 3, 3, 1, 1),  testing::conv(2, 40, 37, 24, 40, 3, 3, 1, 0),
+    testing::conv(1, 40, 37, 20, 48, 5, 5, 1, 1),  testing::conv(3, 33, 20, 36, 24, 3, 3, 1, 3),
+    testing::conv(2, 28, 28, 32, 64, 3, 3, 1, 1),  testing::conv(4, 14, 14, 64, 64, 3, 3, 1, 1),
+    testing::conv(3, 23, 10, 32, 64, 3, 3, 1, 1),  testing::conv(3, 19, 8, 32, 64, 3, 3, 1, 1)};
 
 INSTANTIATE_TEST_SUITE_P(Tiles, Bf16Conv, ::testing::ValuesIn(cases_of(tile_conv_kernels, testing::kGeometries)),
                          case_name);

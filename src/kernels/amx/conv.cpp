@@ -26,8 +26,6 @@ struct Epilogue {
 
 // Of results less the mean of the first few, so that little cancels: their sum, and that of their squares.
 struct Moments {
-  static constexpr int64_t kFirst = 8;
-
   Pair shift, sum, square;
 
   void begin(Pair mean) {
@@ -85,7 +83,7 @@ void finish(const Gather& gather, const Epilogue& given, const TileSums<float>& 
     return result;
   };
   if (kStatistics && begins) {
-    const int64_t pixels = smaller(tile.count, Moments::kFirst);
+    const int64_t pixels = smaller(tile.count, kFirstPixels);
     Pair sum = zero();
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
       sum = sum + result_of(pixel, tile.destinations[pixel] + channel);
@@ -153,8 +151,10 @@ void pack_weights(const Gather& gather, const WeightView& view, Bf16* packed) {
   const int64_t pixel_channels = gather.windows ? gather.source_pitch : gather.channels;
   const int64_t channel_step = view.transposed ? 1 : view.pitch;
   parallel_for(gather.groups * pairs * depth.steps, [&](int64_t index, int) {
-    const int64_t step = index % depth.steps;
-    const int64_t pair = index / depth.steps % pairs, group = index / depth.steps / pairs;
+    // Neighbouring tasks read neighbouring weights.
+    const int64_t step = (view.transposed ? index : index / pairs) % depth.steps;
+    const int64_t pair = (view.transposed ? index / depth.steps : index) % pairs;
+    const int64_t group = index / depth.steps / pairs;
     Bf16* low = packed + ((group * pairs + pair) * 2 * depth.steps + step) * kTileElements;
     Bf16* high = low + depth.steps * kTileElements;
     const int64_t output = pair * kBlock, outputs = smaller(kBlock, gather.outputs - output);

@@ -2,8 +2,13 @@
 // pixels being what tiles reduce over.
 //
 // A task has some channels and some outputs, whose sums stay in the second cache while it goes through the pixels block
-// by block. Of each block it packs grad_output as tiles of columns and, for each tap, the input's channels, turned, as
-// tiles of rows.
+// by block. Of each block it packs grad_output, turned, as tiles of rows, and the input's channels as tiles of columns,
+// in which pairs of neighbouring pixels lie side by side: for each tap; or once for pairs that begin with an even pixel
+// and once for the others, from which all taps' tiles are read where they are (Grid). The sums are turned when they
+// become gradients.
+//
+// Bound: as for the other directions, a product of tiles takes 16 cycles. With operands from the second cache it takes
+// 18 to 23; the rest of the time is packing, and what is written of the gradients.
 #include "kernels/amx/conv_grad_weight.h"
 
 #include "core/parallel.h"
@@ -14,64 +19,188 @@
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
 
-// Pixels of a block.
-constexpr int64_t kBlockPixels = 512;
-constexpr int64_t kBlockSteps = kBlockPixels / kTileDepth;
+// Positions of a block.
+constexpr int64_t kBlockPixels = 1024;
+// Elements of a tile of outputs with all positions.
+constexpr int64_t kPanelElements = kBlockPixels * kTileRows;
 // Channels and outputs of the sums in the tile registers.
 constexpr int64_t kPair = 2 * kTileRows;
 // Channels, outputs and sums of a task at the most.
-constexpr int64_t kTaskChannels = 128, kTaskOutputs = 512;
+constexpr int64_t kTaskChannels = 256, kTaskOutputs = 256;
 constexpr int64_t kTaskSums = 160 * 1024;
-// Tasks that a problem should have at least, and blocks that a task should have at least.
-constexpr int64_t kTasks = 16, kTaskBlocks = 2;
+// Tasks that a problem should have, of at least so many blocks each, or the copies of the sums take as long as the
+// sums; and tasks that it should have all the same, so that a few threads have something to do.
+constexpr int64_t kTasks = 16, kTaskBlocks = 3, kFewTasks = 4;
 
 template <class Element>
 using Table = GatherTable<kBlockPixels, Element>;
 
-// Tasks: groups x chunks of channels x chunks of outputs x splits of the pixels. With several splits each sums into its
-// own copy of the gradients in the workspace, and the copies are added up in order.
+// The positions that are reduced over: the pixels of the result, row by row; and where it saves time positions between
+// rows and between images besides, at which grad_output is taken for zero, so that what a tap meets at a position is
+// what lies a fixed number of positions further on in a grid of the same rows of the input.
+struct Grid {
+  // Positions from a row to the next one, and rows from an image to the next one.
+  int64_t width, height;
+  // Whether all taps read it; positions from a pixel to what the first tap meets, and from there to the last one's.
+  bool is_shared = false;
+  int64_t first = 0, beyond = 0;
+
+  explicit Grid(const Gather& gather) : width(gather.x.count), height(gather.y.count) {}
+
+  // Packed once for `pairs` pairs of tiles of outputs, if that takes less time.
+  Grid(const Gather& gather, int64_t pairs) : Grid(gather) {
+    constexpr double kPacking = 240, kProduct = 85;  // cycles of a pair of tiles, of their product, as measured
+    constexpr int64_t kMostBeyond = kBlockPixels;
+    const Axis x(gather.x), y(gather.y);
+    if (gather.windows || gather.taps() == 1 || !x.is_regular || !y.is_regular) return;
+    const double product = kProduct * static_cast<double>(gather.taps() * pairs);
+    const double spread = static_cast<double>(x.positions * y.positions) / static_cast<double>(width * height);
+    if (spread * (2 * kPacking + product) >= static_cast<double>(gather.taps()) * kPacking + product) return;
+    const int64_t last =
+        (gather.y.taps - 1) * gather.y.offset_step * x.positions + (gather.x.taps - 1) * gather.x.offset_step;
+    if (last > kMostBeyond) return;
+    width = x.positions;
+    height = y.positions;
+    is_shared = true;
+    first = gather.y.offset_first * width + gather.x.offset_first;
+    beyond = last;
+  }
+
+  // Positions from the first tap's to another one's.
+  int64_t shift(const Gather& gather, int64_t tap) const {
+    return tap / gather.x.taps * gather.y.offset_step * width + tap % gather.x.taps * gather.x.offset_step;
+  }
+
+ private:
+  // What lies left of a row, or above an image, are the positions between it and the one before.
+  struct Axis {
+    int64_t positions;
+    bool is_regular;
+
+    explicit Axis(const GatherAxis& axis) {
+      const int64_t last = axis.offset_first + (axis.taps - 1) * axis.offset_step;
+      positions = axis.count + larger<int64_t>(0, larger(-axis.offset_first, last));
+      is_regular = axis.source_step == 1 && axis.offset_step >= 1 &&
+                   (axis.offset_first >= 0 || axis.source_extent <= positions + axis.offset_first);
+    }
+  };
+};
+
+// Tasks: groups x chunks of channels x chunks of outputs x splits of the positions. With several splits each sums into
+// its own copy of the gradients in the workspace, and the copies are added up in order.
 struct Partition {
   Gather gather;
+  Grid grid;
   int64_t channels, outputs;  // of a chunk, in whole pairs of tiles
   int64_t channel_chunks, output_chunks, blocks, splits;
+  int64_t channel_positions;  // of a block that channels are packed of, a multiple of kTileDepth
 
-  explicit Partition(const ConvGeometry& geometry) : gather(forward_gather(geometry)) {
+  explicit Partition(const ConvGeometry& geometry) : gather(forward_gather(geometry)), grid(gather) {
     const auto chunk = [](int64_t count, int64_t most) {
       return ceil_div(ceil_div(count, ceil_div(count, most)), kPair) * kPair;
     };
-    channels = chunk(gather.channels, kTaskChannels);
-    const int64_t fitting = kTaskSums / (gather.taps() * channels) / kPair * kPair;
-    outputs = chunk(gather.outputs, larger(kPair, smaller(kTaskOutputs, fitting)));
+    outputs = chunk(gather.outputs, kTaskOutputs);
+    const int64_t fitting = kTaskSums / (gather.taps() * outputs) / kPair * kPair;
+    channels = chunk(gather.channels, larger(kPair, smaller(kTaskChannels, fitting)));
     channel_chunks = ceil_div(gather.channels, channels);
     output_chunks = ceil_div(gather.outputs, outputs);
-    blocks = ceil_div(gather.pixels(), kBlockPixels);
-    splits = larger<int64_t>(1, smaller(ceil_div(kTasks, columns()), blocks / kTaskBlocks));
+    grid = Grid(gather, outputs / kPair);
+    blocks = ceil_div(positions(), kBlockPixels);
+    splits = larger(smaller(ceil_div(kTasks, columns()), blocks / kTaskBlocks),
+                    smaller(ceil_div(kFewTasks, columns()), blocks));
+    channel_positions = ceil_div(kBlockPixels + grid.beyond, kTileDepth) * kTileDepth;
   }
 
+  int64_t positions() const { return gather.batch * grid.height * grid.width; }
   int64_t columns() const { return gather.groups * channel_chunks * output_chunks; }
   int64_t gradients() const { return gather.taps() * gather.channels * gather.result_pitch(); }
+  // Elements of a tile of channels with all positions, and of all channels.
+  int64_t panel() const { return channel_positions * kTileRows; }
+  int64_t packed_channels() const { return channel_positions * channels; }
 };
 
-// A worker's memory: the addresses for a block, its tiles of grad_output and of channels, and the sums
-// [tap][tile of channels][16][outputs].
+// A worker's memory: the addresses for a block, its tiles of channels and of grad_output, and the sums
+// [tap][pair of tiles of channels][pair of tiles of outputs][2][2][16 outputs][16 channels].
 template <class Element>
 struct Scratch {
-  Table<Element> table;
+  Table<Element> table;         // where taps do not share a grid
+  const Element** channels_at;  // [channel_positions + 1]; where they do
+  const Bf16** outputs_at;      // [kBlockPixels]
   Bf16 *columns, *rows;
   float* sums;
 
+  static size_t table_bytes(const Partition& partition) {
+    return partition.grid.is_shared ? align(static_cast<size_t>(partition.channel_positions + 1) * sizeof(void*))
+                                    : align(Table<Element>::bytes(partition.gather));
+  }
   static size_t bytes(const Partition& partition) {
-    const int64_t packed = kBlockPixels * (partition.channels + partition.outputs);
+    const int64_t packed =
+        (partition.grid.is_shared ? 2 : 1) * partition.packed_channels() + kBlockPixels * partition.outputs;
     const int64_t sums = partition.gather.taps() * partition.channels * partition.outputs;
-    return align(Table<Element>::bytes(partition.gather)) + static_cast<size_t>(packed) * sizeof(Bf16) +
+    return table_bytes(partition) + kOutputsBytes + static_cast<size_t>(packed) * sizeof(Bf16) +
            static_cast<size_t>(sums) * sizeof(float);
   }
   Scratch(const Partition& partition, std::byte* memory)
       : table(partition.gather, memory),
-        columns(reinterpret_cast<Bf16*>(memory + align(Table<Element>::bytes(partition.gather)))),
-        rows(columns + kBlockPixels * partition.outputs),
-        sums(reinterpret_cast<float*>(rows + kBlockPixels * partition.channels)) {}
+        channels_at(reinterpret_cast<const Element**>(memory)),
+        outputs_at(reinterpret_cast<const Bf16**>(memory + table_bytes(partition))),
+        columns(reinterpret_cast<Bf16*>(memory + table_bytes(partition) + kOutputsBytes)),
+        rows(columns + (partition.grid.is_shared ? 2 : 1) * partition.packed_channels()),
+        sums(reinterpret_cast<float*>(rows + kBlockPixels * partition.outputs)) {}
+
+ private:
+  static constexpr size_t kOutputsBytes = kBlockPixels * sizeof(void*);
 };
+
+// Addresses of `count` positions of a grid from `first` on, of images of height x width pixels; zeros where there is no
+// pixel.
+template <class Number>
+void locate(const Grid& grid, int64_t batch, int64_t height, int64_t width, const Number* pixels, int64_t pitch,
+            const Number* zeros, int64_t first, int64_t count, const Number** at) {
+  int64_t i = 0;
+  for (; i < smaller(count, -first); ++i) at[i] = zeros;
+  while (i < count) {
+    const int64_t x = (first + i) % grid.width, row = (first + i) / grid.width;
+    const int64_t y = row % grid.height, image = row / grid.height;
+    const int64_t run = smaller(count - i, grid.width - x);
+    const int64_t there = image < batch && y < height ? larger<int64_t>(0, smaller(run, width - x)) : 0;
+    const Number* pixel = pixels + ((image * height + y) * width + x) * pitch;
+    for (int64_t k = 0; k < there; ++k) at[i + k] = pixel + k * pitch;
+    for (int64_t k = there; k < run; ++k) at[i + k] = zeros;
+    i += run;
+  }
+}
+
+// Two tiles of columns, [16 pairs of positions][16 values][2], from `count` values of 32 positions, from `first` on.
+// The values are in the order of value_of_row(): pairs are made within lanes of 128 bits.
+template <class Number>
+void pack_paired(const Number* const* at, int64_t first, int64_t count, Bf16* low, Bf16* high) {
+#pragma GCC unroll 16
+  for (int pair = 0; pair < kTileRows; ++pair) {
+    const __m512i even = row_of(at[2 * pair] + first, count), odd = row_of(at[2 * pair + 1] + first, count);
+    store_row(low + pair * kTileDepth, _mm512_unpacklo_epi16(even, odd));
+    store_row(high + pair * kTileDepth, _mm512_unpackhi_epi16(even, odd));
+  }
+}
+
+// Two tiles of rows, [16 values][32 positions], likewise.
+template <class Number>
+void pack_turned(const Number* const* at, int64_t first, int64_t count, Bf16* low, Bf16* high) {
+  Vec rows[kTileRows];
+#pragma GCC unroll 16
+  for (int pair = 0; pair < kTileRows; ++pair) {
+    const __m512i even = row_of(at[2 * pair] + first, count), odd = row_of(at[2 * pair + 1] + first, count);
+    rows[pair].v = _mm512_castsi512_ps(_mm512_unpacklo_epi16(even, odd));
+    store_row(high + pair * kTileDepth, _mm512_unpackhi_epi16(even, odd));
+  }
+  transpose(rows);
+  for (int i = 0; i < kTileRows; ++i) store_row(low + i * kTileDepth, _mm512_castps_si512(rows[i].v));
+  transpose_pairs(high);
+}
+
+// Which row or column, of both tiles, is value v of 32, and the other way round.
+constexpr int64_t row_of_value(int64_t v) { return v / 4 % 2 * kTileRows + v / 8 * 4 + v % 4; }
+constexpr int64_t value_of_row(int64_t row) { return row % kTileRows / 4 * 8 + row / kTileRows * 4 + row % 4; }
 
 template <class Element>
 class Task {
@@ -88,89 +217,114 @@ class Task {
 
   void run(const Element* input, const Bf16* grad_output, const Element* zeros, int64_t split,
            Scratch<Element>& scratch, float* gradients, float* bias) const {
+    const bool fetches = core_is_shared();
+    const Grid& grid = partition_.grid;
     const int64_t first = partition_.blocks * split / partition_.splits;
     const int64_t last = partition_.blocks * (split + 1) / partition_.splits;
     for (int64_t block = first; block < last; ++block) {
-      const int64_t pixels = smaller(kBlockPixels, gather_.pixels() - block * kBlockPixels);
-      const Bf16* grads = grad_output + block * kBlockPixels * gather_.result_pitch() + result_;
-      scratch.table.fill(gather_, input + source_, zeros, block * kBlockPixels, pixels);
-      pack_outputs(grads, pixels, scratch.columns);
-      if (bias != nullptr && channel_ == 0) sum_pixels(grads, pixels, block == first, bias + result_);
+      const int64_t position = block * kBlockPixels;
+      const int64_t steps = ceil_div(smaller(kBlockPixels, partition_.positions() - position), kTileDepth);
+      const bool is_first = block == first;
+      locate(grid, gather_.batch, gather_.y.count, gather_.x.count, grad_output + result_, gather_.result_pitch(),
+             reinterpret_cast<const Bf16*>(zeros), position, steps * kTileDepth, scratch.outputs_at);
+      pack(scratch.outputs_at, outputs_, steps, kPanelElements, scratch.rows, pack_turned);
+      if (bias != nullptr && channel_ == 0) sum_pixels(scratch.outputs_at, steps, is_first, bias + result_);
+      if (!grid.is_shared) {
+        const int64_t pixels = smaller(kBlockPixels, gather_.pixels() - position);
+        scratch.table.fill(gather_, input + source_, zeros, position, pixels);
+        for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
+          const Element** sources = scratch.table.sources + tap * kBlockPixels;
+          for (int64_t i = pixels; i < steps * kTileDepth; ++i) sources[i] = zeros;
+          pack(sources, channels_, steps, partition_.panel(), scratch.columns, pack_paired);
+          multiply_tap(scratch, scratch.columns, tap, steps, is_first, fetches);
+        }
+        continue;
+      }
+      const int64_t channel_steps = ceil_div(steps * kTileDepth + grid.beyond, kTileDepth);
+      locate(grid, gather_.batch, gather_.y.source_extent, gather_.x.source_extent, input + source_,
+             gather_.source_pitch, zeros, position + grid.first, channel_steps * kTileDepth + 1, scratch.channels_at);
+      for (int64_t odd = 0; odd < 2; ++odd) {
+        pack(scratch.channels_at + odd, channels_, channel_steps, partition_.panel(),
+             scratch.columns + odd * partition_.packed_channels(), pack_paired);
+      }
       for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
-        pack_channels(scratch.table.sources + tap * kBlockPixels, pixels, scratch.rows);
-        multiply_tap(scratch, ceil_div(pixels, kTileDepth), block == first,
-                     scratch.sums + tap * partition_.channels * partition_.outputs);
+        const int64_t shift = grid.shift(gather_, tap);
+        multiply_tap(scratch, scratch.columns + shift % 2 * partition_.packed_channels() + shift / 2 * kTileDepth, tap,
+                     steps, is_first, fetches);
       }
     }
     unpack(scratch.sums, gradients);
   }
 
  private:
-  // columns[tile of outputs][step][16 pairs of pixels][16 outputs][2]; an odd number of tiles is made even with zeros.
-  void pack_outputs(const Bf16* grads, int64_t pixels, Bf16* columns) const {
-    const int64_t pitch = gather_.result_pitch();
-    each_pair(outputs_, pixels, columns, [&](int64_t first, int64_t count, int64_t pixel, Bf16* low, Bf16* high) {
-      const auto row = [&](int64_t i) { return pixel + i < pixels ? grads + (pixel + i) * pitch + first : nullptr; };
-      pack_columns(row, count, low, high);
-    });
-  }
-
-  // rows[tile of channels][step][16 channels][32 pixels], likewise.
-  void pack_channels(const Element* const* sources, int64_t pixels, Bf16* rows) const {
-    each_pair(channels_, pixels, rows, [&](int64_t first, int64_t count, int64_t pixel, Bf16* low, Bf16* high) {
-      const auto row = [&](int64_t i) { return pixel + i < pixels ? sources[pixel + i] + first : nullptr; };
-      pack_rows(row, count, low, high);
-    });
-  }
-
-  // Calls pack(first value, how many, first pixel, tile, next tile) for each pair of tiles, pixels outermost.
-  template <class Pack>
-  void each_pair(int64_t count, int64_t pixels, Bf16* tiles, const Pack& pack) const {
-    for (int64_t step = 0; step < ceil_div(pixels, kTileDepth); ++step) {
+  // tiles[tile][step][16 rows][32] of `count` values of each position, packed so, two tiles at a time; an odd number of
+  // tiles is made even with zeros.
+  template <class Number>
+  static void pack(const Number* const* at, int64_t count, int64_t steps, int64_t panel, Bf16* tiles,
+                   void (*packed_so)(const Number* const* at, int64_t first, int64_t values, Bf16* low, Bf16* high)) {
+    for (int64_t step = 0; step < steps; ++step) {
       for (int64_t first = 0; first < count; first += kPair) {
-        Bf16* low = tiles + (first / kTileRows * kBlockSteps + step) * kTileElements;
-        pack(first, smaller(kPair, count - first), step * kTileDepth, low, low + kBlockSteps * kTileElements);
+        Bf16* low = tiles + first / kTileRows * panel + step * kTileElements;
+        packed_so(at + step * kTileDepth, first, smaller(kPair, count - first), low, low + panel);
       }
     }
   }
 
-  void multiply_tap(const Scratch<Element>& scratch, int64_t steps, bool is_first, float* sums) const {
-    const int64_t pitch = partition_.outputs;
+  float* sums_of(float* sums, int64_t tap, int64_t c, int64_t o) const {
+    return sums + (tap * partition_.channels + c) * partition_.outputs + o * kPair;
+  }
+
+  void multiply_tap(const Scratch<Element>& scratch, const Bf16* columns, int64_t tap, int64_t steps, bool is_first,
+                    bool fetches) const {
     for (int64_t c = 0; c < channels_; c += kPair) {
       for (int64_t o = 0; o < outputs_; o += kPair) {
-        float* at = sums + c * pitch + o;
+        float* sums = sums_of(scratch.sums, tap, c, o);
         if (is_first) {
           clear_sums();
         } else {
-          load_sums(at, pitch, kTileRows * pitch, kTileRows);
+          load_sums(sums, kTileRows, 2 * kTileSums, kTileSums);
         }
-        multiply(TileProduct<Bf16>{scratch.rows + c / kTileRows * kBlockSteps * kTileElements, kTileDepth,
-                                   kTileElements, kBlockSteps * kTileElements,
-                                   scratch.columns + o / kTileRows * kBlockSteps * kTileElements,
-                                   kBlockSteps * kTileElements, steps});
-        store_sums(at, pitch, kTileRows * pitch, kTileRows);
+        multiply(TileProduct<Bf16>{scratch.rows + o / kTileRows * kPanelElements, kTileDepth, kTileElements,
+                                   kPanelElements, columns + c / kTileRows * partition_.panel(), partition_.panel(),
+                                   steps, fetches});
+        store_sums(sums, kTileRows, 2 * kTileSums, kTileSums);
       }
     }
   }
 
-  void sum_pixels(const Bf16* grads, int64_t pixels, bool is_first, float* bias) const {
+  void sum_pixels(const Bf16* const* at, int64_t steps, bool is_first, float* bias) const {
     for (int64_t o = 0; o < outputs_; o += kLanes) {
       const int lanes = static_cast<int>(smaller<int64_t>(kLanes, outputs_ - o));
       Vec sum = zero();
-      for (int64_t p = 0; p < pixels; ++p) sum = sum + load_n(grads + p * gather_.result_pitch() + o, lanes);
+      for (int64_t i = 0; i < steps * kTileDepth; ++i) sum = sum + load_n(at[i] + o, lanes);
       store_n(bias + o, is_first ? sum : sum + load_n(bias + o, lanes), lanes);
     }
   }
 
-  void unpack(const float* sums, float* gradients) const {
+  void unpack(float* sums, float* gradients) const {
     for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
-      for (int64_t c = 0; c < channels_; ++c) {
-        const float* from = sums + (tap * partition_.channels + c) * partition_.outputs;
-        float* to = gradients + (tap * gather_.channels + channel_ + c) * gather_.result_pitch() + result_;
-        for (int64_t o = 0; o < outputs_; o += kLanes) {
-          const int lanes = static_cast<int>(smaller<int64_t>(kLanes, outputs_ - o));
-          store_n(to + o, load_n(from + o, lanes), lanes);
+      for (int64_t c = 0; c < channels_; c += kPair) {
+        for (int64_t o = 0; o < outputs_; o += kTileRows) {
+          float* to = gradients + (tap * gather_.channels + channel_ + c) * gather_.result_pitch() + result_ + o;
+          unpack_tiles(sums_of(sums, tap, c, o / kPair * kPair), o % kPair, smaller(kPair, channels_ - c),
+                       static_cast<int>(smaller<int64_t>(kLanes, outputs_ - o)), to);
         }
+      }
+    }
+  }
+
+  // to[channel][output] of 32 channels and the 16 outputs from `half` on.
+  void unpack_tiles(const float* sums, int64_t half, int64_t channels, int lanes, float* to) const {
+    for (int64_t tile = 0; tile < 2; ++tile) {
+      Vec rows[kTileRows];
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        const int64_t row = row_of_value(half + i);
+        rows[i] = load(sums + (row / kTileRows * 2 + tile) * kTileSums + row % kTileRows * kTileRows);
+      }
+      transpose(rows);
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        const int64_t channel = value_of_row(tile * kTileRows + i);
+        if (channel < channels) store_n(to + channel * gather_.result_pitch(), rows[i], lanes);
       }
     }
   }
@@ -187,7 +341,8 @@ struct Workspace {
 
   explicit Workspace(const Partition& partition) {
     const Gather& gather = partition.gather;
-    copies = align(static_cast<size_t>(larger(gather.source_pitch, gather.channels)) * sizeof(float));
+    copies = align(static_cast<size_t>(larger(larger(gather.source_pitch, gather.channels), gather.result_pitch())) *
+                   sizeof(float));
     const int64_t copy_floats =
         partition.splits > 1 ? partition.splits * (partition.gradients() + gather.result_pitch()) : 0;
     workers = copies + align(static_cast<size_t>(copy_floats) * sizeof(float));

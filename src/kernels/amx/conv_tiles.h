@@ -18,8 +18,8 @@
 namespace convoy::kernels::CONVOY_ISA {
 
 // Bytes of packed pixels that leave room for the weights of two panels in the second cache.
-inline constexpr int64_t kPackedBytes = 640 << 10;
-inline constexpr int64_t kTablePixels = 4 * kTilePixels;
+inline constexpr int64_t kPackedBytes = 1000 << 10;
+inline constexpr int64_t kTablePixels = 8 * kTilePixels;
 template <class Source>
 using TileTable = GatherTable<kTablePixels, Source>;
 
@@ -65,8 +65,18 @@ int64_t packed_weights(const Gather& gather) {
   return gather.groups * panel_pairs(gather) * 2 * TileDepth<Number>(gather).steps * kElementsOf<Number>;
 }
 
-// Cycles, as measured: of a byte that is packed, of a product of 32 x 32 sums, of what follows these.
-inline constexpr double kPacked = 0.12, kProduct = 100, kFinish = 700;
+// Cycles, as measured: of a byte that is packed, of a product of 32 x 32 sums, of what follows these, of one byte of
+// weights that are in the second cache or beyond it.
+inline constexpr double kPacked = 0.12, kProduct = 80, kFinish = 700, kNear = 0.03, kFar = 0.15;
+inline constexpr int64_t kNearBytes = 1 << 20;
+
+// Of two panels.
+template <class Number>
+double weight_cycles(const Gather& gather) {
+  const auto bytes = static_cast<int64_t>(sizeof(Number)) * 2 * TileDepth<Number>(gather).steps * kElementsOf<Number>;
+  const bool near = gather.groups * panel_pairs(gather) * bytes <= kNearBytes;
+  return (near ? kNear : kFar) * static_cast<double>(bytes);
+}
 
 // Values that are copied for a pixel, and for the rows of windows above and below those of a tile.
 template <class Number>
@@ -79,19 +89,29 @@ inline int64_t edge_elements(const Gather& gather) {
   return layout.span * layout.row;
 }
 
+// Blocks of a tile that leave room for weights in the second cache.
+template <class Number>
+int64_t fitting_blocks(const Gather& gather) {
+  const int64_t bytes = kBlock * copied_elements<Number>(gather) * int64_t{sizeof(Number)};
+  return smaller(larger<int64_t>(1, kPackedBytes / larger<int64_t>(1, bytes)), kTablePixels / kBlock);
+}
+
 // Cycles of a block, of which those in windows have some pixels that are of no use.
 template <class Number>
 double block_cycles(const Gather& gather) {
   const WindowLayout layout(gather);
   double used = 1;
-  if (gather.windows) {
-    const int64_t width = gather.x.count, blocks = ceil_div(width, kBlock);
-    used =
-        static_cast<double>(width) / static_cast<double>(layout.runs_on ? width + layout.gap(gather) : kBlock * blocks);
+  if (gather.windows && layout.runs_on) {
+    const int64_t rows = gather.y.count, width = gather.x.count;
+    used = static_cast<double>(rows * width) /
+           static_cast<double>(ceil_div(rows * (width + layout.gap) - layout.gap, kBlock) * kBlock);
+  } else if (gather.windows) {
+    used = static_cast<double>(gather.x.count) / static_cast<double>(ceil_div(gather.x.count, kBlock) * kBlock);
   }
   const auto bytes = static_cast<double>(kBlock * copied_elements<Number>(gather)) * sizeof(Number);
   const double sums = kProduct * static_cast<double>(TileDepth<Number>(gather).steps) + kFinish;
-  return kPacked * bytes + static_cast<double>(panel_pairs(gather)) * sums / used;
+  const double weights = weight_cycles<Number>(gather) / static_cast<double>(fitting_blocks<Number>(gather));
+  return kPacked * bytes + static_cast<double>(panel_pairs(gather)) * (sums / used + weights);
 }
 
 // The gather with kernel rows for taps, or as it is, whichever takes less time: that depends on the layer and the width
@@ -99,16 +119,16 @@ double block_cycles(const Gather& gather) {
 template <class Number>
 Gather tile_gather(const Gather& gather) {
   const GatherAxis& x = gather.x;
-  const bool has_rows = x.taps > 1 && (x.offset_step == 1 || x.offset_step == -1);
+  const bool has_rows = x.taps == 1 || x.offset_step == 1 || x.offset_step == -1;
   // Of longer rows a tile would need a small part.
-  const bool whole_rows = x.result_step == 1 && gather.y.result_step == 1 && x.count <= kTablePixels;
-  if (gather.windows || gather.groups > 1 || !has_rows || !whole_rows) return gather;
+  const bool whole_rows = x.count <= kTablePixels;
+  if (gather.windows || gather.groups > 1 || gather.taps() <= 1 || !has_rows || !whole_rows) return gather;
   Gather windows = gather;
   windows.windows = true;
   windows.window_pixels = x.taps;
   windows.channels *= x.taps;
   windows.x.taps = 1;
-  if (x.offset_step == -1) {  // the other way round
+  if (x.taps > 1 && x.offset_step == -1) {  // the other way round
     windows.x.offset_first = x.offset_first - (x.taps - 1);
     windows.x.tap_first = x.tap_first + (x.taps - 1) * x.tap_step;
     windows.x.tap_step = -x.tap_step;
@@ -124,20 +144,17 @@ struct TileCut {
 // The cut that is expected to take the least time; results do not depend on it. With statistics tiles are kTilePixels.
 template <class Number>
 TileCut cut_of(const Gather& gather, bool statistics) {
-  // Cycles, as measured: of one byte of weights that are in the second cache or beyond it, of a task.
-  constexpr double kNear = 0.03, kFar = 0.15, kTask = 2000;
-  constexpr int64_t kNearBytes = 1 << 20, kMostParts = 64;
+  constexpr double kTask = 2000;  // cycles
+  constexpr int64_t kMostParts = 64;
   const int64_t columns = gather.groups * panel_pairs(gather), steps = TileDepth<Number>(gather).steps;
   const int64_t block_bytes = kBlock * copied_elements<Number>(gather) * int64_t{sizeof(Number)};
-  const int64_t pair_bytes = 2 * steps * kElementsOf<Number> * int64_t{sizeof(Number)};
   const double packing = !gather.is_pointwise() ? kPacked * static_cast<double>(block_bytes * gather.groups) : 0;
   const double edges = gather.windows ? kPacked * static_cast<double>(edge_elements(gather)) * sizeof(Number) : 0;
-  const double weights = (columns * pair_bytes > kNearBytes ? kFar : kNear) * static_cast<double>(pair_bytes);
+  const double weights = weight_cycles<Number>(gather);
   const double sums = kProduct * static_cast<double>(steps) + kFinish;
   const int64_t blocks = ceil_div(gather.pixels(), kBlock);
-  const int64_t fitting = larger<int64_t>(1, kPackedBytes / larger<int64_t>(1, block_bytes));
   const int64_t fewest = statistics ? kTilePixels / kBlock : 1;  // of which there are whole ones
-  const int64_t most = larger(fewest, smaller(smaller(fitting, blocks), kTablePixels / kBlock));
+  const int64_t most = larger(fewest, smaller(fitting_blocks<Number>(gather), blocks));
   TileCut best{kBlock * fewest, 1};
   double least = __builtin_inf();
   for (int64_t height = fewest; height <= most; height += larger<int64_t>(1, height / fewest / 2) * fewest) {
@@ -164,14 +181,14 @@ static_assert(kMostTail >= kBlock + kDepthOf<uint8_t>);
 inline constexpr int64_t kKept = 3 * kBlock;
 
 // A worker's memory: the table, packed pixels, sums of two blocks with one pair of panels, what is kept of some of them
-// (TileSums), where the rows of each step of windows lie, blocks.
+// (TileSums), the order of the steps of windows, blocks.
 template <class Source, class Number, class Sum>
 struct TileScratch {
   TileTable<Source> table;
   Number* packed;
   Sum* sums;
   float* kept;
-  int64_t* offsets;
+  TileStep* order;
   TileBlock* blocks;
 
   static size_t table_bytes(const Gather& gather) {
@@ -186,11 +203,11 @@ struct TileScratch {
     return align(static_cast<size_t>(elements + kDepthOf<Number>) * sizeof(Number));
   }
   static constexpr size_t kSumsBytes = 2 * kBlock * kBlock * sizeof(Sum), kKeptBytes = kKept * sizeof(float);
-  static size_t offsets_bytes(const Gather& gather) {
-    return align(static_cast<size_t>(TileDepth<Number>(gather).steps) * sizeof(int64_t));
+  static size_t order_bytes(const Gather& gather) {
+    return align(static_cast<size_t>(TileDepth<Number>(gather).steps) * sizeof(TileStep));
   }
   static size_t bytes(const Gather& gather, int64_t pixels) {
-    return table_bytes(gather) + packed_bytes(gather, pixels) + kSumsBytes + kKeptBytes + offsets_bytes(gather) +
+    return table_bytes(gather) + packed_bytes(gather, pixels) + kSumsBytes + kKeptBytes + order_bytes(gather) +
            align(static_cast<size_t>(pixels) * sizeof(TileBlock));
   }
   TileScratch(const Gather& gather, int64_t pixels, std::byte* memory)
@@ -198,8 +215,8 @@ struct TileScratch {
         packed(reinterpret_cast<Number*>(memory + table_bytes(gather))),
         sums(reinterpret_cast<Sum*>(reinterpret_cast<std::byte*>(packed) + packed_bytes(gather, pixels))),
         kept(reinterpret_cast<float*>(reinterpret_cast<std::byte*>(sums) + kSumsBytes)),
-        offsets(reinterpret_cast<int64_t*>(kept + kKept)),
-        blocks(reinterpret_cast<TileBlock*>(reinterpret_cast<std::byte*>(offsets) + offsets_bytes(gather))) {}
+        order(reinterpret_cast<TileStep*>(kept + kKept)),
+        blocks(reinterpret_cast<TileBlock*>(reinterpret_cast<std::byte*>(order) + order_bytes(gather))) {}
 };
 
 // Where things are in the workspace: a row of padding, the packed weights of all phases, a TileScratch for each worker.
@@ -322,7 +339,7 @@ void multiply_block(const TileProduct<Number>& product, const Sum* starts, Sum* 
   } else {
     load_sums<kPanels>(starts, 0, 0, kTileRows);
   }
-  if (product.offsets == nullptr) {
+  if (product.order == nullptr) {
     multiply<kPanels>(product);
   } else {
     multiply<kPanels, true>(product);
@@ -340,24 +357,20 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
   const PixelLayout<Number> layout(gather);
   const int64_t pairs = panel_pairs(gather);
   const bool in_place = reads_in_place<Source, Number>(gather);
-  // Steps of two panels that stay in the first cache from one block to the next.
-  constexpr int64_t kNearSteps = 12;
+  const int64_t gap = WindowLayout(gather).gap;
+  const bool fetches = core_is_shared();
   const int64_t packed_from = in_place ? pixels_in_place<Number>(gather, first, count) : 0;
   int64_t blocks = ceil_div(count, kBlock);
   if (gather.windows) {
-    blocks = pack_windows(gather, problem.source, problem.padding, first, count, scratch.packed, scratch.blocks);
-    const WindowLayout windows(gather);
-    const int64_t tap_steps = depth.tap_values / kDepthOf<Number>;
-    for (int64_t step = 0; step < depth.steps; ++step) {
-      scratch.offsets[step] =
-          windows.tap_row(gather, step / tap_steps) * windows.row + step % tap_steps * kDepthOf<Number>;
-    }
+    blocks = pack_windows(gather, problem.source, problem.padding, first, count, problem.statistics, scratch.packed,
+                          scratch.blocks);
+    order_steps<Number>(gather, scratch.order);
   } else {
     for (int64_t i = 0; i < blocks; ++i) scratch.blocks[i] = {i * kBlock, smaller(kBlock, count - i * kBlock), 0, 0};
   }
   if ((in_place || gather.windows) && gather.y.result_step == 1 && gather.x.result_step == 1) {
     for (int64_t i = 0; i < count; ++i) scratch.table.destinations[i] = (first + i) * gather.result_pitch();
-  } else if (in_place) {
+  } else if (in_place || gather.windows) {
     scratch.table.locate(gather, first, count);
   } else {
     scratch.table.fill(gather, problem.source, problem.padding, first, count);
@@ -381,7 +394,7 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
     const int64_t channel = group * gather.outputs + pair * kBlock;
     const int64_t channels = smaller(kBlock, gather.outputs - pair * kBlock);
     const auto finish_block = [&](const TileBlock& block, Sum* sums) {
-      each_run(gather, block, problem.statistics, [&](int64_t place, int64_t pixel, int64_t pixels) {
+      each_run(gather, block, gap, problem.statistics, [&](int64_t place, int64_t pixel, int64_t pixels) {
         finish(TileSums<Sum>{sums + place * kBlock, scratch.kept, scratch.table.destinations + pixel, first + pixel,
                              pixels, channel, channels});
       });
@@ -390,12 +403,13 @@ void run_tile(const TileProblem<Source, Number, Sum>& problem, int64_t first, in
       const TileBlock& block = scratch.blocks[i];
       TileProduct<Number> product{
           nullptr, layout.pitch, layout.step, layout.half, columns, depth.steps * kElementsOf<Number>, depth.steps};
-      product.near = i > 0 && depth.steps <= kNearSteps;
+      // Rows in place are read for the first time with the first panels.
+      product.fetches = fetches || (in_place && column == begin);
       if (gather.windows) {
         product.rows = scratch.packed + block.at;
         product.rows_pitch = gather.x.source_step * gather.source_pitch;
         product.rows_half = kTileRows * product.rows_pitch;
-        product.offsets = scratch.offsets;
+        product.order = scratch.order;
       } else if (block.pixel >= packed_from) {
         product.rows = scratch.packed + (block.pixel - packed_from) / kTileRows * layout.half;
       } else if constexpr (std::is_same_v<Source, Number>) {

@@ -51,6 +51,44 @@ class TileScope {
   TileScope& operator=(const TileScope&) = delete;
 };
 
+// Whether the core is shared with another thread that is busy, as of the last millisecond. Alone, products are done as
+// fast as the unit can, whose operands come from the second cache in time; a fetch ahead takes a fifth longer. Shared,
+// the loads of tiles are three to four times slower, and fetches make them half as fast again. Uses the tiles, whose
+// contents are of no use afterwards; results do not depend on it.
+inline bool core_is_shared() {
+  constexpr int kTries = 4, kRounds = 8;  // the unit takes some time to wake up
+  // Of the time stamp counter: for a product, of which the unit needs 16; and about a millisecond.
+  constexpr uint64_t kMostCycles = 28, kPeriod = 1 << 21;
+  alignas(64) static constexpr uint8_t kRow[64] = {};
+  thread_local uint64_t asked = 0;
+  thread_local bool is_shared = false;
+  if (__rdtsc() - asked < kPeriod) return is_shared;
+  is_shared = true;
+  for (int i = 0; i < kTries && is_shared; ++i) {
+    _mm_lfence();
+    const uint64_t begin = __rdtsc();
+    for (int round = 0; round < kRounds; ++round) {
+      _tile_loadd(6, kRow, 0);
+      _tile_loadd(4, kRow, 0);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_loadd(7, kRow, 0);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_loadd(5, kRow, 0);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
+    _mm_lfence();
+    asked = __rdtsc();
+    is_shared = asked - begin > kRounds * 4 * kMostCycles;
+  }
+  return is_shared;
+}
+
+// Elements from the first step's tiles of rows and of columns to those of a step.
+struct TileStep {
+  int64_t rows, columns;
+};
+
 // Two by two tiles of sums, from `steps` tiles of rows and of columns for each; all distances in elements. Tiles of
 // columns are kElementsOf apart. Bytes: rows unsigned, columns signed.
 template <class Number>
@@ -60,8 +98,8 @@ struct TileProduct {
   const Number* columns;
   int64_t columns_half;
   int64_t steps;
-  bool near = false;                 // the columns are in the first cache
-  const int64_t* offsets = nullptr;  // of each step's rows, in place of multiples of rows_step
+  bool fetches = false;             // as core_is_shared()
+  const TileStep* order = nullptr;  // where the tiles of each step are, in place of one behind the other
 };
 
 // The tiles 0 to 3 are the sums: [half of rows][half of columns], of which kColumns halves are used.
@@ -92,9 +130,9 @@ inline void store_sums(Sum* sums, int64_t row_floats, int64_t rows_half, int64_t
   _tile_stored(1, sums + columns_half, stride);
   _tile_stored(3, sums + rows_half + columns_half, stride);
 }
-template <int kColumns = 2, bool kOffsets = false, class Number>
+template <int kColumns = 2, bool kOrdered = false, class Number>
 inline void multiply(const TileProduct<Number>& product) {
-  // Steps from what is multiplied to what comes from the second cache meanwhile: a load of a tile waits for each line.
+  // Steps from what is multiplied to what is fetched.
   constexpr int64_t kAhead = 2;
   constexpr bool kBytes = sizeof(Number) == 1;
   constexpr int64_t kElements = kElementsOf<Number>;
@@ -108,16 +146,19 @@ inline void multiply(const TileProduct<Number>& product) {
   };
   finish_writing();
   for (int64_t step = 0; step < product.steps; ++step, rows += product.rows_step, columns += kElements) {
-    const bool fetches = step + kAhead < product.steps, fetches_columns = fetches && !product.near;
+    const bool fetches = product.fetches && step + kAhead < product.steps;
     const Number* next_rows = rows + kAhead * product.rows_step;
-    if constexpr (kOffsets) {
-      rows = product.rows + product.offsets[step];
-      next_rows = product.rows + product.offsets[fetches ? step + kAhead : step];
-    }
     const Number* next_columns = columns + kAhead * kElements;
+    if constexpr (kOrdered) {
+      const TileStep at = product.order[step], next = product.order[fetches ? step + kAhead : step];
+      rows = product.rows + at.rows;
+      columns = product.columns + at.columns;
+      next_rows = product.rows + next.rows;
+      next_columns = product.columns + next.columns;
+    }
     _tile_loadd(6, columns, 64);
     _tile_loadd(4, rows, stride);
-    if (fetches_columns) fetch_tile(next_columns, kDepthOf<Number>);
+    if (fetches) fetch_tile(next_columns, kDepthOf<Number>);
     if constexpr (kBytes)
       _tile_dpbusd(0, 4, 6);
     else
@@ -131,7 +172,7 @@ inline void multiply(const TileProduct<Number>& product) {
         _tile_dpbf16ps(1, 4, 7);
     }
     _tile_loadd(5, rows + product.rows_half, stride);
-    if (kColumns == 2 && fetches_columns) fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
+    if (kColumns == 2 && fetches) fetch_tile(next_columns + product.columns_half, kDepthOf<Number>);
     if constexpr (kBytes)
       _tile_dpbusd(2, 5, 6);
     else

@@ -33,8 +33,8 @@ struct Gather {
   int64_t pixels() const { return batch * y.count * x.count; }
   // Whether every pixel of the result has one source pixel, its own.
   bool is_pointwise() const {
-    return taps() == 1 && y.source_step == 1 && x.source_step == 1 && y.offset_first == 0 && x.offset_first == 0 &&
-           y.count == y.source_extent && x.count == x.source_extent;
+    return !windows && taps() == 1 && y.source_step == 1 && x.source_step == 1 && y.offset_first == 0 &&
+           x.offset_first == 0 && y.count == y.source_extent && x.count == x.source_extent;
   }
   int64_t taps() const { return y.taps * x.taps; }
   int64_t result_pitch() const { return groups * outputs; }
