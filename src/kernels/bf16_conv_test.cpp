@@ -234,7 +234,8 @@ const ConvGeometry kLargeGeometries[] = {
     testing::conv(1, 100, 97, 8, 16, 3, 3, 1, 1),  testing::conv(2, 40, 37, 24, 40, 3, 3, 1, 0),
     testing::conv(1, 40, 37, 20, 48, 5, 5, 1, 1),  testing::conv(3, 33, 20, 36, 24, 3, 3, 1, 3),
     testing::conv(2, 28, 28, 32, 64, 3, 3, 1, 1),  testing::conv(4, 14, 14, 64, 64, 3, 3, 1, 1),
-    testing::conv(3, 23, 10, 32, 64, 3, 3, 1, 1),  testing::conv(3, 19, 8, 32, 64, 3, 3, 1, 1)};
+    testing::conv(3, 23, 10, 32, 64, 3, 3, 1, 1),  testing::conv(3, 19, 8, 32, 64, 3, 3, 1, 1),
+    testing::conv(2, 40, 31, 12, 20, 5, 5, 1, 2)};
 
 INSTANTIATE_TEST_SUITE_P(Tiles, Bf16Conv, ::testing::ValuesIn(cases_of(tile_conv_kernels, testing::kGeometries)),
                          case_name);

@@ -4,14 +4,16 @@
 // A task has some channels and some outputs, whose sums stay in the second cache while it goes through the pixels block
 // by block. Of each block it packs grad_output, turned, as tiles of rows, and the input's channels as tiles of columns,
 // in which pairs of neighbouring pixels lie side by side: for each tap; or once for pairs that begin with an even pixel
-// and once for the others, from which all taps' tiles are read where they are (Grid). The sums are turned when they
-// become gradients.
+// and once for the others, from which all taps' tiles are read where they are (Grid); or, where a pixel has few
+// channels, once for the values of all taps side by side, as if they were the channels of one (conv_windows.h). The
+// sums are turned when they become gradients.
 //
 // Bound: as for the other directions, a product of tiles takes 16 cycles. With operands from the second cache it takes
 // 18 to 23; the rest of the time is packing, and what is written of the gradients.
 #include "kernels/amx/conv_grad_weight.h"
 
 #include "core/parallel.h"
+#include "kernels/amx/conv_windows.h"
 #include "kernels/amx/tile.h"
 #include "kernels/isa/conv_copies.h"
 #include "kernels/isa/conv_gather.h"
@@ -90,19 +92,24 @@ struct Grid {
 // its own copy of the gradients in the workspace, and the copies are added up in order.
 struct Partition {
   Gather gather;
+  int64_t taps, values;  // which have so many values each: those of windows are one
   Grid grid;
   int64_t channels, outputs;  // of a chunk, in whole pairs of tiles
   int64_t channel_chunks, output_chunks, blocks, splits;
   int64_t channel_positions;  // of a block that channels are packed of, a multiple of kTileDepth
 
-  explicit Partition(const ConvGeometry& geometry) : gather(forward_gather(geometry)), grid(gather) {
+  explicit Partition(const ConvGeometry& geometry)
+      : gather(forward_gather(geometry)),
+        taps(gather.windows ? 1 : gather.taps()),
+        values(gather.channels * gather.taps() / taps),
+        grid(gather) {
     const auto chunk = [](int64_t count, int64_t most) {
       return ceil_div(ceil_div(count, ceil_div(count, most)), kPair) * kPair;
     };
     outputs = chunk(gather.outputs, kTaskOutputs);
-    const int64_t fitting = kTaskSums / (gather.taps() * outputs) / kPair * kPair;
-    channels = chunk(gather.channels, larger(kPair, smaller(kTaskChannels, fitting)));
-    channel_chunks = ceil_div(gather.channels, channels);
+    const int64_t fitting = kTaskSums / (taps * outputs) / kPair * kPair;
+    channels = chunk(values, larger(kPair, smaller(kTaskChannels, fitting)));
+    channel_chunks = ceil_div(values, channels);
     output_chunks = ceil_div(gather.outputs, outputs);
     grid = Grid(gather, outputs / kPair);
     blocks = ceil_div(positions(), kBlockPixels);
@@ -113,38 +120,99 @@ struct Partition {
 
   int64_t positions() const { return gather.batch * grid.height * grid.width; }
   int64_t columns() const { return gather.groups * channel_chunks * output_chunks; }
-  int64_t gradients() const { return gather.taps() * gather.channels * gather.result_pitch(); }
+  int64_t gradients() const { return taps * values * gather.result_pitch(); }
   // Elements of a tile of channels with all positions, and of all channels.
   int64_t panel() const { return channel_positions * kTileRows; }
   int64_t packed_channels() const { return channel_positions * channels; }
+  // Elements from a pixel's windows to the next one's, side by side.
+  int64_t windows_pitch() const { return ceil_div(values, kTileDepth) * kTileDepth; }
 };
 
-// A worker's memory: the addresses for a block, its tiles of channels and of grad_output, and the sums
+// Where a pixel has few channels: the windows of a block's pixels, those of a pixel side by side.
+struct Windows {
+  const Bf16** at;  // [kBlockPixels]
+  TileBlock* blocks;
+  Bf16 *copies, *rows;  // of the source's rows; a row a pixel
+
+  static size_t bytes(const Partition& partition) {
+    return kAtBytes + kBlocksBytes + copies_bytes(partition) +
+           static_cast<size_t>(kBlockPixels * partition.windows_pitch()) * sizeof(Bf16);
+  }
+  Windows(const Partition& partition, std::byte* memory)
+      : at(reinterpret_cast<const Bf16**>(memory)),
+        blocks(reinterpret_cast<TileBlock*>(memory + kAtBytes)),
+        copies(reinterpret_cast<Bf16*>(memory + kAtBytes + kBlocksBytes)),
+        rows(copies + copies_bytes(partition) / sizeof(Bf16)) {}
+
+  // Of `count` pixels from `first` on.
+  template <class Element>
+  void fill(const Partition& partition, const Element* input, const Element* zeros, int64_t first, int64_t count) {
+    const Gather& gather = partition.gather;
+    const WindowLayout layout(gather);
+    const int64_t made = pack_windows(gather, input, zeros, first, count, false, copies, blocks);
+    for (int64_t i = 0; i < count; ++i) at[i] = rows + i * partition.windows_pitch();
+    for (int64_t block = 0; block < made; ++block) {
+      const auto copy_run = [&](int64_t place, int64_t pixel, int64_t pixels) {
+        copy_windows(gather, layout, copies + blocks[block].at + place * layout.pitch, pixels,
+                     rows + pixel * partition.windows_pitch(), partition.windows_pitch());
+      };
+      each_run(gather, blocks[block], layout.gap, false, copy_run);
+    }
+  }
+
+ private:
+  static constexpr size_t kAtBytes = kBlockPixels * sizeof(void*), kBlocksBytes = kBlockPixels * sizeof(TileBlock);
+  static size_t copies_bytes(const Partition& partition) {
+    if (!partition.gather.windows) return 0;
+    const int64_t elements = WindowLayout(partition.gather).elements(partition.gather, kBlockPixels);
+    return align(static_cast<size_t>(elements + kTileDepth) * sizeof(Bf16));
+  }
+  static void copy_windows(const Gather& gather, const WindowLayout& layout, const Bf16* from, int64_t pixels, Bf16* to,
+                           int64_t pitch) {
+    for (int64_t tap = 0; tap < gather.taps(); ++tap) {
+      for (int64_t c = 0; c < gather.channels; c += kTileDepth) {
+        const Bf16* window = from + layout.tap_row(gather, tap) * layout.row + c;
+        Bf16* row = to + tap * gather.channels + c;
+        const auto mask = static_cast<__mmask32>((uint64_t{1} << smaller(kTileDepth, gather.channels - c)) - 1U);
+        for (int64_t i = 0; i < pixels; ++i) {
+          _mm512_mask_storeu_epi16(row + i * pitch, mask, _mm512_loadu_si512(window + i * layout.pitch));
+        }
+      }
+    }
+  }
+};
+
+// A worker's memory: where a block's pixels are, its tiles of channels and of grad_output, and the sums
 // [tap][pair of tiles of channels][pair of tiles of outputs][2][2][16 outputs][16 channels].
 template <class Element>
 struct Scratch {
-  Table<Element> table;         // where taps do not share a grid
-  const Element** channels_at;  // [channel_positions + 1]; where they do
-  const Bf16** outputs_at;      // [kBlockPixels]
+  // One of these.
+  Windows windows;
+  Table<Element> table;
+  const Element** channels_at;  // [channel_positions + 1]; where taps share a grid
+
+  const Bf16** outputs_at;  // [kBlockPixels]
   Bf16 *columns, *rows;
   float* sums;
 
-  static size_t table_bytes(const Partition& partition) {
+  static size_t source_bytes(const Partition& partition) {
+    if (partition.gather.windows) return align(Windows::bytes(partition));
     return partition.grid.is_shared ? align(static_cast<size_t>(partition.channel_positions + 1) * sizeof(void*))
                                     : align(Table<Element>::bytes(partition.gather));
   }
   static size_t bytes(const Partition& partition) {
     const int64_t packed =
         (partition.grid.is_shared ? 2 : 1) * partition.packed_channels() + kBlockPixels * partition.outputs;
-    const int64_t sums = partition.gather.taps() * partition.channels * partition.outputs;
-    return table_bytes(partition) + kOutputsBytes + static_cast<size_t>(packed) * sizeof(Bf16) +
+    const int64_t sums = partition.taps * partition.channels * partition.outputs;
+    return source_bytes(partition) + kOutputsBytes + static_cast<size_t>(packed) * sizeof(Bf16) +
            static_cast<size_t>(sums) * sizeof(float);
   }
   Scratch(const Partition& partition, std::byte* memory)
-      : table(partition.gather, memory),
+      : windows(partition, memory),
+        table(partition.gather, memory),
         channels_at(reinterpret_cast<const Element**>(memory)),
-        outputs_at(reinterpret_cast<const Bf16**>(memory + table_bytes(partition))),
-        columns(reinterpret_cast<Bf16*>(memory + table_bytes(partition) + kOutputsBytes)),
+        outputs_at(reinterpret_cast<const Bf16**>(memory + source_bytes(partition))),
+        columns(reinterpret_cast<Bf16*>(memory + source_bytes(partition) + kOutputsBytes)),
         rows(columns + (partition.grid.is_shared ? 2 : 1) * partition.packed_channels()),
         sums(reinterpret_cast<float*>(rows + kBlockPixels * partition.outputs)) {}
 
@@ -183,12 +251,16 @@ void pack_paired(const Number* const* at, int64_t first, int64_t count, Bf16* lo
   }
 }
 
-// Two tiles of rows, [16 values][32 positions], likewise.
+// Two tiles of rows, [16 values][32 positions], likewise. What lies a little further on is fetched: from memory 1.1 to
+// 1.5 times as fast.
 template <class Number>
 void pack_turned(const Number* const* at, int64_t first, int64_t count, Bf16* low, Bf16* high) {
+  constexpr int64_t kAhead = 1024;
   Vec rows[kTileRows];
 #pragma GCC unroll 16
   for (int pair = 0; pair < kTileRows; ++pair) {
+    __builtin_prefetch(at[2 * pair] + first + kAhead);
+    __builtin_prefetch(at[2 * pair + 1] + first + kAhead);
     const __m512i even = row_of(at[2 * pair] + first, count), odd = row_of(at[2 * pair + 1] + first, count);
     rows[pair].v = _mm512_castsi512_ps(_mm512_unpacklo_epi16(even, odd));
     store_row(high + pair * kTileDepth, _mm512_unpackhi_epi16(even, odd));
@@ -209,7 +281,7 @@ class Task {
       : partition_(partition),
         gather_(partition.gather),
         channel_(channel_chunk * partition.channels),
-        channels_(smaller(partition.channels, gather_.channels - channel_)),
+        channels_(smaller(partition.channels, partition.values - channel_)),
         output_(output_chunk * partition.outputs),
         outputs_(smaller(partition.outputs, gather_.outputs - output_)),
         source_(group * gather_.channels + channel_),
@@ -229,8 +301,17 @@ class Task {
              reinterpret_cast<const Bf16*>(zeros), position, steps * kTileDepth, scratch.outputs_at);
       pack(scratch.outputs_at, outputs_, steps, kPanelElements, scratch.rows, pack_turned);
       if (bias != nullptr && channel_ == 0) sum_pixels(scratch.outputs_at, steps, is_first, bias + result_);
+      const int64_t pixels = smaller(kBlockPixels, gather_.pixels() - position);
+      if (gather_.windows) {
+        Windows& windows = scratch.windows;
+        windows.fill(partition_, input, zeros, position, pixels);
+        for (int64_t i = 0; i < pixels; ++i) windows.at[i] += channel_;
+        for (int64_t i = pixels; i < steps * kTileDepth; ++i) windows.at[i] = reinterpret_cast<const Bf16*>(zeros);
+        pack(windows.at, channels_, steps, partition_.panel(), scratch.columns, pack_paired);
+        multiply_tap(scratch, scratch.columns, 0, steps, is_first, fetches);
+        continue;
+      }
       if (!grid.is_shared) {
-        const int64_t pixels = smaller(kBlockPixels, gather_.pixels() - position);
         scratch.table.fill(gather_, input + source_, zeros, position, pixels);
         for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
           const Element** sources = scratch.table.sources + tap * kBlockPixels;
@@ -302,10 +383,10 @@ class Task {
   }
 
   void unpack(float* sums, float* gradients) const {
-    for (int64_t tap = 0; tap < gather_.taps(); ++tap) {
+    for (int64_t tap = 0; tap < partition_.taps; ++tap) {
       for (int64_t c = 0; c < channels_; c += kPair) {
         for (int64_t o = 0; o < outputs_; o += kTileRows) {
-          float* to = gradients + (tap * gather_.channels + channel_ + c) * gather_.result_pitch() + result_ + o;
+          float* to = gradients + (tap * partition_.values + channel_ + c) * gather_.result_pitch() + result_ + o;
           unpack_tiles(sums_of(sums, tap, c, o / kPair * kPair), o % kPair, smaller(kPair, channels_ - c),
                        static_cast<int>(smaller<int64_t>(kLanes, outputs_ - o)), to);
         }
@@ -341,7 +422,7 @@ struct Workspace {
 
   explicit Workspace(const Partition& partition) {
     const Gather& gather = partition.gather;
-    copies = align(static_cast<size_t>(larger(larger(gather.source_pitch, gather.channels), gather.result_pitch())) *
+    copies = align(static_cast<size_t>(larger(larger(gather.source_pitch, partition.values), gather.result_pitch())) *
                    sizeof(float));
     const int64_t copy_floats =
         partition.splits > 1 ? partition.splits * (partition.gradients() + gather.result_pitch()) : 0;
