@@ -6,6 +6,7 @@
 #include "kernels/isa/integers.h"
 #include "kernels/isa/simd.h"
 #include "kernels/isa/tiles.h"
+#include "kernels/isa/unroll.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 namespace {
@@ -24,25 +25,50 @@ inline void each_pixel(const PoolGeometry& g, int64_t oy, int64_t ox, const Body
     }
   }
 }
+// The same of a window of kSide x kSide pixels.
+template <int kSide, class Body>
+inline void each_pixel_of(const PoolGeometry& g, int64_t oy, int64_t ox, const Body& body) {
+  const int64_t first = g.rows.start(oy) * g.columns.in + g.columns.start(ox);
+  unroll<0, kSide * kSide>([&](auto tap) { body(first + tap / kSide * g.columns.in + tap % kSide, tap); });
+}
+
+// The largest of each channel in the window (oy, ox) of an image, whose pixels `each` goes through, and where it is.
+template <class Map, class Each>
+inline void max_of_window(const PoolGeometry& g, const Map* image, Map* output, uint8_t* taps, const Each& each) {
+  each_register(0, g.channels, [&](int64_t c, auto part) {
+    Vec best = broadcast(-__builtin_inff());
+    Vec where = zero();
+    each([&](int64_t pixel, int64_t tap) {
+      const Vec value = part.load(image + pixel * g.channels + c);
+      const Mask larger = (value > best) | is_nan(value);
+      best = select(larger, value, best);
+      where = select(larger, broadcast(static_cast<float>(tap)), where);
+    });
+    part.store(output + c, best);
+    if (taps != nullptr) store_bytes(taps + c, where, part);
+  });
+}
 
 template <class Map>
 void max(const PoolGeometry& g, const Map* input, Map* output, uint8_t* taps) {
   parallel_for(g.batch * g.rows.out, [&](int64_t row, int) {
     const Map* image = input + row / g.rows.out * g.rows.in * g.columns.in * g.channels;
+    const int64_t oy = row % g.rows.out;
     for (int64_t ox = 0; ox < g.columns.out; ++ox) {
       const int64_t result = (row * g.columns.out + ox) * g.channels;
-      each_register(0, g.channels, [&](int64_t c, auto part) {
-        Vec best = broadcast(-__builtin_inff());
-        Vec where = zero();
-        each_pixel(g, row % g.rows.out, ox, [&](int64_t pixel, int64_t tap) {
-          const Vec value = part.load(image + pixel * g.channels + c);
-          const Mask larger = (value > best) | is_nan(value);
-          best = select(larger, value, best);
-          where = select(larger, broadcast(static_cast<float>(tap)), where);
-        });
-        part.store(output + result + c, best);
-        if (taps != nullptr) store_bytes(taps + result + c, where, part);
-      });
+      uint8_t* const where = taps == nullptr ? nullptr : taps + result;
+      const auto run = [&](const auto& each) { max_of_window(g, image, output + result, where, each); };
+      const auto is_whole = [&](int64_t side) {
+        return g.rows.kernel == side && g.columns.kernel == side && g.rows.end(oy) - g.rows.start(oy) == side &&
+               g.columns.end(ox) - g.columns.start(ox) == side;
+      };
+      if (is_whole(2)) {
+        run([&](const auto& body) { each_pixel_of<2>(g, oy, ox, body); });
+      } else if (is_whole(3)) {
+        run([&](const auto& body) { each_pixel_of<3>(g, oy, ox, body); });
+      } else {
+        run([&](const auto& body) { each_pixel(g, oy, ox, body); });
+      }
     }
   });
 }
@@ -83,9 +109,11 @@ void sum_windows(const PoolGeometry& g, const Map* grad_output, Map* grad_input,
   parallel_for(g.batch * g.rows.in, [&](int64_t row, int) {
     const int64_t n = row / g.rows.in, y = row % g.rows.in;
     const int64_t oy_begin = g.rows.first_window(y), oy_end = g.rows.last_window(y) + 1;
+    int64_t ox_begin = 0, ox_end = 0;
     for (int64_t x = 0; x < g.columns.in; ++x) {
       Map* result = grad_input + (row * g.columns.in + x) * g.channels;
-      const int64_t ox_begin = g.columns.first_window(x), ox_end = g.columns.last_window(x) + 1;
+      while (ox_end < g.columns.out && g.columns.start(ox_end) <= x) ++ox_end;
+      while (ox_begin < ox_end && g.columns.end(ox_begin) <= x) ++ox_begin;
       const auto from = [&](int64_t oy, int64_t ox) {
         return ((n * g.rows.out + oy) * g.columns.out + ox) * g.channels;
       };
