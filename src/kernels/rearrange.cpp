@@ -73,24 +73,6 @@ void copy(int64_t count, const Element* input, Element* output) {
 }
 
 template <class Element>
-void extract(int64_t rows, int64_t input_width, int64_t offset, const Element* input, int64_t width, Element* output) {
-  parallel_rows(rows, width, [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; ++row) {
-      std::memcpy(output + row * width, input + row * input_width + offset, bytes<Element>(width));
-    }
-  });
-}
-
-template <class Element>
-void insert(int64_t rows, int64_t width, const Element* input, int64_t output_width, int64_t offset, Element* output) {
-  parallel_rows(rows, width, [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; ++row) {
-      std::memcpy(output + row * output_width + offset, input + row * width, bytes<Element>(width));
-    }
-  });
-}
-
-template <class Element>
 void pad(int64_t rows, int64_t width, const Element* input, int64_t output_width, int64_t offset, Element* output) {
   parallel_rows(rows, output_width, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
@@ -128,12 +110,6 @@ void permute(const Shape& shape, std::span<const int> order, const Element* inpu
 template void copy(int64_t, const float*, float*);
 template void copy(int64_t, const Bf16*, Bf16*);
 template void copy(int64_t, const uint8_t*, uint8_t*);
-template void extract(int64_t, int64_t, int64_t, const float*, int64_t, float*);
-template void extract(int64_t, int64_t, int64_t, const Bf16*, int64_t, Bf16*);
-template void extract(int64_t, int64_t, int64_t, const uint8_t*, int64_t, uint8_t*);
-template void insert(int64_t, int64_t, const float*, int64_t, int64_t, float*);
-template void insert(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
-template void insert(int64_t, int64_t, const uint8_t*, int64_t, int64_t, uint8_t*);
 template void pad(int64_t, int64_t, const float*, int64_t, int64_t, float*);
 template void pad(int64_t, int64_t, const Bf16*, int64_t, int64_t, Bf16*);
 template void permute(const Shape&, std::span<const int>, const float*, float*);

@@ -13,12 +13,7 @@ void fill(int64_t count, float value, float* output);
 template <class Element>
 void copy(int64_t count, const Element* input, Element* output);
 
-// Matrices of `rows` rows: columns [offset, offset + width) of input become output, and the other way round.
-template <class Element>
-void extract(int64_t rows, int64_t input_width, int64_t offset, const Element* input, int64_t width, Element* output);
-template <class Element>
-void insert(int64_t rows, int64_t width, const Element* input, int64_t output_width, int64_t offset, Element* output);
-// insert, and zeros in all other columns of output.
+// `width` columns of each row, from `offset` on, from input, and zeros in all other columns.
 template <class Element>
 void pad(int64_t rows, int64_t width, const Element* input, int64_t output_width, int64_t offset, Element* output);
 

@@ -28,32 +28,6 @@ TEST(Rearrange, FillAndCopy) {
   }
 }
 
-TEST(Rearrange, InsertThenExtractGivesTheColumnsBack) {
-  constexpr int64_t kRows = 700, kWidth = 70;
-  for (const int64_t width : {1, 5, 64, 70}) {
-    for (const int64_t offset : {int64_t{0}, kWidth - width}) {
-      const std::vector<float> input = random_floats(kRows * width, 0);
-      check_kernel(
-          kRows * kWidth,
-          [&](float* y) {
-            std::fill(y, y + kRows * kWidth, -1.0F);
-            insert(kRows, width, input.data(), kWidth, offset, y);
-          },
-          [&](const std::vector<float>& y) {
-            for (int64_t i = 0; i < kRows * kWidth; ++i) {
-              const int64_t column = i % kWidth - offset;
-              const bool inside = column >= 0 && column < width;
-              const float expected = inside ? input[static_cast<size_t>(i / kWidth * width + column)] : -1.0F;
-              ASSERT_EQ(y[static_cast<size_t>(i)], expected) << i;
-            }
-            check_kernel(
-                kRows * width, [&](float* part) { extract(kRows, kWidth, offset, y.data(), width, part); },
-                [&](const std::vector<float>& part) { EXPECT_EQ(part, input); });
-          });
-    }
-  }
-}
-
 TEST(Rearrange, PadFillsTheRestWithZeros) {
   const std::vector<float> input{1, 2, 3, 4};
   check_kernel(

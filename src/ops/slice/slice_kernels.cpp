@@ -1,4 +1,5 @@
 #include "kernels/rearrange.h"
+#include "kernels/rows.h"
 #include "ops/map_kernels.h"
 #include "ops/op_list.h"
 #include "ops/slice/slice.h"
@@ -9,8 +10,10 @@ namespace {
 template <class Map>
 void run_slice(const NodeSpec& spec, const NodeMemory& memory) {
   const int64_t width = spec.outputs[0].shape[-1];
-  kernels::extract(spec.outputs[0].shape.elements() / width, spec.inputs[0].shape[-1], spec.as<SliceOp>().begin(),
-                   map_input<Map>(memory, 0), width, map_output<Map>(memory, 0));
+  const auto part =
+      kernels::RowPart::of(map_input<Map>(memory, 0) + spec.as<SliceOp>().begin(), spec.inputs[0].shape[-1], width);
+  kernels::row_kernels().join(spec.outputs[0].shape.elements() / width, {&part, 1},
+                              reinterpret_cast<std::byte*>(map_output<Map>(memory, 0)), part.bytes);
 }
 
 template <class Map>

@@ -1,0 +1,5 @@
+#include "kernels/rows.h"
+
+#include "kernels/dispatch.h"
+
+CONVOY_DISPATCH(RowKernels, row_kernels)
