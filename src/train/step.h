@@ -69,7 +69,7 @@ struct StepOptions {
   Precision precision = Precision::fp32;
   // What is computed again whatever memory there is, as a share of the step's work, where the arena is not small
   // anyway.
-  double repeat_work = 0.02;
+  double repeat_work = 0.025;
   std::set<std::string> disabled_passes;
 };
 
