@@ -5,14 +5,17 @@
 
 #include "convoy/activation.h"
 #include "kernels/isa/pair.h"
+#include "kernels/isa/pieces.h"
 #include "kernels/isa/simd.h"
 
 namespace convoy::kernels::CONVOY_ISA {
 
 // Functions take what their result is stored as: where that is a brain float, which is rounded to 2^-8, or a byte,
-// exponentials and quotients are right to 2^-12, in half the instructions.
+// exponentials, quotients and pieces (pieces.h) are right to 2^-12, in half the instructions.
 template <class Element>
 inline constexpr bool kRough = !std::is_same_v<Element, float>;
+template <class Element>
+inline constexpr bool kByPieces = kRough<Element>&& kHasPieces;
 
 // 2^(scale x) to 2^-13, its exponent held in [-126, 126]: of the exponent's fraction the cubic whose largest relative
 // error is least.
@@ -105,6 +108,7 @@ inline V activate(V x) {
     case Activation::hard_sigmoid: return min(six, max(zero(), x + three)) * sixth;
     case Activation::sigmoid: return sigmoid<Element>(x);
     case Activation::gelu: {
+      if constexpr (kByPieces<Element>) return gelu_by_pieces(x);
       const V a = min(broadcast(20.0F), abs(x));  // the tail is 0 beyond, and infinity times 0 must not be met
       return fnma(a, normal_tail<Element>(a, exp<Element>(a * a * broadcast(-0.5F))), max(zero(), x));
     }
@@ -149,6 +153,7 @@ inline V activate_grad(V x) {
     case Activation::hard_sigmoid: return select((x > zero() - three) & (x < three), sixth, zero());
     case Activation::sigmoid: return sigmoid_and_slope<Element>(x).slope;
     case Activation::gelu: {
+      if constexpr (kByPieces<Element>) return gelu_slope_by_pieces(x);
       x = min(broadcast(20.0F), max(broadcast(-20.0F), x));
       const V a = abs(x), bell = exp<Element>(a * a * broadcast(-0.5F)), tail = normal_tail<Element>(a, bell);
       const V density = bell * broadcast(0.398942280F);
