@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "convoy/bf16.h"
 #include "kernels/testing.h"
 
 namespace convoy::kernels {
@@ -29,9 +30,10 @@ PoolGeometry adaptive(int64_t batch, int64_t height, int64_t width, int64_t chan
 }
 
 const PoolGeometry kWindows[] = {
-    pool(2, 6, 8, 16, 2, 2, 0),         pool(1, 7, 9, 24, 2, 2, 0), pool(2, 13, 11, 64, 3, 2, 1),
-    pool(1, 8, 8, 129, 3, 1, 1),        pool(1, 9, 7, 1, 3, 3, 0),  pool(1, 5, 5, 3, 5, 1, 2),
-    pool(1, 8, 9, 100, 3, 2, 1, false), pool(3, 4, 4, 40, 4, 1, 2), pool(2, 1, 1, 7, 3, 2, 1, false),
+    pool(2, 6, 8, 16, 2, 2, 0),         pool(1, 7, 9, 24, 2, 2, 0),      pool(2, 13, 11, 64, 3, 2, 1),
+    pool(1, 8, 8, 129, 3, 1, 1),        pool(1, 9, 7, 1, 3, 3, 0),       pool(1, 5, 5, 3, 5, 1, 2),
+    pool(1, 8, 9, 100, 3, 2, 1, false), pool(3, 4, 4, 40, 4, 1, 2),      pool(2, 1, 1, 7, 3, 2, 1, false),
+    pool(1, 9, 8, 97, 2, 2, 0),         pool(1, 131, 130, 128, 2, 2, 0),
 };
 const PoolGeometry kAdaptive[] = {
     adaptive(3, 7, 7, 129, 1, 1),  adaptive(2, 7, 5, 24, 3, 2), adaptive(1, 2, 3, 17, 7, 7),
@@ -118,6 +120,36 @@ TEST(MaxPool, IsThePlainMaximumAndItsGradient) {
         [&](const std::vector<float>& values) {
           expect_close(values, 1e-6, [&](int64_t i) { return expected.grad_input[static_cast<size_t>(i)]; });
         });
+  }
+}
+
+std::vector<Bf16> narrow(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
+// Of brain floats: the maximum is one of them, and the gradient of windows that do not overlap is chosen, not computed.
+TEST(MaxPool, OfBrainFloatsIsThePlainMaximumAndItsGradient) {
+  for (const PoolGeometry& g : kWindows) {
+    SCOPED_TRACE(::testing::Message() << g.rows.in << "x" << g.columns.in << "x" << g.channels << ", kernel "
+                                      << g.rows.kernel << ", stride " << g.rows.stride);
+    const std::vector<Bf16> input = narrow(random_floats(input_size(g), 5));
+    const std::vector<Bf16> grad_output = narrow(random_floats(output_size(g), 6));
+    const MaxReference expected =
+        max_reference(g, {input.begin(), input.end()}, {grad_output.begin(), grad_output.end()});
+    const bool overlaps = g.rows.kernel > g.rows.stride;
+    for_every_isa([&] {
+      for (const Placement placement : {Placement::aligned, Placement::unaligned}) {
+        Guarded<Bf16> output(output_size(g), placement), grad_input(input_size(g), placement);
+        std::vector<uint8_t> winners(static_cast<size_t>(output_size(g)));
+        pool_kernels().bf16.max(g, input.data(), output.data(), winners.data());
+        EXPECT_EQ(winners, expected.winners);
+        for (size_t i = 0; i < expected.output.size(); ++i)
+          ASSERT_EQ(static_cast<float>(output[i]), expected.output[i]);
+        pool_kernels().bf16.max_backward(g, grad_output.data(), winners.data(), grad_input.data());
+        for (size_t i = 0; i < expected.grad_input.size(); ++i) {
+          const double gradient = expected.grad_input[i], error = overlaps ? 0x1p-8 * std::abs(gradient) : 0;
+          ASSERT_NEAR(static_cast<float>(grad_input[i]), gradient, error) << i;
+        }
+      }
+    });
   }
 }
 

@@ -196,4 +196,30 @@ inline void copy_factors(const uint8_t* from, int64_t count, ByteFactor* to) {
 #endif
 }
 
+// Of kChosen brain floats those whose byte is `sought`, and zeros in place of the others. streamed: stored around the
+// caches, to whole lines or halves of them (stream_end()).
+#if defined(CONVOY_ISA_avx512)
+inline constexpr int64_t kChosen = 32;
+inline void choose(const uint8_t* bytes, uint8_t sought, const Bf16* from, bool streamed, Bf16* to) {
+  const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
+  const __mmask32 chosen = _mm256_cmpeq_epi8_mask(all, _mm256_set1_epi8(static_cast<char>(sought)));
+  const __m512i numbers = _mm512_maskz_loadu_epi16(chosen, from);
+  streamed ? _mm512_stream_si512(reinterpret_cast<__m512i*>(to), numbers) : _mm512_storeu_si512(to, numbers);
+}
+#elif defined(CONVOY_ISA_avx2)
+inline constexpr int64_t kChosen = 16;
+inline void choose(const uint8_t* bytes, uint8_t sought, const Bf16* from, bool streamed, Bf16* to) {
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+  const __m256i chosen = _mm256_cvtepi8_epi16(_mm_cmpeq_epi8(all, _mm_set1_epi8(static_cast<char>(sought))));
+  const __m256i numbers = _mm256_and_si256(chosen, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  auto* const into = reinterpret_cast<__m256i*>(to);
+  streamed ? _mm256_stream_si256(into, numbers) : _mm256_storeu_si256(into, numbers);
+}
+#else
+inline constexpr int64_t kChosen = 16;
+inline void choose(const uint8_t* bytes, uint8_t sought, const Bf16* from, bool, Bf16* to) {
+  for (int64_t i = 0; i < kChosen; ++i) to[i] = bytes[i] == sought ? from[i] : Bf16();
+}
+#endif
+
 }  // namespace convoy::kernels::CONVOY_ISA

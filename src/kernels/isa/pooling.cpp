@@ -2,6 +2,8 @@
 // are gone through one by one with all channels of a pixel in order, as they lie in memory.
 #include "kernels/pooling.h"
 
+#include <type_traits>
+
 #include "core/parallel.h"
 #include "kernels/isa/integers.h"
 #include "kernels/isa/simd.h"
@@ -101,9 +103,9 @@ void max_bytes(const PoolGeometry& g, const uint8_t* input, uint8_t* output) {
 }
 
 // Each element of grad_input is the sum of share(y, x, oy, ox)(from, part) over the windows (oy, ox) that hold it,
-// whose gradients for some channels begin at `from`.
-template <class Map, class Share>
-void sum_windows(const PoolGeometry& g, const Map* grad_output, Map* grad_input, const Share& share) {
+// whose gradients for some channels begin at `from`; sole(y, x, oy, ox, from, streamed, result) writes a pixel of one.
+template <class Map, class Share, class Sole>
+void sum_windows(const PoolGeometry& g, const Map* grad_output, Map* grad_input, const Share& share, const Sole& sole) {
   const bool streamed =
       streams_rows(g.batch * g.rows.in * g.columns.in * g.channels, g.channels, grad_input, grad_output);
   parallel_for(g.batch * g.rows.in, [&](int64_t row, int) {
@@ -118,10 +120,7 @@ void sum_windows(const PoolGeometry& g, const Map* grad_output, Map* grad_input,
         return ((n * g.rows.out + oy) * g.columns.out + ox) * g.channels;
       };
       if (oy_end - oy_begin == 1 && ox_end - ox_begin == 1) {
-        const auto sole = share(y, x, oy_begin, ox_begin);
-        const int64_t window = from(oy_begin, ox_begin);
-        each_register(0, g.channels, streamed,
-                      [&](int64_t c, auto part) { part.store(result + c, sole(window + c, part)); });
+        sole(y, x, oy_begin, ox_begin, from(oy_begin, ox_begin), streamed, result);
         continue;
       }
       for (int64_t first = 0; first < g.channels; first += kSummedChannels) {
@@ -144,16 +143,43 @@ void sum_windows(const PoolGeometry& g, const Map* grad_output, Map* grad_input,
   });
 }
 
+// A pixel of one window, of whose gradients it has share(c, part).
+template <class Map, class Share>
+inline void write_share(int64_t channels, const Share& share, bool streamed, Map* result) {
+  each_register(0, channels, streamed, [&](int64_t c, auto part) { part.store(result + c, share(c, part)); });
+}
+
+// A pixel of one window: its gradients where the maximum is at `tap`.
+inline void choose_all(int64_t channels, const uint8_t* taps, uint8_t tap, const Bf16* grad, bool streamed,
+                       Bf16* result) {
+  const bool lines = streamed && channels % kChosen == 0;
+  int64_t c = 0;
+  for (; c + kChosen <= channels; c += kChosen) choose(taps + c, tap, grad + c, lines, result + c);
+  for (; c < channels; ++c) result[c] = taps[c] == tap ? grad[c] : Bf16();
+}
+
 template <class Map>
 void max_backward(const PoolGeometry& g, const Map* grad_output, const uint8_t* taps, Map* grad_input) {
-  sum_windows(g, grad_output, grad_input, [&](int64_t y, int64_t x, int64_t oy, int64_t ox) {
-    const int64_t tap =
-        (y - oy * g.rows.stride + g.rows.pad) * g.columns.kernel + x - ox * g.columns.stride + g.columns.pad;
-    return [=, sought = broadcast(static_cast<float>(tap))](int64_t from, auto part) {
+  const auto tap_of = [&](int64_t y, int64_t x, int64_t oy, int64_t ox) {
+    return (y - oy * g.rows.stride + g.rows.pad) * g.columns.kernel + x - ox * g.columns.stride + g.columns.pad;
+  };
+  const auto share = [&](int64_t y, int64_t x, int64_t oy, int64_t ox) {
+    return [=, sought = broadcast(static_cast<float>(tap_of(y, x, oy, ox)))](int64_t from, auto part) {
       const Vec distance = abs(load_bytes(taps + from, part) - sought);
       return select(distance < broadcast(0.5F), part.load(grad_output + from), zero());
     };
-  });
+  };
+  const auto sole = [&](int64_t y, int64_t x, int64_t oy, int64_t ox, int64_t from, bool streamed, Map* result) {
+    if constexpr (std::is_same_v<Map, Bf16>) {
+      const auto tap = static_cast<uint8_t>(tap_of(y, x, oy, ox));
+      choose_all(g.channels, taps + from, tap, grad_output + from, streamed, result);
+    } else {
+      const auto whole = share(y, x, oy, ox);
+      write_share(
+          g.channels, [&](int64_t c, auto part) { return whole(from + c, part); }, streamed, result);
+    }
+  };
+  sum_windows(g, grad_output, grad_input, share, sole);
 }
 
 float divisor(const PoolGeometry& g, int64_t oy, int64_t ox) {
@@ -189,11 +215,17 @@ void average(const PoolGeometry& g, const Map* input, Map* output) {
 
 template <class Map>
 void average_backward(const PoolGeometry& g, const Map* grad_output, Map* grad_input) {
-  sum_windows(g, grad_output, grad_input, [&](int64_t, int64_t, int64_t oy, int64_t ox) {
+  const auto share = [&](int64_t, int64_t, int64_t oy, int64_t ox) {
     return [=, count = broadcast(divisor(g, oy, ox))](int64_t from, auto part) {
       return part.load(grad_output + from) / count;
     };
-  });
+  };
+  const auto sole = [&](int64_t y, int64_t x, int64_t oy, int64_t ox, int64_t from, bool streamed, Map* result) {
+    const auto whole = share(y, x, oy, ox);
+    write_share(
+        g.channels, [&](int64_t c, auto part) { return whole(from + c, part); }, streamed, result);
+  };
+  sum_windows(g, grad_output, grad_input, share, sole);
 }
 
 }  // namespace
