@@ -8,9 +8,6 @@ namespace convoy::kernels::CONVOY_ISA {
 
 #if defined(CONVOY_ISA_avx512)
 inline constexpr bool kHasPieces = true;
-#else
-inline constexpr bool kHasPieces = false;
-#endif
 
 // A function on [0, most] in 32 pieces of one width, around its multiples. Each piece is the cubic through the
 // function's values at the roots of Chebyshev's polynomial, of which the error is 2 (width / 4)^4 / 4! of the fourth
@@ -62,7 +59,6 @@ inline constexpr Pieces kNormalTail(
 inline constexpr Pieces kGeluSlope(
     6.4, [](double a) constexpr { return 0.5 - (constant_tail(a) - a * constant_density(a)); });
 
-#if defined(CONVOY_ISA_avx512)
 // At a in [0, function.most]. NaN propagates.
 inline Vec by_pieces(const Pieces& function, Vec a) {
   const __m512 per_unit = _mm512_set1_ps(function.per_unit), whole = _mm512_set1_ps(0x1p23F);
@@ -91,6 +87,8 @@ inline Vec gelu_slope_by_pieces(Vec x) {
 }
 inline Pair gelu_by_pieces(Pair x) { return {gelu_by_pieces(x.a), gelu_by_pieces(x.b)}; }
 inline Pair gelu_slope_by_pieces(Pair x) { return {gelu_slope_by_pieces(x.a), gelu_slope_by_pieces(x.b)}; }
+#else
+inline constexpr bool kHasPieces = false;
 #endif
 
 }  // namespace convoy::kernels::CONVOY_ISA
