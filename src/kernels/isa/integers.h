@@ -61,7 +61,11 @@ inline IntVec load(const int32_t* p) {
 }
 inline void store(int32_t* p, IntVec a) { __builtin_memcpy(p, &a.v, sizeof a.v); }
 inline IntVec broadcast(int32_t x) { return {Ints{x, x, x, x}}; }
-inline IntVec operator+(IntVec a, IntVec b) { return {a.v + b.v}; }
+// Wraps, as the other sets' instructions do: sums of rows that are of no use may be any.
+inline IntVec operator+(IntVec a, IntVec b) {
+  using Unsigned [[gnu::vector_size(sizeof(Ints))]] = uint32_t;
+  return {reinterpret_cast<Ints>(reinterpret_cast<Unsigned>(a.v) + reinterpret_cast<Unsigned>(b.v))};
+}
 inline IntVec multiply_pairs(IntVec a, IntVec b) {
 #if defined(__SSE2__)
   return {reinterpret_cast<Ints>(_mm_madd_epi16(reinterpret_cast<__m128i>(a.v), reinterpret_cast<__m128i>(b.v)))};
