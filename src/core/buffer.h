@@ -7,15 +7,17 @@
 
 namespace convoy {
 
-// Zero-filled memory straight from the operating system, in huge pages where it has them; pages cost memory only once
-// they are touched. Or what another source gave.
+enum class Pages { huge, small };
+
+// Zero-filled memory straight from the operating system; pages cost memory only once they are touched. Or what another
+// source gave.
 class Buffer {
  public:
   static constexpr size_t kAlignment = 64;
 
   Buffer() = default;
-  // Throws Error when the system refuses `bytes`.
-  explicit Buffer(size_t bytes);
+  // Huge pages where the system has them at hand. Throws Error when it refuses `bytes`.
+  explicit Buffer(size_t bytes, Pages pages = Pages::huge);
   // Memory from elsewhere, a device's, which is given back by `release`.
   Buffer(std::byte* data, size_t size, void (*release)(std::byte*, size_t))
       : data_(data), size_(size), release_(release) {}

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "convoy/error.h"
+#include "core/parallel.h"
 #include "core/random.h"
 #include "data/mix.h"
 
@@ -134,6 +135,7 @@ std::optional<Loader::Work> Loader::take_work(int64_t end) {
   const int64_t oldest_in_use = consumed_ - (lent_ ? 1 : 0);
   const int64_t limit = std::min(end_, oldest_in_use + static_cast<int64_t>(slots_.size()));
   while (opened_ < limit) open_slot(opened_++);
+  working_ = std::max(working_, consumed_);  // slots of earlier ones hold later batches by now
   for (; working_ < std::min(opened_, end); ++working_) {
     Slot& slot = slot_of(working_);
     if (slot.taken < slot.samples) {
@@ -280,19 +282,28 @@ void Loader::leave_out_bad(Slot& slot) const {
   }
 }
 
+void Loader::finish_batch(std::unique_lock<std::mutex>& lock) {
+  const Slot& slot = slot_of(consumed_);
+  if (opened_ <= consumed_ || slot.taken < slot.samples) {
+    scratches_.resize(std::max(scratches_.size(), static_cast<size_t>(thread_count())));
+    const int64_t left = (options_.batch_size + kSamplesPerWork - 1) / kSamplesPerWork;
+    lock.unlock();
+    parallel_for(left, [&](int64_t, int worker) {
+      std::unique_lock own(mutex_);
+      if (const auto work = take_work(consumed_ + 1)) run(*work, own, scratches_[static_cast<size_t>(worker)]);
+    });
+    lock.lock();
+  }
+  batch_ready_.wait(lock, [&] { return slot.ready; });
+}
+
 const Batch& Loader::next() {
   const auto start = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   if (std::exchange(lent_, false)) slot_freed_.notify_all();
   if (consumed_ >= end_) throw InternalError("data: the loader is past its last epoch");
+  finish_batch(lock);
   Slot& slot = slot_of(consumed_);
-  while (opened_ <= consumed_ || !slot.ready) {
-    if (const auto work = take_work(consumed_ + 1)) {
-      run(*work, lock, scratch_);
-    } else if (!slot.ready) {
-      batch_ready_.wait(lock);
-    }
-  }
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (slot.error) std::rethrow_exception(slot.error);
   leave_out_bad(slot);

@@ -144,6 +144,8 @@ class Loader {
   // Decodes, transforms and stores one sample; false when it cannot be read and need not be.
   bool load_into(Slot& slot, int64_t position, int64_t index, Scratch& scratch);
   void leave_out_bad(Slot& slot) const;
+  // Prepares what is left of the batch that next() gives, with the caller's team; waits for what workers have of it.
+  void finish_batch(std::unique_lock<std::mutex>& lock);
   void serve(const std::stop_token& stop);
 
   const DatasetPtr dataset_;
@@ -154,7 +156,7 @@ class Loader {
   int64_t end_ = 0;  // number of the batch after the last
   const SampleOrder order_;
   ImageCache cache_;
-  Scratch scratch_;  // of who calls next()
+  std::vector<Scratch> scratches_;  // of the threads of the team that calls next()
   double wait_seconds_ = 0;
 
   mutable std::mutex mutex_;

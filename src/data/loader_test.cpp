@@ -7,9 +7,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <numeric>
 #include <thread>
 
 #include "convoy/error.h"
+#include "core/parallel.h"
 #include "core/random.h"
 #include "data/erase.h"
 #include "data/image_folder.h"
@@ -222,6 +224,27 @@ TEST(Loader, GivesTheSameBatchesForAnyNumberOfWorkersAndAnyCache) {
       options.cache_bytes = cache;
       Loader loader(dataset, options);
       EXPECT_TRUE(take(loader, 20) == expected) << workers << " workers, cache of " << cache;
+    }
+  }
+}
+
+TEST(Loader, WithoutWorkersTheTeamReadsTheBatchThatIsWantedAndNoOther) {
+  const auto dataset = std::make_shared<ShardedNoise>(40);
+  LoaderOptions options = training_options(0);
+  options.cache_bytes = 0;
+  options.end_epoch = 1;
+  Loader reference(dataset, training_options(2));
+  const std::vector<Copy> expected = take(reference, 6);
+  for (const int threads : {1, 3}) {
+    const ThreadTeamPtr team = ThreadTeam::make(threads);
+    const TeamScope scope(*team);
+    Loader loader(dataset, options);
+    dataset->take_reads();
+    for (const Copy& batch : expected) {
+      EXPECT_TRUE(copy(loader.next()) == batch) << threads << " threads, step " << batch.step;
+      const std::vector<int> reads = dataset->take_reads();
+      for (const int64_t index : batch.indices) EXPECT_EQ(reads[static_cast<size_t>(index)], 1) << batch.step;
+      EXPECT_EQ(std::accumulate(reads.begin(), reads.end(), int64_t{0}), std::ssize(batch.indices)) << batch.step;
     }
   }
 }

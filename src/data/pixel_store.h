@@ -20,7 +20,8 @@ class World;
 class PixelStore {
  public:
   // In memory of this process. capacity: bytes of the images. Throws MemoryError when the system refuses them.
-  PixelStore(int64_t samples, size_t capacity) : PixelStore(samples, Buffer(bytes_for(samples, capacity))) {}
+  PixelStore(int64_t samples, size_t capacity)
+      : PixelStore(samples, Buffer(bytes_for(samples, capacity), Pages::small)) {}
   // In that memory, which is bytes_for() large, and zero when the first of its stores is made.
   PixelStore(int64_t samples, Buffer memory);
 
