@@ -10,6 +10,7 @@ namespace convoy::kernels {
 struct MatmulShape {
   int64_t batch, m, n, k;
   bool transpose_a = false, transpose_b = false;
+  bool symmetric = false;  // the product is its own transpose (m == n), so that half of it need not be computed
 };
 
 // Bytes of scratch for the kernel.

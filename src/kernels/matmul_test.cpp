@@ -42,5 +42,37 @@ TEST(Matmul, EveryTranspose) {
   }
 }
 
+// A matrix times its own transpose, either way round, at sizes that panels and rows divide and that they do not.
+TEST(Matmul, SymmetricProductsAreWhole) {
+  for (const int64_t side : {1, 16, 37, 64, 131}) {
+    for (const bool transpose_a : {false, true}) {
+      const MatmulShape shape{.batch = 2,
+                              .m = side,
+                              .n = side,
+                              .k = 600,
+                              .transpose_a = transpose_a,
+                              .transpose_b = !transpose_a,
+                              .symmetric = true};
+      const std::vector<float> x = random_floats(shape.batch * side * shape.k, 0);
+      const auto expected = [&](int64_t at) {
+        const int64_t i = at / side % side, j = at % side;
+        const float* matrix = x.data() + at / (side * side) * side * shape.k;
+        double sum = 0;
+        for (int64_t p = 0; p < shape.k; ++p) {
+          sum += static_cast<double>(matrix[transpose_a ? p * side + i : i * shape.k + p]) *
+                 matrix[transpose_a ? p * side + j : j * shape.k + p];
+        }
+        return sum;
+      };
+      set_thread_count(3);
+      std::vector<std::byte> workspace(matmul_workspace(shape));
+      check_kernel(
+          shape.batch * side * side,
+          [&](float* y) { matmul_kernels().run(shape, x.data(), x.data(), y, workspace.data()); },
+          [&](const std::vector<float>& y) { expect_close(y, 1e-4, expected); });
+    }
+  }
+}
+
 }  // namespace
 }  // namespace convoy::kernels

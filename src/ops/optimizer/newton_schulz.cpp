@@ -31,9 +31,15 @@ struct Matrix {
   int64_t count() const { return rows * columns; }
   // X X^T where X is wide, else X^T X.
   MatmulShape gram() const {
-    return {.batch = 1, .m = side, .n = side, .k = std::max(rows, columns), .transpose_a = !wide, .transpose_b = wide};
+    return {.batch = 1,
+            .m = side,
+            .n = side,
+            .k = std::max(rows, columns),
+            .transpose_a = !wide,
+            .transpose_b = wide,
+            .symmetric = true};
   }
-  MatmulShape gram_squared() const { return {.batch = 1, .m = side, .n = side, .k = side}; }
+  MatmulShape gram_squared() const { return {.batch = 1, .m = side, .n = side, .k = side, .symmetric = true}; }
   // A Gram matrix times X where X is wide, else X times it.
   MatmulShape product() const { return {.batch = 1, .m = rows, .n = columns, .k = side}; }
 };
