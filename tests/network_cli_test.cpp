@@ -108,6 +108,30 @@ TEST(NetworkCli, PlanFitsATrainingStepIntoMemory) {
               HasSubstr("memory: expected --train, too: only training can compute anything again"));
 }
 
+TEST(NetworkCli, StepsHaveTheUpdateOfAnyOptimizer) {
+  const auto plan = [](const std::string& optimizer) {
+    return json::parse(
+        run_convoy({"plan", "resnet9", "--train", "--batch-size", "2", "--opt", optimizer, "--json"}).out);
+  };
+  const auto updates = [&](const json& planned) {
+    return std::ranges::count_if(planned["nodes"], [](const json& node) { return node["kernel"] == "newton_schulz"; });
+  };
+  const json muon = plan("muon"), adam = plan("adam"), sgd = plan("sgd");
+  EXPECT_GT(updates(muon), 0);
+  EXPECT_EQ(updates(adam), 0);
+  // Adam keeps two moments of each weight, and SGD one: three numbers a weight, and two.
+  const auto bytes = [](const json& planned) { return planned["variable_bytes"].get<double>(); };
+  EXPECT_NEAR(bytes(adam) / bytes(sgd), 1.5, 0.01);
+
+  const json timed = json::parse(
+      run_convoy({"bench", "resnet9", "--train", "--batch-size", "2", "--opt", "lion", "--steps", "1", "--json"}).out);
+  EXPECT_EQ(timed["optimizer"], "lion");
+  EXPECT_THAT(run_convoy({"bench", "resnet9", "--opt", "lion"}).err,
+              HasSubstr("opt: expected --train, too: only training updates weights"));
+  EXPECT_THAT(run_convoy({"plan", "resnet9", "--train", "--opt", "muno"}).err,
+              HasSubstr("unknown opt 'muno' (did you mean 'muon'?)"));
+}
+
 // In double precision the step is PyTorch's to what float32 files can tell.
 TEST(NetworkCli, VerifyRunsOnAnyBackend) {
   const std::string golden = CONVOY_SOURCE_DIR "/tests/golden/resnet9.safetensors";

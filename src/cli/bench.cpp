@@ -3,10 +3,10 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/memory.h"
 #include "cli/network.h"
 #include "cli/output.h"
 #include "cli/ranks.h"
+#include "cli/training_step.h"
 #include "convoy/error.h"
 #include "core/cpu.h"
 #include "core/join_world.h"
@@ -20,10 +20,12 @@ struct Options {
   explicit Options(CLI::App& app) : network(app) {}
 
   NetworkFlags network;
+  StepFlags step;
   BenchmarkOptions bench;
   CLI::Option* threads = nullptr;
   bool mpi = false;
   std::string reduce_dtype = "fp32";
+  bool sync_batch_norm = false;
   bool json = false;
 };
 
@@ -58,7 +60,7 @@ std::string_view precision_of(const Options& options, const Network& network) {
   const std::vector<ValueId> parameters = graph.parameters();
   const bool quantized =
       std::ranges::any_of(parameters, [&](ValueId id) { return graph.value(id).type.dtype == DType::i8; });
-  return quantized ? "int8" : to_string(settled(options.bench.step.precision));
+  return quantized ? "int8" : to_string(settled(options.step.precision));
 }
 
 nlohmann::ordered_json to_json(const Options& options, const Network& network, const BenchmarkResult& result) {
@@ -75,6 +77,7 @@ nlohmann::ordered_json to_json(const Options& options, const Network& network, c
                                  {"planned_bytes", result.planned_bytes},
                                  {"peak_rss_bytes", result.peak_rss_bytes},
                                  {"peak_share", result.peak_share}};
+  if (options.bench.train) json["optimizer"] = options.bench.step.optimizer.name;
   if (result.ranks > 1) {
     json["ranks"] = result.ranks;
     json["wait_share"] = result.wait_share;
@@ -99,18 +102,17 @@ nlohmann::ordered_json to_json(const Options& options, const Network& network, c
 }
 
 int run_alone_or_as_rank(Options& options, World* world) {
-  require_train(options.bench.train, options.bench.memory);
+  check_step_flags(options.step);
+  options.bench.train = options.step.train;
+  options.bench.memory = options.step.memory;
   if (world != nullptr && !options.bench.train) {
     throw UsageError("train: expected it where several processes run together, which only training does, got none");
   }
   const Network network = options.network.resolve();
   StepOptions& step = options.bench.step;
-  step.model = network.model;
-  step.model_options = network.options;
+  step = step_options(options.step, network);
   if (!options.bench.train) step.model_options.fused = true;  // as eval and predict infer
-  step.batch_size = network.input[0];
-  step.image_size = network.input[1];
-  step.optimizer.weight_decay = 1e-4F;
+  step.sync_batch_norm = options.sync_batch_norm;
   if (world != nullptr) {
     step.world = world;
     step.share = 1.0 / world->size();
@@ -125,9 +127,9 @@ int run_alone_or_as_rank(Options& options, World* world) {
     return 0;
   }
   constexpr double kMebi = 1 << 20;
-  print("{} {}, batch {}, {}x{}, {}, {} threads, {}\n", network.name, options.bench.train ? "training" : "inference",
-        step.batch_size, step.image_size, step.image_size, precision_of(options, network), thread_count(),
-        to_string(active_isa()));
+  const std::string what = options.bench.train ? fmt::format("training by {}", step.optimizer.name) : "inference";
+  print("{} {}, batch {}, {}x{}, {}, {} threads, {}\n", network.name, what, step.batch_size, step.image_size,
+        step.image_size, precision_of(options, network), thread_count(), to_string(active_isa()));
   print("  {:.2f} img/s median, {:.2f} best of {} steps; {:.0f} % of the peak measured here\n", result.median_img_per_s,
         result.best_img_per_s, options.bench.steps, 100 * result.peak_share);
   print("  first step after {:.2f} s; {:.0f} MiB planned, {:.0f} MiB at most in use\n", result.first_step_s,
@@ -147,14 +149,12 @@ int run(Options& options) {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
-  app.add_flag("--train", options->bench.train, "Time a whole training step [inference]");
-  add_memory(app, options->bench.memory);
-  add_precision(app, options->bench.step.precision);
+  add_step_flags(app, options->step, "Time a whole training step [inference]");
   options->threads = add_threads(app);
   app.add_flag("--mpi", options->mpi, "Join the other processes by MPI, whether or not mpirun or srun can be noticed");
   app.add_option("--reduce-dtype", options->reduce_dtype, "As what gradients go from rank to rank of mpirun [fp32]")
       ->check(one_of("reduce-dtype", {"fp32", "bf16"}));
-  app.add_flag("--sync-bn", options->bench.step.sync_batch_norm,
+  app.add_flag("--sync-bn", options->sync_batch_norm,
                "Batch norms take the statistics of all ranks of mpirun together");
   app.add_option("-r,--steps", options->bench.steps, "Steps to time [10]")->check(CLI::Range(1, 1000000));
   app.add_flag("--layers", options->bench.layers,
@@ -170,6 +170,7 @@ const Command kBench = {
     "  convoy bench resnet50 --train --batch-size 16\n"
     "  convoy bench conv2former_n --batch-size 64 --threads 2 --json\n"
     "  convoy bench mobilenet_v2 --train --batch-size 16 --layers\n"
+    "  convoy bench conv2former_n --train --batch-size 128 --opt muon\n"
     "  mpirun -np 2 convoy bench resnet50 --train --batch-size 16\n"
     "--layers puts first where most time is lost to the roofline: what arithmetic or memory, as measured\n"
     "here, would take. Above 100 % are layers whose maps were in a cache, and Winograd's, which\n"

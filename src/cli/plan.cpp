@@ -5,9 +5,9 @@
 #include <sstream>
 
 #include "cli/commands.h"
-#include "cli/memory.h"
 #include "cli/network.h"
 #include "cli/output.h"
+#include "cli/training_step.h"
 #include "plan/batch_program.h"
 #include "plan/maps.h"
 #include "plan/passes.h"
@@ -22,9 +22,7 @@ struct Options {
   explicit Options(CLI::App& app) : network(app) {}
 
   NetworkFlags network;
-  bool train = false;
-  std::optional<int64_t> memory;
-  Precision precision = Precision::fp32;
+  StepFlags step;
   std::vector<std::string> disabled_passes;
   bool json = false;
 };
@@ -77,7 +75,7 @@ nlohmann::ordered_json to_json(const Options& options, const Plan& plan) {
   nlohmann::ordered_json json;
   json["model"] = plan.network.name;
   json["input"] = plan.network.input.extents();
-  json["train"] = options.train;
+  json["train"] = options.step.train;
   json["folded"] = plan.folded;
   json["passes"] = nlohmann::ordered_json::array();
   for (const PassReport& pass : plan.passes) {
@@ -126,20 +124,15 @@ void show_inference(const Options& options, const Network& network, const std::s
     parameters = summarize(ready.graph).total.parameters;
     return std::move(ready.graph);
   };
-  const BatchProgram program(graph_of, network.input[0], {.prepared = true, .maps = map_type(options.precision)});
+  const BatchProgram program(graph_of, network.input[0], {.prepared = true, .maps = map_type(options.step.precision)});
   show(options, {network, as_written.to_string(), folded, passes, program.halves(), program.arena_bytes(),
                  4 * static_cast<size_t>(parameters)});
 }
 
 void show_training(const Options& options, const Network& network, const std::set<std::string>& disabled) {
-  StepOptions step_options;
-  step_options.model = network.model;
-  step_options.model_options = network.options;
-  step_options.batch_size = network.input[0];
-  step_options.image_size = network.input[1];
+  StepOptions step_options = cli::step_options(options.step, network);
   step_options.disabled_passes = disabled;
-  step_options.precision = options.precision;
-  const TrainingPlan plan = plan_training(step_options, options.memory);
+  const TrainingPlan plan = plan_training(step_options, options.step.memory);
   const TrainingStep& step = *plan.step;
   show(options, {network,
                  step.plain_text(),
@@ -160,16 +153,14 @@ std::vector<std::string> pass_names() {
 
 std::function<int()> declare(CLI::App& app) {
   auto options = std::make_shared<Options>(app);
-  app.add_flag("--train", options->train, "Plan a training step [inference]");
-  add_memory(app, options->memory);
-  add_precision(app, options->precision);
+  add_step_flags(app, options->step, "Plan a training step [inference]");
   app.add_option("--disable-pass", options->disabled_passes, "Leave out this pass; may be repeated")
       ->check(one_of("pass", pass_names()));
   app.add_flag("--json", options->json, "Print one JSON object");
   return [options] {
-    require_train(options->train, options->memory);
+    check_step_flags(options->step);
     const std::set<std::string> disabled(options->disabled_passes.begin(), options->disabled_passes.end());
-    (options->train ? show_training : show_inference)(*options, options->network.resolve(), disabled);
+    (options->step.train ? show_training : show_inference)(*options, options->network.resolve(), disabled);
     return 0;
   };
 }

@@ -5,10 +5,10 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "cli/memory.h"
 #include "cli/output.h"
 #include "cli/ranks.h"
 #include "cli/recipe_flags.h"
+#include "cli/training_step.h"
 #include "convoy/run_report.h"
 #include "core/join_world.h"
 #include "train/trainer.h"
